@@ -1,0 +1,1 @@
+"""SemaCDR: cross-domain sequential recommendation whose knowledge travels by meaning, not by ids."""

@@ -1,0 +1,65 @@
+"""The Parquet tables that stages hand to each other: one contract of columns each, checked when written and when read.
+
+Each file carries in its metadata the release that its data come from, and where that is the embedded sample a note
+that says so; a stage passes on what it read.
+"""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from semacdr.errors import UserError
+
+I32, I64, F32, F64, TEXT = pa.int32(), pa.int64(), pa.float32(), pa.float64(), pa.string()
+SAMPLE_NOTE = "simulated people, embedded sample: not Amazon data"
+
+CONTRACTS: dict[str, dict[str, pa.DataType | None]] = {
+    "interactions": {"user": I32, "item": I32, "domain": TEXT, "timestamp": I64},  # sorted; seconds since 1970
+    "users": {"user": I32, "user_id": TEXT},
+    "items": {
+        "item": I32,
+        "item_id": TEXT,
+        "domain": TEXT,
+        "title": TEXT,
+        "brand": TEXT,
+        "categories": pa.list_(TEXT),
+        "description": TEXT,
+    },
+    "split": {"user": I32, "item": I32, "role": TEXT},  # target domain; role: train, valid, test
+    "candidates": {"user": I32, "split": TEXT, "positive": I32, "negatives": pa.list_(I32)},
+    "inner": {"item": I32, "text": TEXT, "provenance": TEXT},
+    "agnostic": {"item": I32, "category": TEXT, "subcategory": TEXT, "provenance": TEXT},
+    "embeddings": {"item": I32, "vector": None},  # fixed_size_list[f32] of the encoder's width
+    "adjacency": {"row": I32, "column": I32, "weight": F32},  # sorted by row, column
+    "ranks": {"user": I32, "split": TEXT, "ranking": TEXT, "rank": F64},
+}
+
+
+def write(table: pa.Table, path: Path | str, contract: str, meta: dict[str, str]) -> None:
+    """Write a table under its contract, with `meta` in the file; the same rows and meta give the same bytes."""
+    columns = CONTRACTS[contract]
+    schema = pa.schema([pa.field(name, kind or table.schema.field(name).type) for name, kind in columns.items()])
+    table = table.select(list(columns)).cast(schema).combine_chunks().replace_schema_metadata(_noted(meta))
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table, path, compression="zstd")
+
+
+def read(path: Path | str, contract: str) -> tuple[pa.Table, dict[str, str]]:
+    """The table at `path` and its metadata; a UserError names a missing file or a column that breaks the contract."""
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise UserError(f"{path}: cannot be read as the {contract} table: {error}") from error
+    for name, kind in CONTRACTS[contract].items():
+        if name not in table.column_names:
+            raise UserError(f"{path}: the {contract} table needs a column '{name}'; it has {table.column_names}")
+        if kind is not None and table.schema.field(name).type != kind:
+            found = table.schema.field(name).type
+            raise UserError(f"{path}: column '{name}' of the {contract} table must be {kind}, it is {found}")
+    meta = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
+    return table.select(list(CONTRACTS[contract])), {k: v for k, v in meta.items() if k != "ARROW:schema"}
+
+
+def _noted(meta: dict[str, str]) -> dict[str, str]:
+    return meta | ({"note": SAMPLE_NOTE} if meta.get("release") == "sample" else {})
