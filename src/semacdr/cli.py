@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 def parser(doc: str) -> argparse.ArgumentParser:
-    """An argument parser whose description is the stage's module docstring: it says what is read and what is written."""
+    """An argument parser whose description is the module docstring: what the stage reads and what it writes."""
     return argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
 
 
