@@ -1,0 +1,76 @@
+"""The events of one direction in the order in which they become visible (numpy and pyarrow alone).
+
+A user's events of both domains stand in the order (timestamp, target before source, item). So what may be seen when
+the target event at index e is predicted is exactly the user's events before e: earlier target events in the user's
+order, and source events with a strictly earlier timestamp; a source event of the same day comes after it.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from semacdr import tables
+from semacdr.errors import UserError
+
+
+@dataclass(frozen=True)
+class History:
+    """All events of a direction (E in all, of U users); items are numbered over the scenario, sorted by domain."""
+
+    item: np.ndarray  # (E,) i64
+    is_target: np.ndarray  # (E,) bool
+    start: np.ndarray  # (U + 1,) where each user's events begin
+    valid: np.ndarray  # (U,) index of each user's validation event
+    test: np.ndarray  # (U,) index of each user's test event
+    source_items: range
+    target_items: range
+    meta: dict[str, str]  # release, scenario, source, target
+
+    @property
+    def users(self) -> int:
+        """The number of users."""
+        return len(self.valid)
+
+    def training(self) -> np.ndarray:
+        """(E,) bool: the events strictly before their user's validation event, all that training may see."""
+        return np.arange(len(self.item)) < np.repeat(self.valid, np.diff(self.start))
+
+    def user(self) -> np.ndarray:
+        """(E,) the user of each event."""
+        return np.repeat(np.arange(self.users), np.diff(self.start))
+
+
+def load_history(interactions: Path, items: Path, split: Path) -> History:
+    """The history of the direction that `split` belongs to; a UserError where the three tables do not fit together."""
+    roles, meta = tables.read(split, "split")
+    catalogue = tables.read(items, "items")[0]
+    events = tables.read(interactions, "interactions")[0]
+    target = pc.equal(events["domain"], meta["target"]).to_numpy()
+    user, item, time = (events[name].to_numpy() for name in ("user", "item", "timestamp"))
+    order = np.lexsort((item, ~target, time, user))
+    user, item, target = user[order], item[order].astype(np.int64), target[order]
+    where = np.flatnonzero(target)
+    for name, column in (("user", user), ("item", item)):
+        if not np.array_equal(column[where], roles[name].to_numpy()):
+            raise UserError(f"{split}: its events are not those of {interactions}; run the split stage again")
+    role = roles["role"].to_numpy(zero_copy_only=False)
+    return History(
+        item=item,
+        is_target=target,
+        start=np.searchsorted(user, np.arange(user[-1] + 2)),
+        valid=where[role == "valid"],
+        test=where[role == "test"],
+        source_items=_range_of(catalogue, meta["source"]),
+        target_items=_range_of(catalogue, meta["target"]),
+        meta=meta,
+    )
+
+
+def _range_of(catalogue: pa.Table, domain: str) -> range:
+    items = catalogue.filter(pc.equal(catalogue["domain"], domain))["item"].to_numpy()
+    if not len(items) or not np.array_equal(items, np.arange(items[0], items[0] + len(items))):
+        raise UserError(f"the items of domain '{domain}' are not numbered without gaps; run preprocess again")
+    return range(int(items[0]), int(items[-1]) + 1)

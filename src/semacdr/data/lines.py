@@ -1,0 +1,57 @@
+"""Lines of a gzip file, with a count of those that cannot be used, by kind, and the first of them."""
+
+import gzip
+import zlib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from semacdr.errors import UserError
+
+
+class Malformed(ValueError):
+    """A line that cannot be used; its first argument is the kind, its second what exactly is wrong."""
+
+
+@dataclass
+class Tally:
+    """What was read of one file: lines, those that were malformed by kind, and the first of them."""
+
+    path: Path
+    lines: int = 0
+    malformed: Counter = field(default_factory=Counter)
+    first: str = ""
+
+    def add(self, line: int, error: Malformed) -> None:
+        """Count a malformed line."""
+        kind, reason = error.args
+        self.malformed[kind] += 1
+        self.first = self.first or f"line {line}: {kind}: {reason}"
+
+    def check(self, max_share: float) -> None:
+        """Raise a UserError with file, line and reason where more than `max_share` of the lines are malformed."""
+        bad = self.malformed.total()
+        if bad > max_share * self.lines:
+            kinds = ", ".join(f"{count:,} {kind}" for kind, count in self.malformed.most_common())
+            raise UserError(
+                f"{self.path}: {bad:,} of {self.lines:,} lines are malformed ({kinds}), more than the share of "
+                f"{max_share:g} that preprocess.max_malformed_share allows. The first: {self.first}"
+            )
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Number (from 1) and bytes of each line of a gzip file; a UserError names a missing, broken or cut-off file."""
+    number = 0
+    try:
+        with gzip.open(path, "rb") as file:
+            for number, line in enumerate(file, 1):
+                yield number, line
+    except EOFError as error:
+        raise UserError(
+            f"{path}: the gzip file is truncated (it ends after line {number:,}); fetch it again"
+        ) from error
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise UserError(f"{path}: not a sound gzip file (after line {number:,}): {error}") from error
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error

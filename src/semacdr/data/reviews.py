@@ -1,0 +1,65 @@
+"""Review files of Amazon's releases, one JSON object a line, as a table of user_id, item_id and timestamp.
+
+2014 and 2018: reviewerID, asin, unixReviewTime (seconds). 2023: user_id, parent_asin (the key of its metadata; asin is
+the colour or size variant), timestamp (milliseconds). The format is seen from the fields of each line.
+"""
+
+from pathlib import Path
+
+import msgspec
+import polars as pl
+
+from semacdr.data.lines import Malformed, Tally, read_lines
+
+SCHEMA = {"user_id": pl.String, "item_id": pl.String, "timestamp": pl.Int64}
+CHUNK = 500_000  # rows held as Python objects before they go into a polars frame
+EARLIEST, LATEST = 788_918_400, 4_102_444_800  # 1995, when the shop opened, and 2100: outside is not a review's time
+
+
+class _Line(msgspec.Struct):
+    reviewerID: str = ""
+    user_id: str = ""
+    asin: str = ""
+    parent_asin: str = ""
+    unixReviewTime: int | None = None
+    timestamp: int | None = None
+
+
+def read_reviews(path: Path) -> tuple[pl.DataFrame, Tally]:
+    """All usable reviews of a file (columns user_id, item_id, timestamp in seconds), and the tally of its lines."""
+    tally, decode = Tally(path), msgspec.json.Decoder(_Line).decode
+    frames, rows = [], []
+    for number, line in read_lines(path):
+        tally.lines = number
+        try:
+            rows.append(_event(decode(line)))
+        except Malformed as error:
+            tally.add(number, error)
+        except msgspec.ValidationError as error:
+            tally.add(number, Malformed("wrong type", str(error)))
+        except UnicodeDecodeError as error:
+            tally.add(number, Malformed("not UTF-8", str(error)))
+        except msgspec.DecodeError as error:
+            tally.add(number, Malformed("not JSON" if line.strip() else "blank", str(error)))
+        if len(rows) == CHUNK:
+            frames.append(pl.DataFrame(rows, schema=SCHEMA, orient="row"))
+            rows.clear()
+    frames.append(pl.DataFrame(rows, schema=SCHEMA, orient="row"))
+    return pl.concat(frames), tally
+
+
+def _event(line: _Line) -> tuple[str, str, int]:
+    user, item = line.reviewerID or line.user_id, line.parent_asin or line.asin
+    if not user:
+        raise Malformed("no user", "neither reviewerID nor user_id")
+    if not item:
+        raise Malformed("no item", "neither asin nor parent_asin")
+    if line.unixReviewTime is not None:
+        time = line.unixReviewTime
+    elif line.timestamp is not None:
+        time = line.timestamp // 1000
+    else:
+        raise Malformed("no time", "neither unixReviewTime nor timestamp")
+    if not EARLIEST <= time < LATEST:
+        raise Malformed("impossible time", f"{time} s since 1970 is not between 1995 and 2100")
+    return user, item, time

@@ -1,0 +1,100 @@
+"""Graph: the three graphs of one direction, from what each user did strictly before the validation event.
+
+Reads   interactions.parquet, items.parquet, split.parquet.
+Writes  source.bin, target.bin: DGL graphs of the items of a domain, joined where one user interacted with both;
+        mixed.bin: the bipartite DGL graph of users and all items (paper, section 2.3.4; all edges binary);
+        source.parquet, target.parquet, mixed.parquet: the same, as the symmetrically normalised adjacency with
+        self-loops, D^-1/2 (A + I) D^-1/2, one row, column, weight a line. In mixed the items come first, then users.
+"""
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+os.environ.setdefault("DGLBACKEND", "pytorch")  # else dgl writes a file into the home directory
+
+import dgl
+import numpy as np
+import pyarrow as pa
+import torch
+
+from semacdr import tables
+from semacdr.cli import log, parser, run
+from semacdr.data.history import History, load_history
+
+INTERACTS, INTERACTED = ("user", "interacts", "item"), ("item", "interacted", "user")
+
+
+def bipartite(users: np.ndarray, items: np.ndarray, counts: dict[str, int]) -> dgl.DGLGraph:
+    """The user-item graph with an edge in both directions for each event."""
+    users, items = torch.from_numpy(users), torch.from_numpy(items)
+    return dgl.heterograph({INTERACTS: (users, items), INTERACTED: (items, users)}, num_nodes_dict=counts)
+
+
+def co_interaction(graph: dgl.DGLGraph) -> dgl.DGLGraph:
+    """The item graph of a bipartite one: i and j are joined where at least one user interacted with both."""
+    return dgl.remove_self_loop(dgl.metapath_reachable_graph(graph, ["interacted", "interacts"]))
+
+
+def normalised(graph: dgl.DGLGraph) -> pa.Table:
+    """D^-1/2 (A + I) D^-1/2 of a homogeneous graph as row, column, weight, sorted; D are the degrees of A + I."""
+    graph = dgl.add_self_loop(graph)
+    column, row = (end.numpy() for end in graph.edges())
+    degree = graph.in_degrees().numpy().astype(np.float64)
+    order = np.lexsort((column, row))
+    row, column = row[order], column[order]
+    return pa.table({"row": row, "column": column, "weight": 1.0 / np.sqrt(degree[row] * degree[column])})
+
+
+def latest(history: History, chosen: np.ndarray, limit: int) -> np.ndarray:
+    """Those of the chosen events that are among the last `limit` chosen ones of their user."""
+    user = history.user()
+    reversed_rank = np.cumsum(chosen[::-1])[::-1]  # chosen events from here to the end, of this and later users
+    after = np.append(reversed_rank, 0)[history.start[1:]][user]
+    return chosen & (reversed_rank - after <= limit)
+
+
+def build(history: History, limit: int) -> dict[str, tuple[dgl.DGLGraph, dgl.DGLGraph]]:
+    """By name the graph as stored and its homogeneous form, whose adjacency is normalised."""
+    user, training, graphs = history.user(), history.training(), {}
+    for name, is_target, items in (
+        ("source", False, history.source_items),
+        ("target", True, history.target_items),
+    ):
+        events = latest(history, training & (history.is_target == is_target), limit)
+        counts = {"user": history.users, "item": len(items)}
+        graph = co_interaction(bipartite(user[events], history.item[events] - items.start, counts))
+        graphs[name] = (graph, graph)
+    counts = {"user": history.users, "item": len(history.source_items) + len(history.target_items)}
+    mixed = bipartite(user[training], history.item[training], counts)
+    graphs["mixed"] = (mixed, dgl.to_homogeneous(mixed))  # node types in alphabetical order: items, then users
+    return graphs
+
+
+def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The stage's command line."""
+    cli = parser(__doc__)
+    cli.add_argument("--interactions", type=Path, required=True)
+    cli.add_argument("--items", type=Path, required=True)
+    cli.add_argument("--split", type=Path, required=True)
+    cli.add_argument("--max-history", type=int, default=100, help="a user's last events that join items to each other")
+    cli.add_argument("--output", type=Path, required=True, help="folder for the graphs")
+    return cli.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the stage."""
+    args = arguments(argv)
+    history = load_history(args.interactions, args.items, args.split)
+    args.output.mkdir(parents=True, exist_ok=True)
+    for name, (graph, homogeneous) in build(history, args.max_history).items():
+        dgl.save_graphs(str(args.output / f"{name}.bin"), graph)
+        adjacency = normalised(homogeneous)
+        meta = history.meta | {"nodes": str(homogeneous.num_nodes()), "norm": "D^-1/2 (A + I) D^-1/2"}
+        tables.write(adjacency, args.output / f"{name}.parquet", "adjacency", meta)
+        log.info("%s graph: %s nodes, %s edges", name, f"{graph.num_nodes():,}", f"{graph.num_edges():,}")
+
+
+if __name__ == "__main__":
+    run(main)
