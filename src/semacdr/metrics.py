@@ -1,0 +1,91 @@
+"""Summarise the ranks of all runs of a scenario: HR, NDCG and MRR, mean and deviation over seeds.
+
+reads   ranks.parquet of each run (--ranks): the rows of split 'test'; release, scenario, source, target, model,
+        variant and seed come from the file's metadata. Optionally the paper's table (--paper).
+writes  metrics.tsv (--output): a row per direction, system, ranking, metric and cut-off.
+        metrics.md (--table): the same to read, with the paper's numbers beside ours for real data.
+
+All runs of a direction must rank the same users, and no run may be given twice.
+"""
+
+import argparse
+import csv
+from collections.abc import Sequence
+from dataclasses import astuple, fields
+from pathlib import Path
+
+from semacdr.cli import log, parser, run
+from semacdr.errors import UserError
+from semacdr.ranking.readable import PAPER_COLUMNS, PaperRows, label, page
+from semacdr.ranking.runs import check_together, load
+from semacdr.ranking.summary import Row, summarise
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Read the runs, check that they can be compared, write both tables."""
+    options = _options(argv)
+    runs = [load(path) for path in options.ranks]
+    check_together(runs)
+    paper = read_paper(options.paper) if options.paper else {}
+    rows = summarise(runs, sorted(set(options.ks)))
+    _write(options.output, tsv(rows))
+    _write(options.table, page(rows, runs[0].scenario, len(runs), paper))
+    log.info("%d runs, %d rows: %s and %s", len(runs), len(rows), options.output, options.table)
+
+
+def _options(argv: Sequence[str] | None) -> argparse.Namespace:
+    arguments = parser(__doc__)
+    arguments.add_argument("--ranks", type=Path, nargs="+", required=True, help="ranks.parquet of each run")
+    arguments.add_argument("--output", type=Path, required=True, help="metrics.tsv to write")
+    arguments.add_argument("--table", type=Path, required=True, help="metrics.md to write")
+    arguments.add_argument("--paper", type=Path, help="the numbers that the paper prints (TSV)")
+    arguments.add_argument("--ks", type=_cutoff, nargs="+", default=[5, 10, 20], help="cut-offs of HR and NDCG")
+    return arguments.parse_args(argv)
+
+
+def _cutoff(text: str) -> int:
+    k = int(text)
+    if k < 1:
+        raise argparse.ArgumentTypeError(f"a cut-off must be at least 1, not {k}")
+    return k
+
+
+def tsv(rows: Sequence[Row]) -> str:
+    """The rows as tab-separated text: numbers with six decimals, an empty cell for what does not exist."""
+    lines = [[field.name for field in fields(Row)], *([_cell(value) for value in astuple(row)] for row in rows)]
+    return "".join("\t".join(line) + "\n" for line in lines)
+
+
+def _cell(value: str | float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.6f}" if isinstance(value, float) else str(value)
+
+
+def read_paper(path: Path) -> PaperRows:
+    """The paper's numbers by source, target and model; a UserError names a file or a line that cannot be read."""
+    columns = {label(column).lower(): column for column in PAPER_COLUMNS}
+    needed = ("source", "target", "model", *columns)
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            reader = csv.DictReader(file, delimiter="\t")
+            missing = [title for title in needed if title not in (reader.fieldnames or ())]
+            if missing:
+                raise UserError(f"{path}: the paper's table lacks the columns {', '.join(missing)}")
+            return {
+                (line["source"], line["target"], line["model"]): {
+                    column: float(line[title]) for title, column in columns.items()
+                }
+                for line in reader
+            }
+    except (OSError, TypeError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read as the paper's table: {error}") from error
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8", newline="\n")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,133 @@
+"""The results as a Markdown page to read, with the numbers that the paper prints beside ours for real data."""
+
+from collections.abc import Mapping, Sequence
+
+from semacdr.ranking.bounds import broken_bound
+from semacdr.ranking.summary import METRICS, Row
+from semacdr.tables import SAMPLE_NOTE
+
+System = tuple[str, str]  # model, variant
+Column = tuple[str, int | None]  # metric, cut-off
+PaperRows = Mapping[tuple[str, str, str], Mapping[Column, float]]  # by source, target, model
+
+NAMES = {
+    "sasrec": "SASRec",
+    "cl4srec": "CL4SRec",
+    "pinet": "π-Net",
+    "c2dsr": "C2DSR",
+    "mgcl": "MGCL",
+    "cd_sasrec": "CD-SASRec",
+    "tri_cdr": "Tri-CDR",
+    "tjapl": "TJAPL",
+    "semacdr": "SemaCDR",
+}
+TITLES = {"full": "Full ranking", "sampled": "Sampled (100 negatives)"}
+PAPER_COLUMNS: tuple[Column, ...] = (("hr", 5), ("hr", 10), ("ndcg", 5), ("ndcg", 10))
+PAPER_ROUNDING = 0.5e-4  # the paper prints four decimals
+
+PROTOCOL = (
+    "Protocol: leave-one-out, the test event of every user; full = the whole target catalogue without the user's "
+    "earlier items; sampled = the test item among 100 stored negatives, the same for every system and seed; "
+    "rank = 1 + #above + half the ties. Mean ± sample standard deviation over seeds (one seed has none); "
+    "the best mean of a column is bold."
+)
+REFERENCE = (
+    "The paper's numbers (SemaCDR, arXiv 2604.09551, table 1) are a reference and not a target: its users, items and "
+    "candidates differ from ours, by another filtering and sample."
+)
+DAGGER = "† Impossible as printed: no ranks give this HR and NDCG together, even with the rounding of four decimals."
+REAL_ONLY = "The paper's numbers are shown for real data only."
+
+
+def page(rows: Sequence[Row], scenario: str, files: int, paper: PaperRows) -> str:
+    """The whole page: where the numbers come from, then a section per direction with a table per ranking."""
+    release = rows[0].release
+    lines = [f"# Results: {scenario}", "", f"Data: release `{release}`, ranks of {files} runs.", ""]
+    if release == "sample":
+        lines += [f"**{SAMPLE_NOTE}**", ""]
+    lines += [PROTOCOL, ""]
+    for direction in dict.fromkeys((row.source, row.target) for row in rows):
+        lines += _section([row for row in rows if (row.source, row.target) == direction], paper)
+    return "\n".join(lines)
+
+
+def _section(rows: Sequence[Row], paper: PaperRows) -> list[str]:
+    first = rows[0]
+    lines = [f"## {first.source} → {first.target} (users: {first.users})", ""]
+    for ranking, title in TITLES.items():
+        part = [row for row in rows if row.ranking == ranking]
+        lines += [f"### {title}", "", *_table(part), ""]
+    printed = {model: cells for (*pair, model), cells in paper.items() if pair == [first.source, first.target]}
+    if printed and first.release == "sample":
+        return [*lines, REAL_ONLY, ""]
+    return lines + _paper_part(part, printed)
+
+
+def _table(rows: Sequence[Row]) -> list[str]:
+    cells = _cells(rows)
+    columns = list(dict.fromkeys((row.metric, row.k) for row in rows))
+    best = {column: max(shown(row.mean) for row in rows if (row.metric, row.k) == column) for column in columns}
+    lines = _header(["System", *map(label, columns), "Seeds"])
+    for system, row_of in cells.items():
+        numbers = [_number(row_of[column], best[column]) for column in columns]
+        lines.append(_line([name(*system), *numbers, str(row_of[columns[0]].seeds)]))
+    return lines
+
+
+def _number(row: Row, best: str) -> str:
+    mean = shown(row.mean)
+    mean = f"**{mean}**" if mean == best else mean
+    return mean if row.std is None else f"{mean} ± {shown(row.std)}"
+
+
+def _paper_part(rows: Sequence[Row], printed: Mapping[str, Mapping[Column, float]]) -> list[str]:
+    """Our sampled means beside the paper's, for the systems (not their variants) and cut-offs that both have."""
+    cells = {model: row_of for (model, variant), row_of in _cells(rows).items() if variant == "full"}
+    cells = {model: row_of for model, row_of in cells.items() if model in printed}
+    columns = [column for column in PAPER_COLUMNS if any((row.metric, row.k) == column for row in rows)]
+    if not cells or not columns:
+        return []
+    lines = ["#### Beside the paper", "", REFERENCE, ""]
+    lines += _header(["System", *(f"{label(column)} {who}" for column in columns for who in ("ours", "paper"))])
+    marked = {model for model in cells if impossible(printed[model])}
+    for model, row_of in cells.items():
+        pairs = [shown(number) for column in columns for number in (row_of[column].mean, printed[model][column])]
+        lines.append(_line([name(model, "full") + (" †" if model in marked else ""), *pairs]))
+    return [*lines, "", *([DAGGER, ""] if marked else [])]
+
+
+def impossible(cells: Mapping[Column, float]) -> bool:
+    """Whether a row of four-decimal HR and NDCG breaks the bounds of arithmetic, whatever the ranks behind it."""
+    hr, ndcg = ({k: cell for (metric, k), cell in cells.items() if metric == wanted} for wanted in METRICS[:2])
+    return broken_bound(hr, ndcg, rounding=PAPER_ROUNDING) is not None
+
+
+def name(model: str, variant: str) -> str:
+    """How a system is shown: its name, and the variant in brackets unless it is the full system."""
+    return NAMES.get(model, model) + ("" if variant == "full" else f" ({variant})")
+
+
+def label(column: Column) -> str:
+    """A column's title: HR@10, MRR."""
+    metric, k = column
+    return metric.upper() if k is None else f"{metric.upper()}@{k}"
+
+
+def shown(number: float) -> str:
+    """Four decimals, as the paper prints."""
+    return f"{number:.4f}"
+
+
+def _cells(rows: Sequence[Row]) -> dict[System, dict[Column, Row]]:
+    cells: dict[System, dict[Column, Row]] = {}
+    for row in rows:
+        cells.setdefault((row.model, row.variant), {})[row.metric, row.k] = row
+    return cells
+
+
+def _header(titles: Sequence[str]) -> list[str]:
+    return [_line(titles), _line(["---", *["---:"] * (len(titles) - 1)])]
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"

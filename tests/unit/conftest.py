@@ -1,0 +1,58 @@
+"""What several test modules share: files of ranks and the metrics stage that reads them."""
+
+import csv
+
+import pyarrow as pa
+import pytest
+
+from semacdr import metrics, tables
+
+META = {
+    "release": "amazon2014",
+    "scenario": "movie_book",
+    "source": "movie",
+    "target": "book",
+    "model": "sasrec",
+    "variant": "full",
+    "seed": "1",
+}
+
+
+@pytest.fixture
+def write_ranks(tmp_path):
+    """Write a run, of test ranks by user (and validation ranks that must not count) or of whole rows."""
+
+    def writer(full=None, sampled=None, *, rows=None, valid=1.0, without=(), **meta):
+        meta = {key: value for key, value in (META | meta).items() if key not in without}
+        path = tmp_path / f"ranks{len(list(tmp_path.glob('ranks*')))}.parquet"
+        tables.write(table(rows or rank_rows(full, sampled or full, valid)), path, "ranks", meta)
+        return path
+
+    return writer
+
+
+def rank_rows(full, sampled, valid):
+    rows = [(user, "valid", "full", valid) for user in full]
+    for ranking, ranks in (("full", full), ("sampled", sampled)):
+        rows += [(user, "test", ranking, float(rank)) for user, rank in ranks.items()]
+    return rows
+
+
+def table(rows):
+    names = ("user", "split", "ranking", "rank")
+    return pa.table({name: [row[index] for row in rows] for index, name in enumerate(names)})
+
+
+@pytest.fixture
+def metrics_stage(tmp_path):
+    """Run the stage; return the rows of the TSV and the text of the readable table."""
+
+    def runner(*paths, paper=None, ks=()):
+        output, readable = tmp_path / "out/metrics.tsv", tmp_path / "out/metrics.md"
+        options = ["--ranks", *paths, "--output", output, "--table", readable]
+        options += ["--paper", paper] if paper else []
+        metrics.main([str(option) for option in [*options, *(["--ks", *ks] if ks else [])]])
+        with output.open(encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file, delimiter="\t")), readable.read_text(encoding="utf-8")
+
+    return runner
