@@ -1,0 +1,20 @@
+"""One system a file. A system's module defines INPUTS, Settings and Model; `load` finds it by its name.
+
+INPUTS   a literal tuple of what the system needs beside the history: of "agnostic", "embeddings", "graphs"; the
+         workflow reads it from the file to know what a training run depends on.
+Settings a frozen dataclass of the system's own settings; ablations are fields of it.
+Model    a torch module built from a Problem and Settings (see semacdr.models.base).
+"""
+
+import importlib
+import importlib.util
+from types import ModuleType
+
+from semacdr.errors import UserError
+
+
+def load(name: str) -> ModuleType:
+    """The module of the system `name`; a UserError where there is none."""
+    if name in ("base", "layers") or not importlib.util.find_spec(f"semacdr.models.{name}"):
+        raise UserError(f"no system '{name}': there is no such file in semacdr/models")
+    return importlib.import_module(f"semacdr.models.{name}")

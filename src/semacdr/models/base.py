@@ -1,0 +1,64 @@
+"""What a system is given and what it must answer."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from semacdr.data.history import History
+from semacdr.training.batches import Batch
+
+
+@dataclass(frozen=True)
+class Semantics:
+    """The items' domain-agnostic categories: for each category k the assigned subcategories, as an embedding bag."""
+
+    subcategories: tuple[int, ...]  # number of subcategories of each category, the unknown one (index 0) included
+    members: tuple[torch.Tensor, ...]  # per category (assignments,) int64, subcategories of item 0, item 1, …
+    offsets: tuple[torch.Tensor, ...]  # per category (items + 1,) int64, where each item's begin
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One direction as a system sees it, on the CPU; what the system's INPUTS do not name is None."""
+
+    history: History
+    max_length: int
+    text: torch.Tensor | None = None  # (items of the scenario, width) frozen text vectors
+    semantics: Semantics | None = None
+    graphs: dict[str, torch.Tensor] | None = None  # source, target, mixed: normalised adjacency as sparse CSR
+
+
+class Model(nn.Module):
+    """A system that scores the target catalogue by inner products, unless it overrides `scores`.
+
+    `prepare` computes once what does not depend on the batch; its result is handed to the other methods.
+    """
+
+    distinct_items = 0  # at most so many distinct items of a domain are listed in a training batch (Batch.source_items)
+
+    def prepare(self) -> Any:
+        """What all batches share until the parameters change (graph-enhanced item vectors, say)."""
+        return None
+
+    def states(self, prepared: Any, batch: Batch) -> torch.Tensor:
+        """(N_t, d): the user's state at each target step, from what precedes the step's positive."""
+        raise NotImplementedError
+
+    def item_vectors(self, prepared: Any) -> torch.Tensor:
+        """(target items, d): what the states are multiplied with."""
+        raise NotImplementedError
+
+    def auxiliary_loss(self, prepared: Any, batch: Batch) -> torch.Tensor | float:
+        """What is added to the loss over steps."""
+        return 0.0
+
+    def scores(self, prepared: Any, batch: Batch) -> torch.Tensor:
+        """(B, target items): the scores that rank the catalogue after each row's last step."""
+        states = self.states(prepared, batch).index_select(0, batch.last)
+        return states @ self.item_vectors(prepared).T
+
+    def semantic_parameters(self) -> list[nn.Parameter]:
+        """The parameters that learn with the semantic learning rate (paper, appendix E)."""
+        return []

@@ -1,0 +1,68 @@
+"""Item-kNN: a target item's score is the sum of its cosine similarities with the items of the user's history.
+
+The similarity of two items is the cosine of their columns in the binary matrix of users and training events; each
+target item keeps its `neighbours` most similar items (Sarwar et al. 2001; Deshpande & Karypis 2004).
+"""
+
+from dataclasses import dataclass
+
+import torch
+
+from semacdr.errors import UserError
+from semacdr.models import base
+from semacdr.training.batches import Batch
+
+INPUTS = ()
+LOSS = None
+CHUNK = 512  # target items whose similarities are held dense at once
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`history`: similar to items of both domains (mixed) or of the target domain alone (target)."""
+
+    neighbours: int = 100
+    history: str = "mixed"
+
+
+class Model(base.Model):
+    """The neighbours (target items, k) of each target item, numbered over the scenario, and their similarities."""
+
+    def __init__(self, problem: base.Problem, settings: Settings) -> None:
+        super().__init__()
+        if settings.history not in ("mixed", "target"):
+            raise UserError(f"item_knn: history is 'mixed' or 'target', not '{settings.history}'")
+        history, target = problem.history, problem.history.target_items
+        items = len(history.source_items) + len(target)
+        training = history.training() & (history.is_target | (settings.history == "mixed"))
+        users, columns = torch.from_numpy(history.user()[training]), torch.from_numpy(history.item[training])
+        count = torch.bincount(columns, minlength=items).float()
+        by_item = torch.sparse_coo_tensor(
+            torch.stack([columns, users]), torch.ones(len(users)), (items, history.users)
+        ).to_sparse_csr()
+        values, indices = [], []
+        for begin in range(target.start, target.stop, CHUNK):
+            end = min(begin + CHUNK, target.stop)
+            chosen = (columns >= begin) & (columns < end)
+            chunk = torch.zeros(history.users, end - begin).index_put_(
+                (users[chosen], columns[chosen] - begin), torch.tensor(1.0)
+            )
+            together = (by_item @ chunk).T  # (chunk, items): users who have both
+            cosine = together / (count[begin:end, None] * count).sqrt().clamp(min=1)
+            cosine[torch.arange(end - begin), torch.arange(begin, end)] = 0
+            best = cosine.topk(min(settings.neighbours, items), dim=1)
+            values.append(best.values)
+            indices.append(best.indices.int())
+        self.register_buffer("similarities", torch.cat(values))
+        self.register_buffer("neighbours", torch.cat(indices))
+        self.items = items
+
+    def scores(self, prepared: None, batch: Batch) -> torch.Tensor:
+        """(B, target items): over each target item's neighbours, the similarities of those in the user's window."""
+        seen = self.similarities.new_zeros(self.items, len(batch.users))
+        seen[batch.mixed.items, batch.mixed.row] = 1
+        rows = torch.arange(0, self.neighbours.numel() + 1, self.neighbours.shape[1], device=seen.device)
+        similar = torch.sparse_csr_tensor(
+            rows, self.neighbours.flatten(), self.similarities.flatten(), (len(self.neighbours), self.items)
+        )
+        return (similar @ seen).T

@@ -1,0 +1,32 @@
+"""Most popular: every user gets the target items by their number of training events. Shows what a model is worth."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from semacdr.models import base
+from semacdr.training.batches import Batch
+
+INPUTS = ()
+LOSS = None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """There is nothing to set."""
+
+
+class Model(base.Model):
+    """Counts of training events; nothing is learned."""
+
+    def __init__(self, problem: base.Problem, settings: Settings) -> None:
+        super().__init__()
+        history = problem.history
+        items = history.item[history.training() & history.is_target] - history.target_items.start
+        counts = np.bincount(items, minlength=len(history.target_items))
+        self.register_buffer("counts", torch.from_numpy(counts).float())
+
+    def scores(self, prepared: None, batch: Batch) -> torch.Tensor:
+        """(B, target items)."""
+        return self.counts.expand(len(batch.users), -1)

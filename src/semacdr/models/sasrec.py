@@ -1,0 +1,46 @@
+"""SASRec (Kang & McAuley, ICDM 2018): causal self-attention over the target sequence alone.
+
+As published: learnable positions, blocks that normalise the query, one item table for input and score, the input scaled
+by sqrt(d). Differs from the public ports in that positions count from the first event of the window, and padding does
+not exist at all, so it takes no attention.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from semacdr.models import base
+from semacdr.models.layers import Encoder, initialise
+from semacdr.training.batches import Batch
+
+INPUTS = ()
+LOSS = "bce"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The paper's common settings (section 3.1.3, appendix C)."""
+
+    dim: int = 64
+    blocks: int = 2
+    dropout: float = 0.5
+
+
+class Model(base.Model):
+    """States are the encoder's outputs, item vectors the rows of the item table."""
+
+    def __init__(self, problem: base.Problem, settings: Settings) -> None:
+        super().__init__()
+        self.items = nn.Embedding(len(problem.history.target_items), settings.dim)
+        self.encoder = Encoder(settings.dim, problem.max_length, settings.blocks, settings.dropout)
+        initialise(self)
+
+    def states(self, prepared: None, batch: Batch) -> torch.Tensor:
+        """(N_t, d)."""
+        return self.encoder(F.embedding(batch.target.items, self.items.weight), batch.target)
+
+    def item_vectors(self, prepared: None) -> torch.Tensor:
+        """(target items, d)."""
+        return self.items.weight

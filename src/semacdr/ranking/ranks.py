@@ -1,0 +1,68 @@
+"""The rank of each user's positive, among the whole target catalogue and among the stored candidates.
+
+Rank = 1 + #(score above) + 1/2 #(ties), which is the expected rank where ties are broken by chance. In full ranking the
+user's earlier target items are left out. A score that is not finite is an error, not a rank.
+"""
+
+import numpy as np
+import torch
+
+from semacdr.data.history import History
+from semacdr.models.base import Model
+from semacdr.training.batches import Batches
+from semacdr.training.windows import Ragged, evaluation_windows
+
+
+def ranks_of(scores: torch.Tensor, positive: torch.Tensor) -> torch.Tensor:
+    """(B,) float64 ranks from the scores (B, n) of others (-inf: not a candidate) and of the positive (B,)."""
+    above = (scores > positive[:, None]).sum(1)
+    ties = (scores == positive[:, None]).sum(1)
+    return 1 + above.double() + ties.double() / 2
+
+
+class Ranker:
+    """Ranks the positives of one split ('valid' or 'test') for all users, in batches on a device."""
+
+    def __init__(
+        self, history: History, split: str, max_length: int, batch_size: int, device: torch.device, candidates=None
+    ) -> None:
+        """`candidates` (users, negatives): the stored negatives, numbered within the target domain; None: full only."""
+        self.split, self.device = split, device
+        windows = evaluation_windows(history, split, max_length)
+        self.batches = Batches(windows, batch_size, device)
+        last = history.valid if split == "valid" else history.test
+        self.positives = torch.from_numpy(history.item[last] - history.target_items.start).to(device)
+        earlier = history.is_target & (np.arange(len(history.item)) < np.repeat(last, np.diff(history.start)))
+        counts = np.bincount(history.user()[earlier], minlength=history.users)
+        items = history.item[earlier] - history.target_items.start
+        self.earlier = Ragged(items, np.append(0, np.cumsum(counts)))
+        self.candidates = None if candidates is None else torch.from_numpy(candidates).to(device).long()
+
+    @torch.no_grad()
+    def rank(self, model: Model) -> dict[str, np.ndarray]:
+        """By ranking ('full', and 'sampled' where there are candidates) the ranks (users,) float64."""
+        model.eval()
+        prepared, found = model.prepare(), {"full": [], "sampled": []}
+        for batch in self.batches.ordered():
+            users = batch.users.long()
+            scores = model.scores(prepared, batch)
+            self._check(scores, users)
+            positive = scores.gather(1, self.positives[users, None])
+            if self.candidates is not None:
+                found["sampled"].append(ranks_of(scores.gather(1, self.candidates[users]), positive[:, 0]))
+            found["full"].append(ranks_of(self._masked(scores, users), positive[:, 0]))
+        return {name: torch.cat(parts).cpu().numpy() for name, parts in found.items() if parts}
+
+    def _masked(self, scores: torch.Tensor, users: torch.Tensor) -> torch.Tensor:
+        """A copy of the scores where the user's earlier items and the positive itself are no candidates."""
+        lengths, taken = self.earlier.take(users.cpu().numpy())
+        rows = torch.from_numpy(np.repeat(np.arange(len(lengths)), lengths)).to(self.device)
+        masked = scores.clone()
+        masked[rows, torch.from_numpy(self.earlier.values[taken]).to(self.device)] = -torch.inf
+        return masked.scatter_(1, self.positives[users, None], -torch.inf)
+
+    def _check(self, scores: torch.Tensor, users: torch.Tensor) -> None:
+        finite = torch.isfinite(scores).all(1)
+        if not finite.all():
+            user = int(users[~finite][0])
+            raise FloatingPointError(f"{self.split}: a score of user {user} is not finite: the model diverged")

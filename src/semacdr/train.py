@@ -1,0 +1,99 @@
+"""Train: one system, one direction, one seed; validation chooses the epoch, test is not looked at.
+
+Reads   interactions.parquet, items.parquet, split.parquet; embeddings.parquet, agnostic.parquet and the graphs where
+        the system takes them.
+Writes  checkpoint.safetensors: the best epoch's parameters; history.tsv: loss and validation of each epoch;
+        settings.json: everything that was set, resolved; cost.json: parameters, epochs and seconds.
+"""
+
+import argparse
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from semacdr import models
+from semacdr.cli import log, parser, run, use_threads
+from semacdr.errors import UserError
+from semacdr.training.engine import Fitted, Training, fit
+from semacdr.training.inputs import add_arguments, load_problem
+from semacdr.training.losses import LOSSES
+
+
+def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The stage's command line."""
+    cli = parser(__doc__)
+    add_arguments(cli)
+    cli.add_argument("--model", required=True, help="the system: a module of semacdr.models")
+    cli.add_argument("--variant", default="full", help="name of its ablation or enhancement, for the tables")
+    cli.add_argument("--settings", type=json.loads, default={}, metavar="JSON", help="the system's own settings")
+    cli.add_argument("--loss", choices=LOSSES, help="default: the one that the system was published with")
+    for field in dataclasses.fields(Training):
+        if field.name != "loss":
+            option = "--" + field.name.replace("_", "-")
+            cli.add_argument(option, type=field.type, default=field.default, help=f"default {field.default}")
+    cli.add_argument("--seed", type=int, required=True, help="of initialisation, shuffling and training negatives")
+    cli.add_argument("--threads", type=int, help="default: all CPUs")
+    cli.add_argument("--device", help="default: cuda where there is one, else cpu")
+    cli.add_argument("--output", type=Path, required=True, help="folder for the four files")
+    return cli.parse_args(argv)
+
+
+def resolve(kind: type, given: dict, system: str):
+    """A settings dataclass from a JSON object; a UserError names a setting that does not exist or has another type."""
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    for name, value in given.items():
+        if name not in fields:
+            raise UserError(f"{system} has no setting '{name}'; its settings are {', '.join(fields) or 'none'}")
+        if not isinstance(value, (fields[name].type, *((int,) if fields[name].type is float else ()))):
+            raise UserError(f"{system}: setting '{name}' is a {fields[name].type.__name__}, not {value!r}")
+    return kind(**{name: fields[name].type(value) for name, value in given.items()})
+
+
+def write(output: Path, fitted: Fitted, model: torch.nn.Module, settings: dict) -> None:
+    """Write the four files; the same run writes the same bytes but for cost.json."""
+    output.mkdir(parents=True, exist_ok=True)
+    note = json.dumps({key: settings[key] for key in ("release", "model", "variant", "seed")})
+    save_file(fitted.state, output / "checkpoint.safetensors", metadata={"semacdr": note})
+    names = [field.name for field in dataclasses.fields(fitted.epochs[0])]
+    lines = ["\t".join(names), *("\t".join(f"{getattr(e, n):.8g}" for n in names) for e in fitted.epochs)]
+    (output / "history.tsv").write_text("\n".join(lines) + "\n")
+    (output / "settings.json").write_text(json.dumps(settings, indent=2) + "\n")
+    cost = {
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "epochs": len(fitted.epochs),
+        "best_epoch": fitted.best,
+        "training_seconds": round(fitted.training_seconds, 3),
+        "validation_seconds": round(fitted.validation_seconds, 3),
+    }
+    (output / "cost.json").write_text(json.dumps(cost, indent=2) + "\n")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the stage."""
+    args = arguments(argv)
+    module = models.load(args.model)
+    own = resolve(module.Settings, args.settings, args.model)
+    values = {field.name: getattr(args, field.name) for field in dataclasses.fields(Training)}
+    training = Training(**values | {"loss": args.loss or module.LOSS})
+    device = torch.device(args.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    threads = use_threads(args.threads)
+    problem = load_problem(args, module.INPUTS, training.max_length)
+    log.info("%s (%s), seed %d, on %s with %d threads", args.model, args.variant, args.seed, device, threads)
+    torch.manual_seed(args.seed)
+    model = module.Model(problem, own)
+    fitted = fit(model, problem.history, training, args.seed, device)
+    named = {"model": args.model, "variant": args.variant, "seed": args.seed}
+    settings = problem.history.meta | named | {
+        "settings": dataclasses.asdict(own), "training": dataclasses.asdict(training)
+    }  # fmt: skip
+    write(args.output, fitted, model, settings)
+    log.info("best epoch %d of %d; %.1f s training, %.1f s validation", fitted.best, len(fitted.epochs),
+             fitted.training_seconds, fitted.validation_seconds)  # fmt: skip
+
+
+if __name__ == "__main__":
+    run(main)

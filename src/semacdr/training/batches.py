@@ -1,0 +1,120 @@
+"""The batch that every system takes: packed sequences of target, source and mixed events, on the device.
+
+A whole epoch is planned on the host from lengths alone and goes to the device in one copy; batches are slices of it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from semacdr.training.layout import Layout, Upload, plan_layout
+from semacdr.training.negatives import NegativeSampler
+from semacdr.training.windows import Ragged, Windows
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """The sequences of a batch's rows, packed: N tokens in all, each row's in the order of time."""
+
+    items: torch.Tensor  # (N,) int32
+    positions: torch.Tensor  # (N,) int32, from 0 at the first event of the window
+    row: torch.Tensor  # (N,) int32, the row of the batch
+    lengths: torch.Tensor  # (B,) int32, 0 where a row has no event
+    layout: Layout  # for causal self-attention
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B users; the step n of the N_t target tokens predicts the next target event, seeing only what precedes it."""
+
+    users: torch.Tensor  # (B,) int32
+    target: Sequence  # items numbered within the target domain
+    source: Sequence  # items numbered within the source domain
+    mixed: Sequence  # items numbered within the scenario
+    positives: torch.Tensor  # (N_t,) int32, the next target item
+    negatives: torch.Tensor  # (N_t, k) int32, not among the user's training items; k = 0 when evaluating
+    source_visible: torch.Tensor  # (N_t,) int32, how many of the row's source tokens precede the positive
+    mixed_last: torch.Tensor  # (N_t,) int32, token of `mixed` just before the positive plus 1; 0 where there is none
+    cross: Layout  # target tokens as queries, source tokens as keys
+    last: torch.Tensor  # (B,) int32, each row's last target token
+    source_items: torch.Tensor  # the distinct source items of the batch, at most `distinct` of them
+    target_items: torch.Tensor  # the distinct target items of the batch, positives included, likewise
+
+
+class Batches:
+    """Batches over the rows of some windows: shuffled for training, in order for evaluation."""
+
+    def __init__(self, windows: Windows, batch_size: int, device: torch.device, distinct: int = 0) -> None:
+        self.windows, self.batch_size, self.device, self.distinct = windows, batch_size, device, distinct
+
+    def shuffled(self, rng: np.random.Generator, sampler: NegativeSampler) -> Iterator[Batch]:
+        """One epoch: every row once in random order, with fresh negatives."""
+        return self._batches(rng.permutation(len(self.windows.users)), rng, sampler)
+
+    def ordered(self) -> Iterator[Batch]:
+        """Every row once, in order, without negatives."""
+        return self._batches(np.arange(len(self.windows.users)), None, None)
+
+    def __len__(self) -> int:
+        return -(-len(self.windows.users) // self.batch_size)
+
+    def _batches(self, order: np.ndarray, rng, sampler) -> Iterator[Batch]:
+        upload = Upload()
+        parts = [order[begin : begin + self.batch_size] for begin in range(0, len(order), self.batch_size)]
+        planned = [self._plan(upload, rows, rng) for rows in parts]
+        upload.send(self.device)
+        for plan in planned:
+            yield self._batch(plan, sampler)
+
+    def _plan(self, upload: Upload, rows: np.ndarray, rng: np.random.Generator | None) -> dict:
+        """The parts of one batch, each as a function that gives its tensor once all is uploaded."""
+        windows, plan, taken, lengths = self.windows, {}, {}, {}
+        for name in ("target", "source", "mixed"):
+            ragged: Ragged = getattr(windows, name)
+            lengths[name], taken[name] = ragged.take(rows)
+            items = ragged.values[taken[name]]
+            plan[name] = self._plan_sequence(upload, items, lengths[name])
+            plan[f"{name}_items"] = items
+        steps = taken["target"]
+        mixed_start = np.repeat(np.cumsum(lengths["mixed"]) - lengths["mixed"], lengths["target"])
+        mixed_last = windows.mixed_last[steps]
+        positives = windows.positives[steps]
+        target_items = np.append(plan.pop("target_items"), positives)
+        del plan["mixed_items"]
+        return plan | {
+            "users": upload.add(windows.users[rows]),
+            "positives": upload.add(positives),
+            "source_visible": upload.add(windows.source_visible[steps]),
+            "mixed_last": upload.add(np.where(mixed_last < 0, 0, mixed_start + mixed_last + 1)),
+            "cross": plan_layout(upload, lengths["target"], lengths["source"]),
+            "last": upload.add(np.cumsum(lengths["target"]) - 1),
+            "source_items": upload.add(self._distinct(plan.pop("source_items"), rng)),
+            "target_items": upload.add(self._distinct(target_items, rng)),
+        }
+
+    def _plan_sequence(self, upload: Upload, items: np.ndarray, lengths: np.ndarray) -> dict:
+        start = np.repeat(np.cumsum(lengths) - lengths, lengths)
+        return {
+            "items": upload.add(items),
+            "positions": upload.add(np.arange(len(items)) - start),
+            "row": upload.add(np.repeat(np.arange(len(lengths)), lengths)),
+            "lengths": upload.add(lengths),
+            "layout": plan_layout(upload, lengths),
+        }
+
+    def _distinct(self, items: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
+        if rng is None or not self.distinct:
+            return items[:0]
+        items = np.unique(items)
+        return items if len(items) <= self.distinct else rng.choice(items, self.distinct, replace=False)
+
+    def _batch(self, plan: dict, sampler: NegativeSampler | None) -> Batch:
+        given = {
+            name: Sequence(**{part: get() for part, get in value.items()}) if isinstance(value, dict) else value()
+            for name, value in plan.items()
+        }
+        users = torch.index_select(given["users"], 0, given["target"].row)
+        negatives = sampler.draw(users) if sampler else users.new_zeros(len(users), 0)
+        return Batch(**given, negatives=negatives)

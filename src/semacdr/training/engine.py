@@ -1,0 +1,122 @@
+"""The training loop that every system shares: shuffled epochs, validation by full-ranking NDCG@10, the best epoch kept.
+
+Only the validation split is looked at here; the test split belongs to the rank stage.
+"""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from semacdr.cli import log
+from semacdr.data.history import History
+from semacdr.models.base import Model
+from semacdr.ranking.measures import hit_rate, ndcg
+from semacdr.ranking.ranks import Ranker
+from semacdr.training.batches import Batches
+from semacdr.training.losses import step_loss
+from semacdr.training.negatives import NegativeSampler
+from semacdr.training.windows import training_windows
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a system is trained; the defaults are the paper's where it gives one."""
+
+    loss: str = "bpr"
+    negatives: int = 1
+    batch_size: int = 256
+    max_length: int = 100
+    learning_rate: float = 1e-3
+    semantic_learning_rate: float = 3e-4
+    weight_decay: float = 0.0
+    epochs: int = 200
+    patience: int = 10  # epochs without a better validation NDCG@10 before training stops
+    evaluation_batch: int = 512
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One line of history.tsv."""
+
+    epoch: int
+    loss: float
+    valid_ndcg_10: float
+    valid_hr_10: float
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What training leaves: all epochs, the best one's number and parameters, seconds spent."""
+
+    epochs: list[Epoch]
+    best: int
+    state: dict[str, torch.Tensor]
+    training_seconds: float
+    validation_seconds: float
+
+
+def fit(model: Model, history: History, settings: Training, seed: int, device: torch.device) -> Fitted:
+    """Train until `patience` epochs brought nothing better; a system without parameters is only validated."""
+    model.to(device)
+    ranker = Ranker(history, "valid", settings.max_length, settings.evaluation_batch, device)
+    learned = any(parameter.requires_grad for parameter in model.parameters())
+    trainer = Trainer(model, history, settings, seed, device) if learned else None
+    epochs, best, state, seconds = [], None, {}, {"training": 0.0, "validation": 0.0}
+    for number in range(1, settings.epochs + 1 if learned else 2):
+        start = time.perf_counter()
+        loss = trainer.epoch() if trainer else 0.0
+        middle = time.perf_counter()
+        ranks = ranker.rank(model)["full"]
+        seconds["training"] += middle - start
+        seconds["validation"] += time.perf_counter() - middle
+        epochs.append(Epoch(number, loss, float(ndcg(ranks, 10).mean()), float(hit_rate(ranks, 10).mean())))
+        log.info(
+            "epoch %d: loss %.4f, validation NDCG@10 %.4f, HR@10 %.4f (full ranking); %.2f s + %.2f s",
+            number, loss, epochs[-1].valid_ndcg_10, epochs[-1].valid_hr_10,
+            middle - start, time.perf_counter() - middle,
+        )  # fmt: skip
+        if best is None or epochs[-1].valid_ndcg_10 > best.valid_ndcg_10:
+            best = epochs[-1]
+            state = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
+        elif number - best.epoch >= settings.patience:
+            break
+    return Fitted(epochs, best.epoch, state, seconds["training"], seconds["validation"])
+
+
+class Trainer:
+    """Runs epochs of a model: data, negatives and optimiser state stay on the device."""
+
+    def __init__(self, model: Model, history: History, settings: Training, seed: int, device: torch.device) -> None:
+        self.model, self.settings = model, settings
+        self.rng = np.random.default_rng(seed)
+        self.sampler = NegativeSampler(history, settings.negatives if settings.loss != "ce" else 0, seed, device)
+        windows = training_windows(history, settings.max_length)
+        self.batches = Batches(windows, settings.batch_size, device, distinct=model.distinct_items)
+        semantic = {id(parameter) for parameter in model.semantic_parameters()}
+        groups = [
+            {"params": [p for p in model.parameters() if id(p) in semantic], "lr": settings.semantic_learning_rate},
+            {"params": [p for p in model.parameters() if id(p) not in semantic], "lr": settings.learning_rate},
+        ]
+        self.optimiser = torch.optim.Adam(
+            [group for group in groups if group["params"]],
+            betas=(0.9, 0.98),
+            weight_decay=settings.weight_decay,
+            fused=True,
+        )
+
+    def epoch(self) -> float:
+        """Train once on every user with a training step, in random order; the mean loss of the batches."""
+        self.model.train()
+        losses = []
+        for batch in self.batches.shuffled(self.rng, self.sampler):
+            prepared = self.model.prepare()
+            states, items = self.model.states(prepared, batch), self.model.item_vectors(prepared)
+            loss = step_loss(self.settings.loss, states, items, batch.positives, batch.negatives)
+            loss = loss + self.model.auxiliary_loss(prepared, batch)
+            self.optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            self.optimiser.step()
+            losses.append(loss.detach())
+        return float(torch.stack(losses).mean())

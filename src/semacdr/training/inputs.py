@@ -1,0 +1,88 @@
+"""From the stages' tables to a Problem: what a system is built from, in training and in ranking alike."""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from semacdr import tables
+from semacdr.data.history import load_history
+from semacdr.errors import UserError
+from semacdr.models.base import Problem, Semantics
+
+GRAPHS = ("source", "target", "mixed")
+
+
+def add_arguments(cli: argparse.ArgumentParser) -> None:
+    """The input paths that train and rank have in common."""
+    cli.add_argument("--interactions", type=Path, required=True)
+    cli.add_argument("--items", type=Path, required=True)
+    cli.add_argument("--split", type=Path, required=True)
+    cli.add_argument("--embeddings", type=Path, help="embeddings.parquet, where the system takes text vectors")
+    cli.add_argument("--agnostic", type=Path, help="agnostic.parquet, where the system takes categories")
+    cli.add_argument("--graphs", type=Path, help="folder of the graphs, where the system takes them")
+
+
+def load_problem(args: argparse.Namespace, needs: tuple[str, ...], max_length: int) -> Problem:
+    """The Problem of the paths in `args` with what `needs` names; a UserError names a path that is missing."""
+    for need in needs:
+        if getattr(args, need) is None:
+            raise UserError(f"this system needs --{need}")
+    history = load_history(args.interactions, args.items, args.split)
+    items = len(history.source_items) + len(history.target_items)
+    return Problem(
+        history=history,
+        max_length=max_length,
+        text=load_text(args.embeddings, items) if "embeddings" in needs else None,
+        semantics=load_semantics(args.agnostic, items) if "agnostic" in needs else None,
+        graphs={name: load_graph(args.graphs / f"{name}.parquet") for name in GRAPHS} if "graphs" in needs else None,
+    )
+
+
+def load_text(path: Path, items: int) -> torch.Tensor:
+    """(items, width) text vectors by item."""
+    table, _ = tables.read(path, "embeddings")
+    if not np.array_equal(table["item"].to_numpy(), np.arange(items)):
+        raise UserError(f"{path}: its items are not the scenario's {items} items in order; run encode again")
+    vectors = table["vector"].combine_chunks()
+    return torch.from_numpy(vectors.flatten().to_numpy(zero_copy_only=False).reshape(items, -1).copy())
+
+
+def load_semantics(path: Path, items: int) -> Semantics:
+    """The assignments by category; an item without one in a category has the unknown subcategory, index 0."""
+    table, _ = tables.read(path, "agnostic")
+    item = table["item"].to_numpy()
+    category, subcategory = (_encoded(table[name]) for name in ("category", "subcategory"))
+    sizes, members, offsets = [], [], []
+    for k in range(category.max() + 1):
+        chosen = category == k
+        names, own = np.unique(subcategory[chosen], return_inverse=True)
+        missing = np.setdiff1d(np.arange(items), item[chosen])
+        rows, labels = np.append(item[chosen], missing), np.append(own + 1, np.zeros(len(missing), int))
+        order = np.lexsort((labels, rows))
+        sizes.append(len(names) + 1)
+        members.append(torch.from_numpy(labels[order]))
+        offsets.append(torch.from_numpy(np.searchsorted(rows[order], np.arange(items + 1))))
+    return Semantics(tuple(sizes), tuple(members), tuple(offsets))
+
+
+def _encoded(column: pa.ChunkedArray) -> np.ndarray:
+    """Numbers of the names in alphabetical order."""
+    return np.unique(column.to_numpy(zero_copy_only=False).astype(str), return_inverse=True)[1]
+
+
+def load_graph(path: Path) -> torch.Tensor:
+    """A stored normalised adjacency as a sparse CSR tensor (nodes, nodes)."""
+    table, meta = tables.read(path, "adjacency")
+    nodes = int(meta["nodes"])
+    rows = np.searchsorted(table["row"].to_numpy(), np.arange(nodes + 1)).astype(np.int32)
+    column, weight = (table[name].to_numpy().copy() for name in ("column", "weight"))
+    return torch.sparse_csr_tensor(
+        torch.from_numpy(rows),
+        torch.from_numpy(column),
+        torch.from_numpy(weight),
+        (nodes, nodes),
+        check_invariants=True,
+    )

@@ -1,0 +1,76 @@
+"""Attention over sequences that lie packed one after the other: users of like length are padded together.
+
+Everything else in a model works on the packed (tokens, d) tensors without any padding; attention alone needs a
+rectangle, and a rectangle as long as the longest history would be mostly air: histories have 10 to 25 events on average
+and 100 at most.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+WIDTHS = np.array([4, 8, 16, 32, 64, 128, 256, 512, 1024])
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """Users whose sequences are padded to the same rectangle."""
+
+    query: torch.Tensor  # (b, Lq) packed index of each query; padding repeats some token and is thrown away
+    key: torch.Tensor  # (b, Lk) packed index of each key
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How packed queries and keys become rectangles, and how the results become packed again."""
+
+    buckets: tuple[Bucket, ...]
+    restore: torch.Tensor  # (tokens,) place of each query token in the concatenated flattened rectangles
+
+
+class Upload:
+    """Integer arrays that go to the device in one copy; each `add` returns a function that gives its tensor."""
+
+    def __init__(self) -> None:
+        self.arrays, self.size, self.tensor = [], 0, None
+
+    def add(self, array: np.ndarray):
+        """Take an array; the function returned gives it as an int32 tensor on the device after `send`."""
+        begin, self.size = self.size, self.size + array.size
+        self.arrays.append(array.ravel())
+        return lambda: self.tensor[begin : begin + array.size].view(array.shape)
+
+    def send(self, device: torch.device) -> None:
+        """Copy all arrays to the device."""
+        flat = np.concatenate(self.arrays, dtype=np.int32, casting="unsafe") if self.arrays else np.zeros(0, np.int32)
+        self.tensor, self.arrays = torch.from_numpy(flat).to(device, non_blocking=True), []
+
+
+def plan_layout(upload: Upload, queries: np.ndarray, keys: np.ndarray | None = None):
+    """Plan the layout of a batch from the lengths (rows,) of its query sequences, and of its key sequences if other.
+
+    Returns a function that gives the Layout once `upload` was sent. Rows without a query take no part.
+    """
+    keys = queries if keys is None else keys
+    query_start, key_start = np.cumsum(queries) - queries, np.cumsum(keys) - keys
+    rows = np.flatnonzero(queries)
+    group = np.searchsorted(WIDTHS, np.maximum(queries[rows], keys[rows]))
+    planned, restore, base = [], np.empty(queries.sum(), np.int64), 0
+    for width in np.unique(group):
+        members = rows[group == width]
+        query, real = _rectangle(query_start[members], queries[members])
+        key, _ = (query, None) if keys is queries else _rectangle(key_start[members], keys[members])
+        restore[query[real]] = base + np.flatnonzero(real)
+        base += query.size
+        sent = upload.add(query)
+        planned.append((sent, sent if keys is queries else upload.add(key)))
+    sent_restore = upload.add(restore)
+    return lambda: Layout(tuple(Bucket(q(), k()) for q, k in planned), sent_restore())
+
+
+def _rectangle(start: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Packed indices (rows, longest) and which of them are real; padding repeats the sequence's first token."""
+    position = np.arange(max(lengths.max(), 1))
+    real = position < lengths[:, None]
+    return start[:, None] * (lengths > 0)[:, None] + position * real, real

@@ -1,0 +1,36 @@
+"""Training negatives, drawn on the device: uniform over the target items outside the user's training history."""
+
+import torch
+
+from semacdr.data.history import History
+
+
+class NegativeSampler:
+    """Draws `count` negatives a step without rejection.
+
+    The r-th item that is not in a user's sorted history h_0 < h_1 < … is r + k, where k is the number of h_j - j <= r;
+    so one uniform number and one search give an exactly uniform negative. Only training items are excluded: validation
+    and test items must be met as negatives too, else the model would be told about them.
+    """
+
+    def __init__(self, history: History, count: int, seed: int, device: torch.device) -> None:
+        items = len(history.target_items)
+        chosen = torch.from_numpy(history.training() & history.is_target)
+        user = torch.from_numpy(history.user())[chosen]
+        key = torch.sort(user * items + torch.from_numpy(history.item)[chosen] - history.target_items.start).values
+        sizes = torch.bincount(user, minlength=history.users)
+        begin = torch.cumsum(sizes, 0) - sizes
+        gaps = key - torch.arange(len(key)) + torch.repeat_interleave(begin, sizes)  # user * items + h_j - j
+        self.items, self.count = items, count
+        self.gaps, self.begin, self.free = gaps.to(device), begin.to(device), (items - sizes).to(device)
+        self.generator = torch.Generator(device).manual_seed(seed)
+
+    def draw(self, users: torch.Tensor) -> torch.Tensor:
+        """Negatives (len(users), count) int32 for the users (N,) of the steps."""
+        users = users.long()[:, None]
+        uniform = torch.rand(
+            (len(users), self.count), generator=self.generator, device=users.device, dtype=torch.float64
+        )
+        r = (uniform * self.free[users]).long()
+        k = torch.searchsorted(self.gaps, users * self.items + r, right=True) - self.begin[users]
+        return (r + k).int()

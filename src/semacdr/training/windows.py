@@ -1,0 +1,94 @@
+"""The windows of all users' sequences that a prediction may see: for training steps, for validation, for test.
+
+A window ends just before its last positive p (an event index of `History`): the last training event, the validation
+event or the test event. It holds the last `max_length` target events before p, source events before p and events of
+both before p. Each target event but those before the window is one step, whose positive is the next target event.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from semacdr.data.history import History
+
+
+@dataclass(frozen=True)
+class Ragged:
+    """Sequences of different lengths, one after the other."""
+
+    values: np.ndarray  # (N,)
+    offsets: np.ndarray  # (rows + 1,)
+
+    def take(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Lengths (len(rows),) and flat indices into `values` of the given rows' sequences, in their order."""
+        lengths = self.offsets[rows + 1] - self.offsets[rows]
+        ends = np.cumsum(lengths)
+        shift = np.repeat(self.offsets[rows] - (ends - lengths), lengths)
+        return lengths, shift + np.arange(len(shift))
+
+
+@dataclass(frozen=True)
+class Windows:
+    """What is visible of each user in `users` (rows), and the positives of the steps."""
+
+    users: np.ndarray  # (rows,)
+    target: Ragged  # item numbers within the target domain
+    source: Ragged  # item numbers within the source domain
+    mixed: Ragged  # item numbers within the scenario
+    positives: np.ndarray  # (target steps,) the next target item
+    source_visible: np.ndarray  # (target steps,) how many events of the source window precede the positive
+    mixed_last: np.ndarray  # (target steps,) position in the mixed window of the event before the positive; or -1
+
+
+def make_windows(history: History, last_positive: np.ndarray, users: np.ndarray, max_length: int) -> Windows:
+    """The windows of `users` (who have a target event before p) ending before the events `last_positive` (rows,)."""
+    begin = history.start[users]
+    target_before = np.append(0, np.cumsum(history.is_target))  # target events before each event index
+    source_before = np.arange(len(target_before)) - target_before
+    positions = {True: np.flatnonzero(history.is_target), False: np.flatnonzero(~history.is_target)}
+    target = _last(target_before[begin], target_before[last_positive], max_length)
+    source = _last(source_before[begin], source_before[last_positive], max_length)
+    mixed = _last(begin, last_positive, max_length)
+    steps = _flatten(*target)
+    next_event = positions[True][steps + 1]  # of each step, the event that it predicts
+    row = np.repeat(np.arange(len(users)), target[1] - target[0])
+    return Windows(
+        users=users,
+        target=Ragged(history.item[positions[True][steps]] - history.target_items.start, _offsets(*target)),
+        source=Ragged(
+            history.item[positions[False][_flatten(*source)]] - history.source_items.start, _offsets(*source)
+        ),
+        mixed=Ragged(history.item[_flatten(*mixed)], _offsets(*mixed)),
+        positives=history.item[next_event] - history.target_items.start,
+        source_visible=np.maximum(source_before[next_event] - source[0][row], 0),
+        mixed_last=np.maximum(next_event - 1 - mixed[0][row], -1),
+    )
+
+
+def training_windows(history: History, max_length: int) -> Windows:
+    """Windows of the users with at least two training events in the target domain; p is the last of them."""
+    target = np.flatnonzero(history.is_target)
+    order = np.searchsorted(target, history.valid)  # the validation event's place among all target events
+    enough = order - np.searchsorted(target, history.start[:-1]) >= 2
+    users = np.flatnonzero(enough)
+    return make_windows(history, target[order[users] - 1], users, max_length)
+
+
+def evaluation_windows(history: History, split: str, max_length: int) -> Windows:
+    """Windows of all users that end before the validation ('valid') or the test ('test') event."""
+    last = {"valid": history.valid, "test": history.test}[split]
+    return make_windows(history, last, np.arange(history.users), max_length)
+
+
+def _last(first: np.ndarray, end: np.ndarray, limit: int) -> tuple[np.ndarray, np.ndarray]:
+    return np.maximum(first, end - limit), end
+
+
+def _offsets(first: np.ndarray, end: np.ndarray) -> np.ndarray:
+    return np.append(0, np.cumsum(end - first))
+
+
+def _flatten(first: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """All indices of the ranges [first, end), one range after the other."""
+    lengths = end - first
+    return np.repeat(end - np.cumsum(lengths), lengths) + np.arange(lengths.sum())
