@@ -1,0 +1,232 @@
+"""A small model of people who read books and watch films, for the embedded sample (numpy alone).
+
+Items of both domains have the same attributes: 15 genres, 10 moods, 4 audiences. Item i has the vector x_i, in each of
+the three blocks the indicator of its attributes divided by the root of their number, times the block's weight.
+Person p takes at time t the item i of domain d, among those published before that year and not yet taken, with
+probability proportional to exp(u), where
+
+    u(p, i, t)   = match * <taste(p, d, t), x_i> + popularity_i + tie * attachment(p, i, t) - era * |y_i - c_p|
+    taste(p,d,t) = transfer * shared(p, t) + (1 - transfer) * own(p, d)
+
+shared      2 to 4 favourite genres, 2 moods (Dirichlet weights) and an audience, the same in both domains. It drifts:
+            every half year one favourite may give way to a new one, with a gradual change in between.
+own         a taste of the same kind that counts in one domain only and stays.
+popularity  -skew_d * log(rank), ranks drawn at random in each domain: a Zipf-like skew that no attribute explains.
+attachment  the sum, over liked items j that share a creator with i or tell the same story in the other domain, of
+            keep^(the person's events since j).
+era         y_i is the quantile of the year in its domain, c_p the quantile that the person prefers.
+
+How much one reads and how much one watches share a part and differ in another. A person's events lie within one and a
+half to three years, most in bursts of some days that hold both domains, so some share a day. The rating follows the
+match. A few events are reviewed again later; a tenth more people come who stand in one domain only.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+
+GENRES = ["adventure", "biography", "comedy", "crime", "drama", "family", "fantasy", "historical", "horror", "mystery"]
+GENRES += ["romance", "science fiction", "thriller", "war", "western"]
+MOODS = ["bleak", "epic", "gentle", "playful", "reflective", "suspenseful", "tender", "uplifting", "unsettling", "wry"]
+AUDIENCES = ["adults", "children", "everyone", "teens"]
+ATTRIBUTES = GENRES + MOODS + AUDIENCES
+BLOCKS = (slice(0, 15), slice(15, 25), slice(25, 29))
+DOMAINS = ("books", "films")
+FIRST_DAY, DAYS, HALF_YEAR = date(2019, 1, 1), 2190, 183
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is planted, and how strongly."""
+
+    people: int = 2000
+    seed: int = 2014
+    transfer: float = 0.8  # share of the taste that is the same in both domains
+    match: float = 10.0
+    block_weights: tuple[float, float, float] = (1.0, 0.6, 0.5)  # genres, moods, audience
+    skew: tuple[float, float] = (0.6, 0.7)  # of the popularity in books and in films
+    tie: float = 3.0
+    keep: float = 0.8
+    era: float = 0.7
+    drift: float = 0.6  # chance that a favourite gives way within half a year
+    length: float = 2.15  # mean log of a domain's events beyond the fewest
+    activity: float = 0.5  # deviation of that log that both domains share
+    habit: float = 0.6  # deviation that adds to one domain what it takes from the other
+    fewest: int = 2
+    most: int = 60
+    again: float = 0.03  # share of events that are reviewed again
+    lone: float = 0.1  # people of one domain only, as a share of the others
+
+
+@dataclass(frozen=True)
+class Items:
+    """The items of both domains, books first."""
+
+    domain: np.ndarray  # (I,) 0 books, 1 films
+    vectors: np.ndarray  # (I, 29) weighted attributes
+    popularity: np.ndarray  # (I,) log scale
+    ties: np.ndarray  # (I, I) 1 where two items share a creator or a story
+    day: np.ndarray  # (I,) first day on which the item can be taken
+    era: np.ndarray  # (I,) quantile of the year in the domain
+
+
+@dataclass(frozen=True)
+class People:
+    """What is planted in each person."""
+
+    shared: np.ndarray  # (P, half years, 29)
+    own: np.ndarray  # (P, 2, 29)
+    era: np.ndarray  # (P,)
+    events: np.ndarray  # (P, 2) number of events in books and in films
+
+
+@dataclass(frozen=True)
+class Events:
+    """The events in each person's order (E in all); `day` counts from FIRST_DAY."""
+
+    person: np.ndarray
+    item: np.ndarray
+    day: np.ndarray
+    rating: np.ndarray  # 1 to 5
+    again: np.ndarray  # bool, a second review of an item
+
+
+def make_items(works: list[list[dict]], settings: Settings, rng: np.random.Generator) -> Items:
+    """The items of the two catalogues (title, creator, year, genres, moods, audience), popularity drawn at random."""
+    rows = [work for catalogue in works for work in catalogue]
+    domain = np.repeat([0, 1], [len(catalogue) for catalogue in works])
+    has = np.array([[name in {*r["genres"], *r["moods"], r["audience"]} for name in ATTRIBUTES] for r in rows], float)
+    for block, weight in zip(BLOCKS, settings.block_weights, strict=True):
+        has[:, block] *= weight / np.sqrt(has[:, block].sum(1, keepdims=True))
+    year, popularity, era = np.array([row["year"] for row in rows]), np.zeros(len(rows)), np.zeros(len(rows))
+    for d, skew in enumerate(settings.skew):
+        where = np.flatnonzero(domain == d)
+        popularity[where] = -skew * np.log(1 + rng.permutation(len(where)))
+        era[where] = (year[where, None] > year[where]).mean(1)
+    creators = [set(row["creator"].split(" & ")) for row in rows]
+    stories = [row["title"].casefold() for row in rows]
+    ties = np.array([[bool(a & b) for b in creators] for a in creators])
+    ties |= (np.array(stories)[:, None] == stories) & (domain[:, None] != domain)
+    ties &= ~np.eye(len(rows), dtype=bool)
+    day = [(date(y + 1, 1, 1) - FIRST_DAY).days for y in year.tolist()]
+    return Items(domain, has, popularity, ties.astype(float), np.array(day), era)
+
+
+def make_people(items: Items, settings: Settings, rng: np.random.Generator) -> People:
+    """Tastes, drift and habits of everyone; the people of one domain only come last."""
+    count = settings.people + round(settings.lone * settings.people)
+    common = np.sqrt((items.vectors > 0).mean(0) + 1e-3)  # common attributes are somewhat commoner favourites
+    taste = _tastes(count, common, rng)
+    shared = [taste]
+    for _ in range(DAYS // HALF_YEAR + 1):
+        taste = taste.copy()
+        for block in BLOCKS[:2]:
+            _replace_favourite(taste[:, block], np.log(common[block]), settings.drift, rng)
+        shared.append(taste)
+    own = np.stack([_tastes(count, common, rng) for _ in DOMAINS], axis=1)
+    activity, habit = rng.normal(size=(2, count, 1))
+    log_events = settings.length + settings.activity * activity + settings.habit * habit * [1, -1]
+    events = np.minimum(settings.fewest + np.exp(log_events).astype(int), settings.most)
+    lone = np.arange(settings.people, count)
+    events[lone, lone % 2] = 0
+    return People(np.stack(shared, axis=1), own, rng.random(count), events)
+
+
+def _tastes(count: int, common: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """(count, 29) sparse tastes, each block summing to 1: favourites as common as `common` says, Dirichlet weights."""
+    taste = np.zeros((count, len(ATTRIBUTES)))
+    for block, favourites in zip(BLOCKS, (rng.integers(2, 5, count), 2, 1), strict=True):
+        keys = np.log(common[block]) + rng.gumbel(size=(count, block.stop - block.start))
+        place = np.argsort(np.argsort(-keys, axis=1), axis=1)
+        weights = rng.gamma(3.0, size=keys.shape) * (place < np.reshape(favourites, (-1, 1)))
+        taste[:, block] = weights / weights.sum(1, keepdims=True)
+    return taste
+
+
+def _replace_favourite(taste: np.ndarray, log_common: np.ndarray, chance: float, rng: np.random.Generator) -> None:
+    """In place: with `chance`, a person's favourite in this block hands its weight to an attribute that was none."""
+    keys, changes = log_common + rng.gumbel(size=taste.shape), rng.random(len(taste)) < chance
+    who = np.flatnonzero(changes)
+    old = np.where(taste > 0, keys, -np.inf).argmax(1)[who]
+    new = np.where(taste > 0, -np.inf, keys).argmax(1)[who]
+    taste[who, new], taste[who, old] = taste[who, old], 0
+
+
+def taste_at(people: People, who: np.ndarray, domain: np.ndarray, day: np.ndarray, transfer: float) -> np.ndarray:
+    """(n, 29) the tastes of `who` in `domain` on `day`, between the two half years' tastes in proportion."""
+    step, part = np.divmod(day, HALF_YEAR)
+    part = (part / HALF_YEAR)[:, None]
+    shared = (1 - part) * people.shared[who, step] + part * people.shared[who, step + 1]
+    return transfer * shared + (1 - transfer) * people.own[who, domain]
+
+
+def utility(
+    items: Items,
+    people: People,
+    settings: Settings,
+    who: np.ndarray,
+    domain: np.ndarray,
+    day: np.ndarray,
+    tied: np.ndarray,
+) -> np.ndarray:
+    """(n, I) the utility of every item for `who` on `day`, `tied` their attachments to the items (n, I).
+
+    It is -inf where an item is of the other domain or not yet published.
+    """
+    match = taste_at(people, who, domain, day, settings.transfer) @ items.vectors.T
+    era = np.abs(items.era - people.era[who, None])
+    total = settings.match * match + items.popularity + settings.tie * tied - settings.era * era
+    return np.where((items.domain == domain[:, None]) & (items.day <= day[:, None]), total, -np.inf)
+
+
+def _schedule(people: People, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Person, domain and day of every event, in each person's order: bursts within the person's own span of time."""
+    person = np.repeat(np.arange(len(people.era)), people.events.sum(1))
+    domain = np.repeat(np.tile([0, 1], len(people.era)), people.events.ravel())
+    span = rng.uniform(548, 1095, len(people.era))
+    start = rng.uniform(0, DAYS - span)
+    bursts = rng.random((len(people.era), 6))
+    at = bursts[person, rng.integers(0, 6, len(person))] * span[person] + rng.exponential(6.0, len(person))
+    alone = rng.random(len(person)) < 0.4
+    at = np.where(alone, rng.random(len(person)) * span[person], np.minimum(at, span[person]))
+    day = np.minimum((start[person] + at).astype(int), DAYS - 1)
+    order = np.lexsort((rng.random(len(person)), day, person))
+    return person[order], domain[order], day[order]
+
+
+def simulate(items: Items, people: People, settings: Settings, rng: np.random.Generator) -> Events:
+    """Everyone's choices, the k-th event of all people at once, and the reviews that are written again."""
+    person, domain, day = _schedule(people, rng)
+    place = np.arange(len(person)) - np.searchsorted(person, person)
+    item, rating = np.zeros(len(person), int), np.zeros(len(person), int)
+    taken = np.zeros((len(people.era), len(items.era)), bool)
+    attachment = np.zeros(taken.shape)
+    for k in range(place.max() + 1):
+        now = np.flatnonzero(place == k)
+        who = person[now]
+        scores = utility(items, people, settings, who, domain[now], day[now], attachment[who])
+        scores[taken[who]] = -np.inf
+        item[now] = chosen = np.argmax(scores + rng.gumbel(size=scores.shape), axis=1)
+        taste = taste_at(people, who, domain[now], day[now], settings.transfer)
+        rating[now] = _rating(items, taste, domain[now], chosen, rng)
+        taken[who, chosen] = True
+        attachment[who] = settings.keep * attachment[who] + items.ties[chosen] * (rating[now] >= 4)[:, None]
+    return _with_second_reviews(Events(person, item, day, rating, np.zeros(len(item), bool)), settings, rng)
+
+
+def _rating(items: Items, taste: np.ndarray, domain: np.ndarray, chosen: np.ndarray, rng: np.random.Generator):
+    """1 to 5 by chance and by the match of the chosen item, measured against the matches of all items of its domain."""
+    match = np.where(items.domain == domain[:, None], taste @ items.vectors.T, np.nan)
+    z = (match[np.arange(len(chosen)), chosen] - np.nanmean(match, 1)) / np.nanstd(match, 1)
+    return np.clip(np.rint(3.2 + 0.6 * z + 0.8 * rng.normal(size=len(chosen))), 1, 5).astype(int)
+
+
+def _with_second_reviews(events: Events, settings: Settings, rng: np.random.Generator) -> Events:
+    """The events and, for a few of them, another review of the same item a month to a year later."""
+    later = np.flatnonzero(rng.random(len(events.item)) < settings.again)
+    day = events.day[later] + rng.integers(30, 365, len(later))
+    later, day = later[day < DAYS], day[day < DAYS]
+    both = [np.concatenate((a, a[later])) for a in (events.person, events.item, events.rating)]
+    again = np.repeat([False, True], [len(events.item), len(later)])
+    return Events(both[0], both[1], np.concatenate((events.day, day)), both[2], again)
