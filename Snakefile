@@ -1,0 +1,40 @@
+"""From raw Amazon reviews to a result table. The stages in reading order are the includes below.
+
+resources/raw/<release>/            raw reviews and metadata, downloaded, linked or simulated          raw, sample
+results/<scenario>/                 interactions, users, items, statistics                             preprocess
+results/<scenario>/semantics/       taxonomy, inner-domain texts, domain-agnostic categories           taxonomy, semantics
+results/<scenario>/embeddings       frozen text vectors                                                encode
+results/<scenario>/<a>_to_<b>/      split, candidates, graphs                                          split, graph
+results/<scenario>/<a>_to_<b>/<system>/seed<N>/  checkpoint, history, ranks                            train, rank
+results/<scenario>/metrics.tsv      the result table, and metrics.md to read                           metrics
+"""
+
+from snakemake.utils import min_version, validate
+
+min_version("9.12")
+
+
+configfile: "config.yaml"
+
+
+validate(config, "workflow/schemas/config.schema.yaml")
+
+
+report: "workflow/report/workflow.rst"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/raw.smk"
+include: "workflow/rules/preprocess.smk"
+include: "workflow/rules/split.smk"
+include: "workflow/rules/semantics.smk"
+include: "workflow/rules/encode.smk"
+include: "workflow/rules/graph.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/rank.smk"
+include: "workflow/rules/metrics.smk"
+
+
+rule all:
+    input:
+        expand("results/{scenario}/metrics.tsv", scenario=config["run"]),

@@ -1,0 +1,168 @@
+"""Helpers that the rules share: settings with a scenario's overrides, a module's code as inputs, what a job may use."""
+
+import ast
+import json
+import os
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+SCENARIOS = config["scenarios"]
+SYSTEMS = config["train"]["systems"]
+
+
+wildcard_constraints:
+    scenario="|".join(SCENARIOS),
+    source="[a-z0-9]+",
+    target="[a-z0-9]+",
+    system="|".join(SYSTEMS),
+    seed=r"\d+",
+
+
+for unknown in [name for name in config["run"] if name not in SCENARIOS]:
+    raise WorkflowError(f"config: run names the scenario '{unknown}'; known are {', '.join(SCENARIOS)}")
+for name, scenario in SCENARIOS.items():
+    if scenario["release"] not in config["raw"]:
+        raise WorkflowError(f"config: scenario '{name}' takes release '{scenario['release']}', which raw does not have")
+
+
+# Jobs and the functions below find the package whether it is installed or not, also in an environment of --sdm conda.
+SOURCES = str(Path(workflow.basedir, "src"))
+sys.path.insert(0, SOURCES)
+shell.prefix(f"set -euo pipefail; export PYTHONPATH={shlex.quote(SOURCES)}${{{{PYTHONPATH:+:$PYTHONPATH}}}}; ")
+
+
+def setting(stage, key):
+    """A function of the wildcards: the setting of a stage, or the scenario's override of it."""
+    return lambda wc: SCENARIOS[wc.scenario].get(stage, {}).get(key, config[stage][key])
+
+
+def training(key, default=None):
+    """A function of the wildcards: a training setting, the system's before the scenario's before the stage's."""
+
+    def find(wc):
+        layers = (SYSTEMS[wc.system], SCENARIOS[wc.scenario].get("train", {}), config["train"])
+        return next((layer[key] for layer in layers if key in layer), default)
+
+    return find
+
+
+def code(module, seen=None):
+    """The source file of a src/ module and those of every src/ module it imports, directly or not.
+
+    Listed as inputs they make a job stale when its code changes, and only then: small inputs count by content.
+    """
+    seen = {} if seen is None else seen
+    if "." in module:
+        code(module.rpartition(".")[0], seen)  # importing a.b runs a/__init__.py first
+    stem = Path("src", *module.split("."))
+    path = next((p for p in (stem.with_suffix(".py"), stem / "__init__.py") if p.exists()), None)
+    if path and module not in seen:
+        seen[module] = path
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                names = [f"{node.module}.{alias.name}" for alias in node.names]
+            else:
+                continue
+            for name in names:
+                code(name, seen)
+    return sorted(map(str, seen.values()))
+
+
+def local_file(wc):
+    """The file that a local release holds; a changed one makes everything after it stale."""
+    from semacdr.raw import find_local
+
+    release = config["raw"][wc.release]
+    if release["source"] != "local":
+        return []
+    return str(find_local(Path(release["folder"]), wc.category, wc.kind))
+
+
+def raw_files(kind):
+    """A function of the wildcards: the files of a kind, of both domains in the order of the config."""
+
+    def find(wc):
+        scenario = SCENARIOS[wc.scenario]
+        return [f"resources/raw/{scenario['release']}/{kind}_{c}.json.gz" for c in scenario["domains"].values()]
+
+    return find
+
+
+def model_of(wc):
+    """The module of a system's model."""
+    return f"semacdr.models.{SYSTEMS[wc.system]['model']}"
+
+
+def declared(model, name):
+    """The literal that a model's file declares under a name (INPUTS, LOSS), without importing it."""
+    path = Path(f"src/semacdr/models/{model}.py")
+    if not path.exists():
+        raise WorkflowError(f"config: train.systems takes the model '{model}', but there is no {path}")
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.Assign) and any(getattr(goal, "id", "") == name for goal in node.targets):
+            return ast.literal_eval(node.value)
+    raise WorkflowError(f"{path} does not declare {name}")
+
+
+def seeds_of(wc_or_system, scenario):
+    """The seeds of a system; one for a system that learns nothing, as all would be the same."""
+    system = SYSTEMS[wc_or_system]
+    seeds = system.get("seeds", SCENARIOS[scenario].get("train", {}).get("seeds", config["train"]["seeds"]))
+    return seeds if declared(system["model"], "LOSS") else seeds[:1]
+
+
+def model_inputs(wc):
+    """The inputs that a system takes beside the history, by the name of their option."""
+    scenario = f"results/{wc.scenario}"
+    direction = f"{scenario}/{wc.source}_to_{wc.target}"
+    files = {
+        "agnostic": f"{scenario}/semantics/agnostic.parquet",
+        "embeddings": f"{scenario}/embeddings.parquet",
+        "graphs": [f"{direction}/graphs/{name}.parquet" for name in ("source", "target", "mixed")],
+    }
+    return {name: files[name] for name in declared(SYSTEMS[wc.system]["model"], "INPUTS")}
+
+
+def model_options(wc, input):
+    """Those inputs as options of the command line."""
+    given = {name: input.get(name) for name in ("agnostic", "embeddings", "graphs") if input.get(name)}
+    folder = {name: str(Path(files[0]).parent) if name == "graphs" else files for name, files in given.items()}
+    return " ".join(f"--{name} {path}" for name, path in folder.items())
+
+
+def all_ranks(wc):
+    """The ranks of all systems and seeds, in both directions."""
+    first, second = SCENARIOS[wc.scenario]["domains"]
+    return [
+        f"results/{wc.scenario}/{source}_to_{target}/{system}/seed{seed}/ranks.parquet"
+        for source, target in ((first, second), (second, first))
+        for system in SYSTEMS
+        for seed in seeds_of(system, wc.scenario)
+    ]
+
+
+def folder(wc, output):
+    """The folder that a stage writes into, from its first output."""
+    return str(Path(output[0]).parent)
+
+
+def cpus(wanted):
+    """Threads of a job that wants so many CPUs.
+
+    Where --cores promises more than the machine has, a job asks for the more, so that jobs side by side never ask for
+    more CPUs than there are: threads that wait for each other by spinning would slow all of them many times over. The
+    stage itself uses no more threads than there are CPUs.
+    """
+    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    promised = workflow.resource_settings.cores
+    if workflow.remote_exec or not promised or promised <= there:
+        return wanted
+    return max(1, -(-min(wanted, there) * promised // there))
+
+
+# A cluster's profile says which rules get a GPU; on one machine they take it where there is one.
+GPU = 1 if shutil.which("nvidia-smi") else 0

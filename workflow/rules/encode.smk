@@ -1,0 +1,29 @@
+"""Frozen text vectors of the items.
+
+REQUIRED  results/<scenario>/semantics/inner.parquet
+OUTPUTS   results/<scenario>/embeddings.parquet
+"""
+
+
+rule encode:
+    """Encoding the texts of {wildcards.scenario} with {params.encoder}."""
+    input:
+        inner="results/{scenario}/semantics/inner.parquet",
+        code=code("semacdr.encode"),
+    output:
+        "results/{scenario}/embeddings.parquet",
+    log:
+        "logs/{scenario}/encode.log",
+    benchmark:
+        "logs/benchmarks/{scenario}/encode.tsv"
+    conda:
+        "../../envs/encode.yaml"
+    threads: cpus(2)
+    resources:
+        gpu=GPU,
+    params:
+        encoder=setting("encode", "encoder"),
+        batch_size=setting("encode", "batch_size"),
+    shell:
+        "python -m semacdr.encode --inner {input.inner} --encoder {params.encoder}"
+        " --batch-size {params.batch_size} --threads {threads} --output {output} 2> {log}"

@@ -1,0 +1,32 @@
+"""The result table of a scenario: every system, both directions, full and sampled ranking.
+
+REQUIRED  ranks.parquet of every run
+OUTPUTS   results/<scenario>/metrics.tsv, and metrics.md to read
+"""
+
+
+localrules:
+    metrics,
+
+
+rule metrics:
+    """Summarising {wildcards.scenario}."""
+    input:
+        ranks=all_ranks,
+        paper="resources/paper/results.tsv",
+        code=code("semacdr.metrics"),
+    output:
+        metrics=report("results/{scenario}/metrics.tsv", category="{scenario}", caption="../report/metrics.rst"),
+        table="results/{scenario}/metrics.md",
+    log:
+        "logs/{scenario}/metrics.log",
+    benchmark:
+        "logs/benchmarks/{scenario}/metrics.tsv"
+    conda:
+        "../../envs/data.yaml"
+    threads: cpus(1)
+    params:
+        ks=lambda wc: " ".join(map(str, setting("metrics", "ks")(wc))),
+    shell:
+        "python -m semacdr.metrics --ranks {input.ranks} --paper {input.paper} --ks {params.ks}"
+        " --output {output.metrics} --table {output.table} 2> {log}"

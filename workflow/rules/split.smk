@@ -1,0 +1,32 @@
+"""Leave-one-out split and stored candidates of one direction.
+
+REQUIRED  results/<scenario>/interactions.parquet, items.parquet
+OUTPUTS   results/<scenario>/<source>_to_<target>/split.parquet, candidates.parquet
+"""
+
+
+rule split:
+    """Splitting {wildcards.target} for {wildcards.source} to {wildcards.target}, {params.negatives} negatives."""
+    input:
+        interactions="results/{scenario}/interactions.parquet",
+        catalogue="results/{scenario}/items.parquet",
+        code=code("semacdr.split"),
+    output:
+        split="results/{scenario}/{source}_to_{target}/split.parquet",
+        candidates="results/{scenario}/{source}_to_{target}/candidates.parquet",
+    log:
+        "logs/{scenario}/{source}_to_{target}/split.log",
+    benchmark:
+        "logs/benchmarks/{scenario}/{source}_to_{target}/split.tsv"
+    conda:
+        "../../envs/data.yaml"
+    threads: cpus(1)
+    params:
+        negatives=setting("split", "negatives"),
+        seed=setting("split", "seed"),
+        folder=folder,
+    shell:
+        "POLARS_MAX_THREADS={threads} python -m semacdr.split"
+        " --interactions {input.interactions} --items {input.catalogue}"
+        " --source {wildcards.source} --target {wildcards.target}"
+        " --negatives {params.negatives} --seed {params.seed} --output {params.folder} 2> {log}"
