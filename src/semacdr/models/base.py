@@ -12,11 +12,10 @@ from semacdr.training.batches import Batch
 
 @dataclass(frozen=True)
 class Semantics:
-    """The items' domain-agnostic categories: for each category k the assigned subcategories, as an embedding bag."""
+    """The items' places in the domain-agnostic categories; each category has an unknown subcategory, its first."""
 
-    subcategories: tuple[int, ...]  # number of subcategories of each category, the unknown one (index 0) included
-    members: tuple[torch.Tensor, ...]  # per category (assignments,) int64, subcategories of item 0, item 1, …
-    offsets: tuple[torch.Tensor, ...]  # per category (items + 1,) int64, where each item's begin
+    sizes: tuple[int, ...]  # number of subcategories of each category, the unknown one included
+    membership: torch.Tensor  # (items, sum of sizes): 1 / (an item's subcategories in the category) at each of them
 
 
 @dataclass(frozen=True)

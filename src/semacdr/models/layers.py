@@ -10,55 +10,83 @@ from semacdr.training.batches import Sequence
 from semacdr.training.layout import Layout
 
 
-def attend(
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    layout: Layout,
-    dropout: float = 0.0,
-    visible: torch.Tensor | None = None,
-    null: torch.Tensor | None = None,
-) -> torch.Tensor:
-    """Single-head scaled dot-product attention (N_q, d) over packed queries (N_q, d), keys and values (N_k, d).
+def dropout(x: torch.Tensor, rate: float) -> torch.Tensor:
+    """x with each element zero with probability `rate` (to the nearest 1/256), the others scaled up to keep the mean.
 
-    Without `visible` it is causal self-attention: a token sees itself and what precedes it in its row. With `visible`
-    (N_q,) a query sees that many first keys of its row, and before them the `null` key and value (2, d), so that no
+    One 64-bit draw decides on eight elements: drawing is what dropout costs on a CPU.
+    """
+    threshold = round(rate * 256)
+    if not threshold:
+        return x
+    words = torch.empty((x.numel() + 7) // 8, dtype=torch.int64, device=x.device)
+    bytes_ = words.random_(torch.iinfo(torch.int64).min, None).view(torch.uint8)[: x.numel()]
+    return x * (bytes_.view(x.shape) >= threshold) * (256 / (256 - threshold))
+
+
+def attend_self(joint: torch.Tensor, layout: Layout, rate: float) -> torch.Tensor:
+    """Causal single-head attention (N, d) of packed tokens; `joint` (N, 3d) holds their query, key and value.
+
+    A token sees itself and what precedes it in its row. `rate` is the dropout of the attention weights.
+    """
+    sizes = [b * length for b, length, _ in layout.shapes]
+    results = []
+    for (b, length, _), part in zip(layout.shapes, F.embedding(layout.query, joint).split(sizes), strict=True):
+        query, key, value = part.view(b, length, -1).chunk(3, -1)
+        place = torch.arange(length, device=joint.device)
+        results.append(_weighted(query, key, value, place > place[:, None], rate))  # padding is last: none sees it
+    return _packed(results, layout, joint.shape[1] // 3)
+
+
+def attend_across(
+    query: torch.Tensor, joint: torch.Tensor, visible: torch.Tensor, null: torch.Tensor, layout: Layout, rate: float
+) -> torch.Tensor:
+    """Single-head attention (N_q, d) of packed queries (N_q, d) over packed keys and values, `joint` (N_k, 2d).
+
+    A query sees the first `visible` (N_q,) keys of its row, and before them the `null` key and value (2d,), so that no
     softmax is over nothing.
     """
     results = []
-    if visible is not None:
-        key, value = torch.cat([null[:1], key]), torch.cat([null[1:], value])
-    for bucket in layout.buckets:
-        keys = bucket.key if visible is None else F.pad(bucket.key + 1, (1, 0))
-        k, v = F.embedding(keys, key), F.embedding(keys, value)  # (b, Lk, d)
-        q = F.embedding(bucket.query, query)  # (b, Lq, d)
-        index = torch.arange(k.shape[1], device=k.device)
-        limit = index[:, None] if visible is None else visible[bucket.query][..., None]
-        hidden = index > limit  # (L, L) or (b, Lq, 1 + Lk); padding comes last, so no real token sees it
-        scores = (q @ k.mT / math.sqrt(q.shape[-1])).masked_fill(hidden, -torch.inf)
-        weights = F.dropout(scores.softmax(-1), dropout, training=dropout > 0)
-        results.append((weights @ v).flatten(0, 1))
-    return F.embedding(layout.restore, torch.cat(results)) if results else query[:0]
+    joint = torch.cat([null[None], joint])
+    queries = F.embedding(layout.query, query).split([b * lq for b, lq, _ in layout.shapes])
+    limits = visible[layout.query].split([b * lq for b, lq, _ in layout.shapes])
+    keys = F.embedding(layout.key + 1, joint).split([b * lk for b, _, lk in layout.shapes])
+    for (b, lq, lk), q, limit, part in zip(layout.shapes, queries, limits, keys, strict=True):
+        part = torch.cat([null.expand(b, 1, -1), part.view(b, lk, -1)], 1)
+        key, value = part.chunk(2, -1)
+        place = torch.arange(lk + 1, device=joint.device)
+        results.append(_weighted(q.view(b, lq, -1), key, value, place > limit.view(b, lq, 1), rate))
+    return _packed(results, layout, query.shape[1])
+
+
+def _weighted(query, key, value, hidden: torch.Tensor, rate: float) -> torch.Tensor:
+    """softmax(Q K^T / sqrt(d)) V over what is not hidden."""
+    scores = (query @ key.mT / math.sqrt(query.shape[-1])).masked_fill(hidden, -torch.inf)
+    return dropout(scores.softmax(-1), rate) @ value
+
+
+def _packed(results: list[torch.Tensor], layout: Layout, dim: int) -> torch.Tensor:
+    if not results:
+        return layout.restore.new_zeros((0, dim), dtype=torch.get_default_dtype())
+    return F.embedding(layout.restore, torch.cat([result.flatten(0, 1) for result in results]))
 
 
 class Block(nn.Module):
     """A SASRec block (Kang & McAuley 2018, section III-B): only the query is normalised, the residual is that query."""
 
-    def __init__(self, dim: int, dropout: float) -> None:
+    def __init__(self, dim: int, rate: float) -> None:
         super().__init__()
         self.attention_norm, self.forward_norm = nn.LayerNorm(dim, eps=1e-8), nn.LayerNorm(dim, eps=1e-8)
-        self.query, self.key, self.value = nn.Linear(dim, dim), nn.Linear(dim, dim), nn.Linear(dim, dim)
+        self.query, self.key_value = nn.Linear(dim, dim), nn.Linear(dim, 2 * dim)
         self.inner, self.outer = nn.Linear(dim, dim), nn.Linear(dim, dim)
-        self.dropout = dropout
+        self.rate = rate
 
     def forward(self, x: torch.Tensor, layout: Layout) -> torch.Tensor:
         """(N, d) from (N, d)."""
-        rate = self.dropout if self.training else 0.0
+        rate = self.rate if self.training else 0.0
         q = self.attention_norm(x)
-        x = q + attend(self.query(q), self.key(x), self.value(x), layout, rate)
+        x = q + attend_self(torch.cat([self.query(q), self.key_value(x)], -1), layout, rate)
         y = self.forward_norm(x)
-        hidden = F.dropout(F.relu(self.inner(y)), rate, self.training)
-        return y + F.dropout(self.outer(hidden), rate, self.training)
+        return y + dropout(self.outer(dropout(F.relu(self.inner(y)), rate)), rate)
 
 
 class Encoder(nn.Module):
@@ -67,16 +95,17 @@ class Encoder(nn.Module):
     Positions count from the start of the window, so that what comes later in a sequence changes nothing before it.
     """
 
-    def __init__(self, dim: int, max_length: int, blocks: int, dropout: float) -> None:
+    def __init__(self, dim: int, max_length: int, blocks: int, rate: float) -> None:
         super().__init__()
         self.positions = nn.Embedding(max_length, dim)
-        self.blocks = nn.ModuleList(Block(dim, dropout) for _ in range(blocks))
+        self.blocks = nn.ModuleList(Block(dim, rate) for _ in range(blocks))
         self.norm = nn.LayerNorm(dim, eps=1e-8)
-        self.dropout = nn.Dropout(dropout)
+        self.rate = rate
 
     def forward(self, vectors: torch.Tensor, sequence: Sequence) -> torch.Tensor:
         """States (N, d) of a sequence whose items have the vectors (N, d)."""
-        x = self.dropout(vectors * math.sqrt(vectors.shape[-1]) + self.positions(sequence.positions))
+        x = vectors * math.sqrt(vectors.shape[-1]) + self.positions(sequence.positions)
+        x = dropout(x, self.rate if self.training else 0.0)
         for block in self.blocks:
             x = block(x, sequence.layout)
         return self.norm(x)

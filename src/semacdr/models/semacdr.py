@@ -13,7 +13,7 @@ from torch import nn
 
 from semacdr.errors import UserError
 from semacdr.models import base
-from semacdr.models.layers import Encoder, GraphConvolution, attend, initialise
+from semacdr.models.layers import Encoder, GraphConvolution, attend_across, dropout, initialise
 from semacdr.models.views import SemanticViews, contrast
 from semacdr.training.batches import Batch, Sequence
 
@@ -89,10 +89,9 @@ class Model(base.Model):
             {name: Encoder(settings.dim, problem.max_length, settings.blocks, settings.dropout) for name in encoders}
         )
         if settings.cross_domain:
-            self.cross = nn.ModuleDict(
-                {name: nn.Linear(settings.dim, settings.dim) for name in ("query", "key", "value")}
-            )
-            self.null = nn.Parameter(torch.empty(2, settings.dim))
+            dim = settings.dim
+            self.cross = nn.ModuleDict({"query": nn.Linear(dim, dim), "key_value": nn.Linear(dim, 2 * dim)})
+            self.null = nn.Parameter(torch.zeros(2 * dim))
             self.cross_norm = nn.LayerNorm(settings.dim)
         self.fusion = nn.Parameter(torch.empty(3)) if settings.fusion == "adaptive" else None
         initialise(self)
@@ -113,7 +112,7 @@ class Model(base.Model):
         )
 
     def _enrich(self, name: str, nodes: torch.Tensor) -> torch.Tensor:
-        dropped = F.dropout(nodes, self.settings.graph_dropout, self.training)
+        dropped = dropout(nodes, self.settings.graph_dropout if self.training else 0.0)
         enriched = self.convolutions[name](getattr(self, f"{name}_graph"), dropped)
         return (nodes + enriched) / 2 if self.settings.self_information == "layer_mean" else enriched
 
@@ -136,15 +135,9 @@ class Model(base.Model):
         if not self.settings.cross_domain:
             return target
         source = self._encode("source", prepared.source, batch.source)
-        attended = attend(
-            self.cross["query"](target),
-            self.cross["key"](source),
-            self.cross["value"](source),
-            batch.cross,
-            self.settings.dropout if self.training else 0.0,
-            visible=batch.source_visible,
-            null=self.null,
-        )
+        rate = self.settings.dropout if self.training else 0.0
+        query, joint = self.cross["query"](target), self.cross["key_value"](source)
+        attended = attend_across(query, joint, batch.source_visible, self.null, batch.cross, rate)
         return self.cross_norm(target + attended)
 
     def item_vectors(self, prepared: Prepared) -> torch.Tensor:

@@ -12,45 +12,37 @@ class SemanticViews(nn.Module):
 
     def __init__(self, problem: base.Problem, dim: int, inner: bool, agnostic: bool) -> None:
         super().__init__()
+        history, semantics = problem.history, problem.semantics
+        self.domains = sorted((history.source_items, history.target_items), key=lambda items: items.start)
         self.register_buffer("text", problem.text if inner else None, persistent=False)
-        domains = (problem.history.source_items, problem.history.target_items)
+        self.register_buffer("membership", semantics.membership if agnostic else None, persistent=False)
         if inner:
-            self.inner = nn.ModuleList(nn.Linear(problem.text.shape[1], dim) for _ in domains)
-        self.domains = domains
-        self.semantics = problem.semantics if agnostic else None
+            self.inner = nn.ModuleList(nn.Linear(problem.text.shape[1], dim) for _ in self.domains)
         if agnostic:
-            sizes = problem.semantics.subcategories
-            self.tables = nn.ModuleList(nn.Embedding(size, dim) for size in sizes)
-            self.join = nn.Linear(dim * len(sizes), dim)
-            for k, (members, offsets) in enumerate(
-                zip(problem.semantics.members, problem.semantics.offsets, strict=True)
-            ):
-                self.register_buffer(f"members{k}", members, persistent=False)
-                self.register_buffer(f"offsets{k}", offsets, persistent=False)
+            self.tables = nn.ModuleList(nn.Embedding(size, dim) for size in semantics.sizes)
+            self.join = nn.Linear(dim * len(semantics.sizes), dim)
 
     def forward(self) -> tuple[torch.Tensor | None, torch.Tensor | None]:
         """e^inn and e^agn, (items of the scenario, d) each, or None where switched off."""
-        return self._inner() if self.text is not None else None, self._agnostic() if self.semantics else None
+        return (
+            self._inner() if self.text is not None else None,
+            self._agnostic() if self.membership is not None else None,
+        )
 
     def _inner(self) -> torch.Tensor:
-        parts = {
-            d.start: linear(self.text[d.start : d.stop]) for d, linear in zip(self.domains, self.inner, strict=True)
-        }
-        return torch.cat([parts[start] for start in sorted(parts)])
+        """The text vectors, mapped by a linear map of each domain's own."""
+        return torch.cat(
+            [linear(self.text[d.start : d.stop]) for d, linear in zip(self.domains, self.inner, strict=True)]
+        )
 
     def _agnostic(self) -> torch.Tensor:
-        """Eq. 2: the mean over an item's subcategories in each category; the categories concatenated, then to d."""
-        bags = [
-            F.embedding_bag(
-                getattr(self, f"members{k}"),
-                table.weight,
-                getattr(self, f"offsets{k}"),
-                mode="mean",
-                include_last_offset=True,
-            )
-            for k, table in enumerate(self.tables)
-        ]
-        return self.join(torch.cat(bags, -1))
+        """Eq. 2: the mean over an item's subcategories in each category; the categories concatenated, then to d.
+
+        The concatenation's linear map is applied to the few subcategories before items take their means: the same sum.
+        """
+        maps = self.join.weight.split(self.tables[0].embedding_dim, dim=1)
+        mapped = [F.linear(table.weight, part) for table, part in zip(self.tables, maps, strict=True)]
+        return self.membership @ torch.cat(mapped) + self.join.bias
 
 
 def contrast(a: torch.Tensor, b: torch.Tensor, temperature: float) -> torch.Tensor:

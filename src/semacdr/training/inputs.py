@@ -51,21 +51,18 @@ def load_text(path: Path, items: int) -> torch.Tensor:
 
 
 def load_semantics(path: Path, items: int) -> Semantics:
-    """The assignments by category; an item without one in a category has the unknown subcategory, index 0."""
+    """The assignments as a membership matrix; an item without any in a category is in the unknown subcategory."""
     table, _ = tables.read(path, "agnostic")
     item = table["item"].to_numpy()
     category, subcategory = (_encoded(table[name]) for name in ("category", "subcategory"))
-    sizes, members, offsets = [], [], []
+    blocks = []
     for k in range(category.max() + 1):
-        chosen = category == k
-        names, own = np.unique(subcategory[chosen], return_inverse=True)
-        missing = np.setdiff1d(np.arange(items), item[chosen])
-        rows, labels = np.append(item[chosen], missing), np.append(own + 1, np.zeros(len(missing), int))
-        order = np.lexsort((labels, rows))
-        sizes.append(len(names) + 1)
-        members.append(torch.from_numpy(labels[order]))
-        offsets.append(torch.from_numpy(np.searchsorted(rows[order], np.arange(items + 1))))
-    return Semantics(tuple(sizes), tuple(members), tuple(offsets))
+        own = np.unique(subcategory[category == k], return_inverse=True)[1]
+        block = np.zeros((items, own.max() + 2), np.float32)
+        block[item[category == k], own + 1] = 1
+        block[:, 0] = block.sum(1) == 0
+        blocks.append(block / block.sum(1, keepdims=True))
+    return Semantics(tuple(block.shape[1] for block in blocks), torch.from_numpy(np.concatenate(blocks, 1)))
 
 
 def _encoded(column: pa.ChunkedArray) -> np.ndarray:

@@ -14,19 +14,13 @@ WIDTHS = np.array([4, 8, 16, 32, 64, 128, 256, 512, 1024])
 
 
 @dataclass(frozen=True)
-class Bucket:
-    """Users whose sequences are padded to the same rectangle."""
-
-    query: torch.Tensor  # (b, Lq) packed index of each query; padding repeats some token and is thrown away
-    key: torch.Tensor  # (b, Lk) packed index of each key
-
-
-@dataclass(frozen=True)
 class Layout:
-    """How packed queries and keys become rectangles, and how the results become packed again."""
+    """How packed queries and keys become rectangles, bucket after bucket, and how the results become packed again."""
 
-    buckets: tuple[Bucket, ...]
-    restore: torch.Tensor  # (tokens,) place of each query token in the concatenated flattened rectangles
+    shapes: tuple[tuple[int, int, int], ...]  # of each bucket: rows b, longest query sequence Lq, longest keys Lk
+    query: torch.Tensor  # (sum of b * Lq,) packed index of each query; padding repeats a token and is thrown away
+    key: torch.Tensor  # (sum of b * Lk,) packed index of each key
+    restore: torch.Tensor  # (tokens,) place of each query token in the rectangles laid out one after the other
 
 
 class Upload:
@@ -56,17 +50,21 @@ def plan_layout(upload: Upload, queries: np.ndarray, keys: np.ndarray | None = N
     query_start, key_start = np.cumsum(queries) - queries, np.cumsum(keys) - keys
     rows = np.flatnonzero(queries)
     group = np.searchsorted(WIDTHS, np.maximum(queries[rows], keys[rows]))
-    planned, restore, base = [], np.empty(queries.sum(), np.int64), 0
+    shapes, query_parts, key_parts, restore, base = [], [], [], np.empty(queries.sum(), np.int64), 0
     for width in np.unique(group):
         members = rows[group == width]
         query, real = _rectangle(query_start[members], queries[members])
-        key, _ = (query, None) if keys is queries else _rectangle(key_start[members], keys[members])
+        key = query if keys is queries else _rectangle(key_start[members], keys[members])[0]
         restore[query[real]] = base + np.flatnonzero(real)
         base += query.size
-        sent = upload.add(query)
-        planned.append((sent, sent if keys is queries else upload.add(key)))
+        shapes.append((len(members), query.shape[1], key.shape[1]))
+        query_parts.append(query.ravel())
+        key_parts.append(key.ravel())
+    none = [np.zeros(0, np.int64)]
+    sent_query = upload.add(np.concatenate(query_parts or none))
+    sent_key = sent_query if keys is queries else upload.add(np.concatenate(key_parts or none))
     sent_restore = upload.add(restore)
-    return lambda: Layout(tuple(Bucket(q(), k()) for q, k in planned), sent_restore())
+    return lambda: Layout(tuple(shapes), sent_query(), sent_key(), sent_restore())
 
 
 def _rectangle(start: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
