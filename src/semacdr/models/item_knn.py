@@ -11,6 +11,7 @@ import torch
 from semacdr.errors import UserError
 from semacdr.models import base
 from semacdr.training.batches import Batch
+from semacdr.training.sparse import csr
 
 INPUTS = ()
 LOSS = None
@@ -19,10 +20,10 @@ CHUNK = 512  # target items whose similarities are held dense at once
 
 @dataclass(frozen=True)
 class Settings:
-    """`history`: similar to items of both domains (mixed) or of the target domain alone (target)."""
+    """`history`: similar to items of the target domain alone (target, better on validation) or of both (mixed)."""
 
     neighbours: int = 100
-    history: str = "mixed"
+    history: str = "target"
 
 
 class Model(base.Model):
@@ -37,9 +38,9 @@ class Model(base.Model):
         training = history.training() & (history.is_target | (settings.history == "mixed"))
         users, columns = torch.from_numpy(history.user()[training]), torch.from_numpy(history.item[training])
         count = torch.bincount(columns, minlength=items).float()
-        by_item = torch.sparse_coo_tensor(
-            torch.stack([columns, users]), torch.ones(len(users)), (items, history.users)
-        ).to_sparse_csr()
+        order = torch.argsort(columns, stable=True)
+        begins = torch.searchsorted(columns[order], torch.arange(items + 1))
+        by_item = csr(begins, users[order], torch.ones(len(users)), (items, history.users))
         values, indices = [], []
         for begin in range(target.start, target.stop, CHUNK):
             end = min(begin + CHUNK, target.stop)
@@ -51,8 +52,9 @@ class Model(base.Model):
             cosine = together / (count[begin:end, None] * count).sqrt().clamp(min=1)
             cosine[torch.arange(end - begin), torch.arange(begin, end)] = 0
             best = cosine.topk(min(settings.neighbours, items), dim=1)
-            values.append(best.values)
-            indices.append(best.indices.int())
+            ascending, order = best.indices.sort(1)
+            values.append(best.values.gather(1, order))
+            indices.append(ascending)
         self.register_buffer("similarities", torch.cat(values))
         self.register_buffer("neighbours", torch.cat(indices))
         self.items = items
@@ -62,7 +64,6 @@ class Model(base.Model):
         seen = self.similarities.new_zeros(self.items, len(batch.users))
         seen[batch.mixed.items, batch.mixed.row] = 1
         rows = torch.arange(0, self.neighbours.numel() + 1, self.neighbours.shape[1], device=seen.device)
-        similar = torch.sparse_csr_tensor(
-            rows, self.neighbours.flatten(), self.similarities.flatten(), (len(self.neighbours), self.items)
-        )
+        size = (len(self.neighbours), self.items)
+        similar = csr(rows, self.neighbours.flatten(), self.similarities.flatten(), size)
         return (similar @ seen).T

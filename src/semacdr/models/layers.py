@@ -51,7 +51,7 @@ def attend_across(
     limits = visible[layout.query].split([b * lq for b, lq, _ in layout.shapes])
     keys = F.embedding(layout.key + 1, joint).split([b * lk for b, _, lk in layout.shapes])
     for (b, lq, lk), q, limit, part in zip(layout.shapes, queries, limits, keys, strict=True):
-        part = torch.cat([null.expand(b, 1, -1), part.view(b, lk, -1)], 1)
+        part = torch.cat([null.expand(b, 1, -1), part.view(b, lk, joint.shape[1])], 1)
         key, value = part.chunk(2, -1)
         place = torch.arange(lk + 1, device=joint.device)
         results.append(_weighted(q.view(b, lq, -1), key, value, place > limit.view(b, lq, 1), rate))

@@ -11,6 +11,7 @@ from semacdr import tables
 from semacdr.data.history import load_history
 from semacdr.errors import UserError
 from semacdr.models.base import Problem, Semantics
+from semacdr.training.sparse import csr
 
 GRAPHS = ("source", "target", "mixed")
 
@@ -76,10 +77,4 @@ def load_graph(path: Path) -> torch.Tensor:
     nodes = int(meta["nodes"])
     rows = np.searchsorted(table["row"].to_numpy(), np.arange(nodes + 1)).astype(np.int32)
     column, weight = (table[name].to_numpy().copy() for name in ("column", "weight"))
-    return torch.sparse_csr_tensor(
-        torch.from_numpy(rows),
-        torch.from_numpy(column),
-        torch.from_numpy(weight),
-        (nodes, nodes),
-        check_invariants=True,
-    )
+    return csr(*(torch.from_numpy(part) for part in (rows, column, weight)), (nodes, nodes))

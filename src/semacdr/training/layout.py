@@ -69,6 +69,6 @@ def plan_layout(upload: Upload, queries: np.ndarray, keys: np.ndarray | None = N
 
 def _rectangle(start: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Packed indices (rows, longest) and which of them are real; padding repeats the sequence's first token."""
-    position = np.arange(max(lengths.max(), 1))
+    position = np.arange(lengths.max())
     real = position < lengths[:, None]
     return start[:, None] * (lengths > 0)[:, None] + position * real, real

@@ -1,0 +1,131 @@
+"""Packed layers against plain dense mathematics, and graph propagation against DGL."""
+
+import math
+
+import dgl
+import numpy as np
+import pytest
+import torch
+from dgl.nn import GraphConv
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from semacdr.models.layers import Encoder, GraphConvolution, attend_across, attend_self, dropout, propagate
+from semacdr.training.batches import Sequence
+from semacdr.training.inputs import load_graph
+from semacdr.training.layout import Upload, plan_layout
+
+LENGTHS = st.lists(st.integers(0, 40), min_size=1, max_size=8)
+
+
+def layout_of(queries, keys=None):
+    upload = Upload()
+    plan = plan_layout(upload, np.array(queries), None if keys is None else np.array(keys))
+    upload.send(torch.device("cpu"))
+    return plan()
+
+
+def sequence_of(lengths):
+    position = torch.cat([torch.arange(n) for n in lengths]).int()
+    row = torch.repeat_interleave(torch.arange(len(lengths)), torch.tensor(lengths)).int()
+    return Sequence(position, position, row, torch.tensor(lengths), layout_of(lengths))
+
+
+@settings(max_examples=40, deadline=None)
+@given(LENGTHS, st.integers(0, 99))
+def test_self_attention_is_dense_causal_attention_of_each_row(lengths, seed):
+    if not sum(lengths):
+        return
+    torch.manual_seed(seed)
+    joint = torch.randn(sum(lengths), 3 * 4, dtype=torch.float64)
+    found = attend_self(joint, layout_of(lengths), 0.0)
+    expected = []
+    for part in joint.split(lengths):
+        q, k, v = part.chunk(3, -1)
+        mask = torch.ones(len(part), len(part), dtype=torch.bool).tril()
+        expected.append((q @ k.T / 2).masked_fill(~mask, -math.inf).softmax(-1) @ v)
+    torch.testing.assert_close(found, torch.cat(expected))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), min_size=1, max_size=8), st.integers(0, 99))
+def test_cross_attention_sees_the_visible_keys_and_the_null_key(pairs, seed):
+    queries, keys = map(list, zip(*pairs, strict=True))
+    if not sum(queries):
+        return
+    torch.manual_seed(seed)
+    query = torch.randn(sum(queries), 4, dtype=torch.float64)
+    joint, null = (torch.randn(*shape, dtype=torch.float64) for shape in ((sum(keys), 8), (8,)))
+    visible = torch.cat([torch.randint(0, n + 1, (m,)) for m, n in pairs]).int()
+    found = attend_across(query, joint, visible, null, layout_of(queries, keys), 0.0)
+    expected, rows = [], torch.repeat_interleave(torch.arange(len(pairs)), torch.tensor(queries))
+    parts = joint.split(keys)
+    for one, seen, row in zip(query, visible, rows, strict=True):
+        k, v = torch.cat([null[None], parts[row][:seen]]).chunk(2, -1)
+        expected.append((k @ one / 2).softmax(0) @ v)
+    torch.testing.assert_close(found, torch.stack(expected))
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
+def test_dropout_keeps_the_mean_and_drops_its_share(rate):
+    torch.manual_seed(0)
+    x = torch.ones(400_001)
+    dropped = dropout(x, rate)
+    share = round(rate * 256) / 256
+    assert (dropped == 0).float().mean().item() == pytest.approx(share, abs=0.005)
+    assert dropped.mean().item() == pytest.approx(1.0, abs=0.02)
+    by_place = (dropped[:400_000].view(-1, 8) == 0).float().mean(0)  # no byte of a 64-bit draw is special
+    assert (by_place - share).abs().max() < 0.01
+    assert dropout(x, 0.0) is x
+
+
+def test_later_events_change_no_earlier_state():
+    torch.manual_seed(0)
+    encoder = Encoder(8, 20, 2, 0.0).eval()
+    vectors, lengths = torch.randn(12, 8), [5, 7]
+    whole = encoder(vectors, sequence_of(lengths))
+    changed = vectors.clone()
+    changed[3:5], changed[9:] = torch.randn(2, 8), torch.randn(3, 8)
+    found = encoder(changed, sequence_of(lengths))
+    torch.testing.assert_close(found[:3], whole[:3], rtol=0, atol=1e-6)
+    torch.testing.assert_close(found[5:9], whole[5:9], rtol=0, atol=1e-6)
+    assert (found[3] - whole[3]).abs().max() > 1e-3
+    cut = encoder(vectors[:3], sequence_of([3]))
+    torch.testing.assert_close(cut, whole[:3], rtol=0, atol=1e-6)
+
+
+def test_a_row_does_not_depend_on_the_rows_beside_it():
+    torch.manual_seed(0)
+    encoder = Encoder(8, 64, 2, 0.0).eval().double()
+    vectors = torch.randn(60, 8, dtype=torch.float64)
+    alone = encoder(vectors[:4], sequence_of([4]))
+    beside = encoder(vectors, sequence_of([4, 40, 0, 16]))
+    torch.testing.assert_close(beside[:4], alone, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["source", "target", "mixed"])
+def test_propagation_equals_dgl_graph_convolution_forward_and_backward(world, name):
+    graphs, _ = dgl.load_graphs(str(world.folder / f"graphs/{name}.bin"))
+    graph = graphs[0] if graphs[0].is_homogeneous else dgl.to_homogeneous(graphs[0])
+    graph = dgl.add_self_loop(graph)
+    torch.manual_seed(0)
+    theirs, ours = GraphConv(8, 8, norm="both"), GraphConvolution(8)
+    with torch.no_grad():
+        ours.linear.weight.copy_(theirs.weight.T)
+        ours.linear.bias.copy_(theirs.bias.uniform_(-1, 1))
+    adjacency = load_graph(world.folder / f"graphs/{name}.parquet")
+    x = torch.randn(graph.num_nodes(), 8)
+    given, expected = x.clone().requires_grad_(), x.clone().requires_grad_()
+    found = ours(adjacency, given)
+    reference = torch.nn.functional.leaky_relu(theirs(graph, expected), 0.1)
+    torch.testing.assert_close(found, reference, rtol=1e-4, atol=1e-5)
+    weight = torch.randn_like(found)
+    (found * weight).sum().backward()
+    (reference * weight).sum().backward()
+    torch.testing.assert_close(given.grad, expected.grad, rtol=1e-4, atol=1e-5)
+
+
+def test_propagation_gradient_is_exact(world):
+    adjacency = load_graph(world.folder / "graphs/target.parquet").double()
+    x = torch.randn(adjacency.shape[0], 2, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda x: propagate(adjacency, x), (x,), fast_mode=True)

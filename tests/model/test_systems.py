@@ -1,0 +1,158 @@
+"""What every system must hold; a new one is tested by being named in conftest.SYSTEMS."""
+
+import hashlib
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from conftest import DAY, LEARNED, SYSTEMS, build, make_world, random_events
+
+from semacdr.models import load
+from semacdr.ranking.ranks import Ranker
+from semacdr.training.batches import Batches
+from semacdr.training.engine import Trainer, Training, fit
+from semacdr.training.windows import evaluation_windows, training_windows
+
+CPU = torch.device("cpu")
+FILES = ("checkpoint.safetensors", "history.tsv", "settings.json")
+
+
+def digests(folder):
+    return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in FILES}
+
+
+def times(world_events, domain, place):
+    """(users,) timestamp of each user's event at a place of the domain's sequence."""
+    ordered = world_events.filter(pl.col("domain") == domain).sort("user", "timestamp", "item")
+    return ordered.group_by("user", maintain_order=True).agg(pl.col("timestamp").get(place))["timestamp"].to_list()
+
+
+def with_source_event(events, user, timestamp):
+    """The events and one more in the source domain, of an item that the user does not have yet."""
+    own = set(events.filter(pl.col("user") == user)["item"])
+    item = next(i for i in range(30, 55) if i not in own)
+    return pl.concat([events, pl.DataFrame([(user, item, "movie", timestamp)], schema=events.schema, orient="row")])
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_an_event_after_the_test_event_changes_not_one_byte(world, events, name, tmp_path):
+    test_time = times(events, "book", -1)
+    later = with_source_event(with_source_event(events, 4, test_time[4] + DAY), 9, test_time[9])  # one the same day
+    other = make_world(tmp_path / "later", later)
+    before = world.rank(name, world.train(name, tmp_path / "a"), tmp_path / "a/ranks.parquet")
+    after = other.rank(name, other.train(name, tmp_path / "b"), tmp_path / "b/ranks.parquet")
+    assert digests(tmp_path / "a") == digests(tmp_path / "b")
+    assert before.equals(after)
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_an_event_between_validation_and_test_changes_that_users_test_rank_alone(world, events, name, tmp_path):
+    valid, test = times(events, "book", -2), times(events, "book", -1)
+    user = next(u for u in range(40) if test[u] - valid[u] > 2 * DAY)
+    other = make_world(tmp_path / "between", with_source_event(events, user, valid[user]))
+    before = world.rank(name, world.train(name, tmp_path / "a"), tmp_path / "a/ranks.parquet")
+    after = other.rank(name, other.train(name, tmp_path / "b"), tmp_path / "b/ranks.parquet")
+    assert digests(tmp_path / "a") == digests(tmp_path / "b")
+    changed = before.with_columns(after=after["rank"]).filter(pl.col("rank") != pl.col("after"))
+    assert set(changed["user"]) <= {user} and set(changed["split"]) <= {"test"}
+
+
+@pytest.mark.parametrize("name", LEARNED)
+def test_the_state_of_a_step_depends_on_nothing_at_or_after_its_positive(world, name):
+    """Replace the last target event and the source events of the last days: earlier steps keep their states."""
+    model, problem = build(world, name)
+    model.eval()
+    history = problem.history
+    windows = training_windows(history, 20)
+    batch = next(Batches(windows, 64, CPU).ordered())
+    whole = model.states(model.prepare(), batch)
+    earlier = np.array([history.start[u] for u in windows.users])
+    target = np.flatnonzero(history.is_target)
+    last = target[np.searchsorted(target, history.valid[windows.users]) - 1]
+    previous = target[np.searchsorted(target, last) - 1]  # the second last training event as the last positive
+    users = windows.users[np.searchsorted(target, last) - np.searchsorted(target, earlier) >= 2]
+    chosen = np.isin(windows.users, users)
+    from semacdr.training.windows import make_windows
+
+    shorter = next(Batches(make_windows(history, previous[chosen], users, 20), 64, CPU).ordered())
+    found = model.states(model.prepare(), shorter)
+    keep = np.isin(windows.users[batch.target.row.numpy()], users)
+    keep[batch.last.numpy()] = False
+    torch.testing.assert_close(found, whole[torch.from_numpy(keep)], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_scores_do_not_depend_on_who_shares_the_batch(world, name):
+    model, problem = build(world, name)
+    model.double().eval()
+    found = []
+    for size in (1, 7, 64):
+        ranker = Ranker(problem.history, "test", 20, size, CPU)
+        prepared = model.prepare()
+        found.append(torch.cat([model.scores(prepared, batch) for batch in ranker.batches.ordered()]))
+    torch.testing.assert_close(found[0], found[2], rtol=0, atol=1e-10)
+    torch.testing.assert_close(found[1], found[2], rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("name", LEARNED)
+def test_gradients_reach_every_parameter(world, name):
+    model, problem = build(world, name)
+    trainer = Trainer(model, problem.history, Training(loss=load(name).LOSS, batch_size=64, max_length=20), 0, CPU)
+    trainer.optimiser.step = lambda: None
+    trainer.epoch()
+    without = [key for key, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    assert without == []
+
+
+def training_items(history, user):
+    """The user's training items in the target domain."""
+    own = slice(history.start[user], history.valid[user])
+    return history.item[own][history.is_target[own]] - history.target_items.start
+
+
+@pytest.mark.parametrize("loss", ["bpr", "bce", "ce"])
+@pytest.mark.parametrize("name", LEARNED)
+def test_overfits_a_handful_of_users(tmp_path_factory, name, loss):
+    few = make_world(tmp_path_factory.mktemp("few"), random_events(users=6, seed=5))
+    model, problem = build(few, name, dim=32)
+    settings = Training(loss=loss, learning_rate=0.01, semantic_learning_rate=0.01, max_length=20)
+    trainer = Trainer(model, problem.history, settings, 0, CPU)
+    for _ in range(150):
+        trainer.epoch()
+    model.eval()
+    batch = next(trainer.batches.ordered())
+    prepared = model.prepare()
+    scores = model.states(prepared, batch) @ model.item_vectors(prepared).T
+    own = scores >= scores.gather(1, batch.positives.long()[:, None])
+    for step, user in enumerate(batch.users[batch.target.row].tolist()):  # no loss puts own items below each other
+        own[step, training_items(problem.history, user)] = False
+    assert (own.sum(1) == 0).float().mean() > 0.9
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_same_seed_same_bytes_other_seed_others(world, name, tmp_path):
+    first, again, other = (world.train(name, tmp_path / part, *extra) for part, extra in (
+        ("a", ()), ("b", ()), ("c", ("--seed", "4"))))  # fmt: skip
+    assert digests(first) == digests(again)
+    if name in LEARNED:
+        assert digests(first)["checkpoint.safetensors"] != digests(other)["checkpoint.safetensors"]
+
+
+def test_the_best_epoch_is_kept_and_training_stops_after_patience(world):
+    model, problem = build(world, "sasrec")
+    settings = Training(loss="bce", epochs=40, patience=3, max_length=20, learning_rate=0.01)
+    fitted = fit(model, problem.history, settings, 0, CPU)
+    values = [epoch.valid_ndcg_10 for epoch in fitted.epochs]
+    assert fitted.best == int(np.argmax(values)) + 1
+    assert len(values) == min(40, fitted.best + 3)
+    model.load_state_dict(fitted.state)
+    ranks = Ranker(problem.history, "valid", 20, 512, CPU).rank(model)["full"]
+    assert np.where(ranks <= 10, 1 / np.log2(1 + ranks), 0).mean() == pytest.approx(max(values))
+
+
+def test_evaluation_windows_show_what_each_system_scores(world):
+    history = world.problem("popularity").history
+    windows = evaluation_windows(history, "test", 20)
+    last = np.cumsum(np.diff(windows.target.offsets)) - 1
+    assert np.array_equal(windows.positives[last], history.item[history.test] - history.target_items.start)
