@@ -81,9 +81,8 @@ def make_world(folder, events, items=(30, 25)):
     column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), 12)
     tables.write(pa.table({"item": range(total), "vector": column}), folder / "embeddings.parquet", "embeddings", META)
     rows = [(i, category, f"{category}{rng.integers(3)}") for category in "AB" for i in range(total) if i % 9]
-    agnostic = {
-        name: list(column) for name, column in zip(("item", "category", "subcategory"), zip(*rows), strict=True)
-    }
+    columns = zip(("item", "category", "subcategory"), zip(*rows, strict=True), strict=True)
+    agnostic = {name: list(column) for name, column in columns}
     agnostic = pa.table(agnostic | {"provenance": ["test"] * len(rows)})
     tables.write(agnostic, folder / "agnostic.parquet", "agnostic", META)
     paths = ["--interactions", str(folder / "interactions.parquet"), "--items", str(folder / "items.parquet")]
