@@ -24,7 +24,7 @@ rule rank:
         "logs/benchmarks/{scenario}/{source}_to_{target}/{system}/rank_seed{seed}.tsv"
     conda:
         "../../envs/train.yaml"
-    threads: cpus(2)
+    threads: cpus(1)
     resources:
         gpu=GPU,
     params:

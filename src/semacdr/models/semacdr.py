@@ -33,7 +33,8 @@ class Settings:
     contrastive_items: int = 1024  # at most so many items of a domain and batch in eq. 3
     self_information: str = "layer_mean"  # of a node after propagation: self_loop alone, or its mean with the input
     graph_dropout: float = 0.0  # of the nodes before propagation
-    user_vector: str = "graph"  # e_u of eq. 11: graph (the enriched node, eq. 6) or id (the raw embedding)
+    user_vector: str = "id"  # e_u of eq. 11: id (the raw embedding) or graph (the enriched node of eq. 6, which in
+    # training knows the positives of the very steps that it is to predict, and is worse on validation)
     inner: bool = True  # False: ablation without inner-domain semantics
     agnostic: bool = True  # False: ablation without domain-agnostic semantics
     cross_domain: bool = True  # False: ablation without cross-domain behaviour (no source sequence)

@@ -1,0 +1,125 @@
+"""Seconds an epoch on packed batches beside the same model on batches padded to the maximum length, in one run.
+
+    python benchmarks/padding.py results/kitchen_food/kitchen_to_food --rounds 5
+
+Reads a direction that the pipeline made (interactions and items lie one folder above). The padded batches hold every
+sequence in 100 places, as published code does; padding comes last, where causal attention does not see it, so both do
+the same mathematics, which is checked. Epochs alternate, so that a slow moment of the machine hits both.
+"""
+
+import argparse
+import statistics
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from semacdr import models
+from semacdr.cli import use_threads
+from semacdr.training.engine import Trainer, Training
+from semacdr.training.inputs import load_problem
+from semacdr.training.losses import step_loss
+from semacdr.training.windows import Ragged, Windows
+
+
+def padded(windows: Windows, length: int) -> Windows:
+    """The windows with every sequence in `length` places; the positives of padding are -1."""
+    rows = len(windows.users)
+
+    def pad(values: np.ndarray, offsets: np.ndarray, fill: int = 0) -> np.ndarray:
+        lengths = np.diff(offsets)
+        table = np.full((rows, length), fill)
+        table[np.arange(length) < lengths[:, None]] = values
+        return table.ravel()
+
+    whole, steps = np.arange(rows + 1) * length, windows.target.offsets
+    ragged = {
+        n: Ragged(pad(r.values, r.offsets), whole) for n in ("target", "source", "mixed") for r in [getattr(windows, n)]
+    }
+    step = {n: pad(getattr(windows, n), steps) for n in ("source_visible", "mixed_last")}
+    return replace(windows, **ragged, **step, positives=pad(windows.positives, steps, -1))
+
+
+class PaddedTrainer(Trainer):
+    """The trainer of the engine on padded batches: padding goes through the model, but into no loss."""
+
+    def __init__(self, *args) -> None:
+        super().__init__(*args)
+        self.batches.windows = padded(self.batches.windows, self.settings.max_length)
+
+    def epoch(self) -> float:
+        self.model.train()
+        losses = []
+        for batch in self.batches.shuffled(self.rng, self.sampler):
+            prepared = self.model.prepare()
+            real = batch.positives >= 0
+            states, items = self.model.states(prepared, batch)[real], self.model.item_vectors(prepared)
+            loss = step_loss(self.settings.loss, states, items, batch.positives[real], batch.negatives[real])
+            loss = loss + self.model.auxiliary_loss(prepared, batch)
+            self.optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            self.optimiser.step()
+            losses.append(loss.detach())
+        return float(torch.stack(losses).mean())
+
+
+def check_equal(packed: Trainer, other: PaddedTrainer) -> None:
+    """Both give the same states at every real step."""
+    packed.model.eval()
+    with torch.no_grad():
+        one, two = next(packed.batches.ordered()), next(other.batches.ordered())
+        prepared = packed.model.prepare()
+        states = packed.model.states(prepared, two)[two.positives >= 0]
+        torch.testing.assert_close(packed.model.states(prepared, one), states, rtol=1e-4, atol=1e-4)
+
+
+def timed(action) -> float:
+    start = time.perf_counter()
+    action()
+    return time.perf_counter() - start
+
+
+def compare(folder: Path, name: str, loss: str, rounds: int) -> str:
+    """A line of the table: median seconds of both, their ratio (median of the rounds'), share of making batches."""
+    module, scenario = models.load(name), folder.parent
+    paths = argparse.Namespace(
+        interactions=scenario / "interactions.parquet",
+        items=scenario / "items.parquet",
+        split=folder / "split.parquet",
+        embeddings=scenario / "embeddings.parquet",
+        agnostic=scenario / "semantics/agnostic.parquet",
+        graphs=folder / "graphs",
+    )
+    problem = load_problem(paths, module.INPUTS, Training().max_length)
+    trainers = []
+    for kind in (Trainer, PaddedTrainer):
+        torch.manual_seed(0)
+        model = module.Model(problem, module.Settings())
+        trainers.append(kind(model, problem.history, Training(loss=loss), 0, torch.device("cpu")))
+    packed, other = trainers
+    check_equal(packed, other)
+    packed.epoch()
+    seconds = [(timed(packed.epoch), timed(other.epoch)) for _ in range(rounds)]
+    making = statistics.median(
+        timed(lambda: [None for _ in packed.batches.shuffled(packed.rng, packed.sampler)]) for _ in range(rounds)
+    )
+    ours, theirs = (statistics.median(column) for column in zip(*seconds, strict=True))
+    ratio = statistics.median(b / a for a, b in seconds)
+    return f"{name}\t{loss}\t{ours:.2f}\t{theirs:.2f}\t{ratio:.1f}\t{making / ours:.1%}"
+
+
+def main() -> None:
+    cli = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    cli.add_argument("folder", type=Path, help="results/<scenario>/<source>_to_<target>")
+    cli.add_argument("--rounds", type=int, default=5)
+    args = cli.parse_args()
+    use_threads(None)
+    print("model\tloss\tpacked s/epoch\tpadded s/epoch\tratio\tbatches and negatives", flush=True)
+    for name, loss in (("sasrec", "bce"), ("sasrec", "ce"), ("semacdr", "bpr"), ("semacdr", "ce")):
+        print(compare(args.folder, name, loss, args.rounds), flush=True)
+
+
+if __name__ == "__main__":
+    main()
