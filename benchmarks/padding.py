@@ -18,6 +18,7 @@ import torch
 
 from semacdr import models
 from semacdr.cli import use_threads
+from semacdr.training.batches import Batch
 from semacdr.training.engine import Trainer, Training
 from semacdr.training.inputs import load_problem
 from semacdr.training.losses import step_loss
@@ -49,20 +50,11 @@ class PaddedTrainer(Trainer):
         super().__init__(*args)
         self.batches.windows = padded(self.batches.windows, self.settings.max_length)
 
-    def epoch(self) -> float:
-        self.model.train()
-        losses = []
-        for batch in self.batches.shuffled(self.rng, self.sampler):
-            prepared = self.model.prepare()
-            real = batch.positives >= 0
-            states, items = self.model.states(prepared, batch)[real], self.model.item_vectors(prepared)
-            loss = step_loss(self.settings.loss, states, items, batch.positives[real], batch.negatives[real])
-            loss = loss + self.model.auxiliary_loss(prepared, batch)
-            self.optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            self.optimiser.step()
-            losses.append(loss.detach())
-        return float(torch.stack(losses).mean())
+    def loss(self, batch: Batch) -> torch.Tensor:
+        prepared, real = self.model.prepare(), batch.positives >= 0
+        states, items = self.model.states(prepared, batch)[real], self.model.item_vectors(prepared)
+        steps = step_loss(self.settings.loss, states, items, batch.positives[real], batch.negatives[real])
+        return steps + self.model.auxiliary_loss(prepared, batch)
 
 
 def check_equal(packed: Trainer, other: PaddedTrainer) -> None:

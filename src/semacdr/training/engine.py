@@ -14,7 +14,7 @@ from semacdr.data.history import History
 from semacdr.models.base import Model
 from semacdr.ranking.measures import hit_rate, ndcg
 from semacdr.ranking.ranks import Ranker
-from semacdr.training.batches import Batches
+from semacdr.training.batches import Batch, Batches
 from semacdr.training.losses import step_loss
 from semacdr.training.negatives import NegativeSampler
 from semacdr.training.windows import training_windows
@@ -111,12 +111,16 @@ class Trainer:
         self.model.train()
         losses = []
         for batch in self.batches.shuffled(self.rng, self.sampler):
-            prepared = self.model.prepare()
-            states, items = self.model.states(prepared, batch), self.model.item_vectors(prepared)
-            loss = step_loss(self.settings.loss, states, items, batch.positives, batch.negatives)
-            loss = loss + self.model.auxiliary_loss(prepared, batch)
+            loss = self.loss(batch)
             self.optimiser.zero_grad(set_to_none=True)
             loss.backward()
             self.optimiser.step()
             losses.append(loss.detach())
         return float(torch.stack(losses).mean())
+
+    def loss(self, batch: Batch) -> torch.Tensor:
+        """The loss of a batch: over its steps, and the model's own."""
+        prepared = self.model.prepare()
+        states, items = self.model.states(prepared, batch), self.model.item_vectors(prepared)
+        steps = step_loss(self.settings.loss, states, items, batch.positives, batch.negatives)
+        return steps + self.model.auxiliary_loss(prepared, batch)
