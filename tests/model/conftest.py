@@ -70,13 +70,19 @@ class World:
 
 def make_world(folder, events, items=(30, 25)):
     """Write the tables of `events` and run split and graph on them; texts and categories are random but fixed."""
-    total, rng = sum(items), np.random.default_rng(7)
     events = events.sort("user", "timestamp", "domain", "item")
     tables.write(events.to_arrow(), folder / "interactions.parquet", "interactions", META)
     domain = ["book"] * items[0] + ["movie"] * items[1]
+    total = sum(items)
     text = {name: [f"{name} {i}" for i in range(total)] for name in ("item_id", "title", "brand", "description")}
     catalogue = pa.table({"item": range(total), "domain": domain, "categories": [["x"]] * total} | text)
     tables.write(catalogue, folder / "items.parquet", "items", META)
+    return finish_world(folder, items)
+
+
+def finish_world(folder, items):
+    """From a folder with interactions and items of movie and book to a World."""
+    total, rng = sum(items), np.random.default_rng(7)
     vectors = rng.normal(size=(total, 12)).astype(np.float32)
     column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), 12)
     tables.write(pa.table({"item": range(total), "vector": column}), folder / "embeddings.parquet", "embeddings", META)
