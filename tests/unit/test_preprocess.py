@@ -118,6 +118,16 @@ def test_once_is_one_pass_and_iterated_goes_on(tmp_path):
     assert {row[2] for row in iterated} == {*A, *B}
 
 
+def test_iterated_follows_a_long_chain(tmp_path):
+    """Film G0 has user c0 alone; without it c0 goes, which leaves G1 to c1 alone, and so on."""
+    films = full(["u1", "u2"], A) + [r for n in range(7) for r in full([f"c{n}"], ["F1", f"G{n}", f"G{n + 1}"])]
+    books = full(["u1", "u2", *(f"c{n}" for n in range(7))], B)
+    once = events(run(tmp_path / "once", films, books, *SMALL))
+    assert len({row[0] for row in once}) == 2 + 5  # the chain has two ends: c0 and c6
+    iterated = events(run(tmp_path / "iterated", films, books, *SMALL, "--filter", "iterated"))
+    assert {row[0] for row in iterated} == {"u1", "u2"}
+
+
 def test_statistics_and_counts_are_exact(tmp_path):
     meta = [{"asin": "F1", "title": "One"}, {"asin": "F2"}, {"asin": "F9", "title": "Unknown"}, ""]
     films, books = cascade()
@@ -216,6 +226,7 @@ def test_the_tables_carry_where_they_come_from(tmp_path, release, note):
 def test_another_order_of_the_lines_gives_the_same_bytes(tmp_path, filter_):
     films, books = cascade()
     films += [review("u1", "F1", 9), review("u1", "F1", -2)]
+    films += [review(user, f"G{item}", 3) for user in ("u1", "u4") for item in range(9)]  # all on one day
     meta = [{"asin": item, "title": f"Title of {item}"} for item in A]
     outputs = []
     for name in ("a", "b", "c"):
