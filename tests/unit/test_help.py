@@ -9,7 +9,19 @@ from pathlib import Path
 import pytest
 
 SOURCES = Path(__file__).parents[2] / "src"
-STAGES = "raw sample preprocess split taxonomy semantics encode graph train rank metrics".split()
+STAGES = [
+    "raw",
+    "sample",
+    "preprocess",
+    "split",
+    "taxonomy",
+    "semantics",
+    "encode",
+    "graph",
+    "train",
+    "rank",
+    "metrics",
+]
 
 
 @pytest.mark.parametrize("stage", STAGES)
