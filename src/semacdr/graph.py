@@ -72,6 +72,14 @@ def build(history: History, limit: int) -> dict[str, tuple[dgl.DGLGraph, dgl.DGL
     return graphs
 
 
+def store(graph: dgl.DGLGraph, path: Path) -> None:
+    """Save as DGL's binary format; DGL leaves what was in memory in the reserved part of its header: blank that."""
+    dgl.save_graphs(str(path), graph)
+    with path.open("r+b") as file:
+        file.seek(32)  # after magic number, version, type and number of graphs
+        file.write(bytes(4096 - 32))
+
+
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """The stage's command line."""
     cli = parser(__doc__)
@@ -89,7 +97,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     history = load_history(args.interactions, args.items, args.split)
     args.output.mkdir(parents=True, exist_ok=True)
     for name, (graph, homogeneous) in build(history, args.max_history).items():
-        dgl.save_graphs(str(args.output / f"{name}.bin"), graph)
+        store(graph, args.output / f"{name}.bin")
         adjacency = normalised(homogeneous)
         meta = history.meta | {"nodes": str(homogeneous.num_nodes()), "norm": "D^-1/2 (A + I) D^-1/2"}
         tables.write(adjacency, args.output / f"{name}.parquet", "adjacency", meta)

@@ -1,8 +1,8 @@
 """Summarise the ranks of all runs of a scenario: HR, NDCG and MRR, mean and deviation over seeds.
 
-reads   ranks.parquet of each run (--ranks): the rows of split 'test'; release, scenario, source, target, model,
+Reads   ranks.parquet of each run (--ranks): the rows of split 'test'; release, scenario, source, target, model,
         variant and seed come from the file's metadata. Optionally the paper's table (--paper).
-writes  metrics.tsv (--output): a row per direction, system, ranking, metric and cut-off.
+Writes  metrics.tsv (--output): a row per direction, system, ranking, metric and cut-off.
         metrics.md (--table): the same to read, with the paper's numbers beside ours for real data.
 
 All runs of a direction must rank the same users, and no run may be given twice.

@@ -130,7 +130,7 @@ def _account(domain: str, what: str, tally: Tally, max_malformed: float, funnel:
     log.info("%s: %s lines read of %s", domain, f"{tally.lines:,}", tally.path)
     funnel.note(domain, f"{what} lines", tally.lines)
     for kind, count in sorted(tally.malformed.items()):
-        log.warning("%s: %s lines malformed (%s); the first: %s", tally.path, f"{count:,}", kind, tally.first)
+        log.warning("%s: %s lines malformed (%s); the first: %s", tally.path, f"{count:,}", kind, tally.firsts[kind])
         funnel.note(domain, f"{what} lines malformed: {kind}", count)
     tally.check(max_malformed)
 

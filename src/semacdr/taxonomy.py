@@ -27,7 +27,7 @@ class Category:
 def read_taxonomy(path: Path) -> list[Category]:
     """The categories of a taxonomy file; a UserError says what in it is wrong."""
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
         categories = [
             Category(
                 c["name"],
@@ -38,6 +38,10 @@ def read_taxonomy(path: Path) -> list[Category]:
         ]
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such taxonomy; write one, with the others there as an example") from error
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8: {error}") from error
     except json.JSONDecodeError as error:
         raise UserError(f"{path}: line {error.lineno}: not JSON: {error.msg}") from error
     except (KeyError, TypeError, AttributeError) as error:
@@ -45,6 +49,9 @@ def read_taxonomy(path: Path) -> list[Category]:
     _check(path, [category.name for category in categories], "category", least=1)
     for category in categories:
         _check(path, [name for name, _ in category.subcategories], f"subcategory of '{category.name}'", least=2)
+        for name, text in category.subcategories:
+            if not isinstance(text, str):
+                raise UserError(f"{path}: the description of '{name}' is {text!r}, not a text")
     return categories
 
 
@@ -71,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = arguments(argv)
     categories = read_taxonomy(args.taxonomy)
     args.output.parent.mkdir(parents=True, exist_ok=True)
-    args.output.write_text(args.taxonomy.read_text())
+    args.output.write_bytes(args.taxonomy.read_bytes())
     counts = ", ".join(f"{category.name} ({len(category.subcategories)})" for category in categories)
     log.info("%d categories: %s", len(categories), counts)
 

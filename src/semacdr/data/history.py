@@ -48,6 +48,8 @@ def load_history(interactions: Path, items: Path, split: Path) -> History:
     roles, meta = tables.read(split, "split")
     catalogue = tables.read(items, "items")[0]
     events = tables.read(interactions, "interactions")[0]
+    if not {"source", "target"} <= meta.keys():
+        raise UserError(f"{split}: says neither source nor target; run the split stage again")
     target = pc.equal(events["domain"], meta["target"]).to_numpy()
     user, item, time = (events[name].to_numpy() for name in ("user", "item", "timestamp"))
     order = np.lexsort((item, ~target, time, user))
@@ -56,21 +58,29 @@ def load_history(interactions: Path, items: Path, split: Path) -> History:
     for name, column in (("user", user), ("item", item)):
         if not np.array_equal(column[where], roles[name].to_numpy()):
             raise UserError(f"{split}: its events are not those of {interactions}; run the split stage again")
-    role = roles["role"].to_numpy(zero_copy_only=False)
+    role, users = roles["role"].to_numpy(zero_copy_only=False), np.arange(user[-1] + 1)
+    valid, test = where[role == "valid"], where[role == "test"]
+    if not (np.array_equal(user[valid], users) and np.array_equal(user[test], users)):
+        raise UserError(f"{split}: some user has not exactly one validation and one test event; run split again")
+    ranges = {name: _range_of(items, catalogue, meta[name]) for name in ("source", "target")}
+    for name, known in ranges.items():
+        there = item[target == (name == "target")]
+        if len(there) and not (known.start <= there.min() and there.max() < known.stop):
+            raise UserError(f"{items}: does not hold the items of {interactions}; run preprocess again")
     return History(
         item=item,
         is_target=target,
         start=np.searchsorted(user, np.arange(user[-1] + 2)),
-        valid=where[role == "valid"],
-        test=where[role == "test"],
-        source_items=_range_of(catalogue, meta["source"]),
-        target_items=_range_of(catalogue, meta["target"]),
+        valid=valid,
+        test=test,
+        source_items=ranges["source"],
+        target_items=ranges["target"],
         meta=meta,
     )
 
 
-def _range_of(catalogue: pa.Table, domain: str) -> range:
+def _range_of(path: Path, catalogue: pa.Table, domain: str) -> range:
     items = catalogue.filter(pc.equal(catalogue["domain"], domain))["item"].to_numpy()
     if not len(items) or not np.array_equal(items, np.arange(items[0], items[0] + len(items))):
-        raise UserError(f"the items of domain '{domain}' are not numbered without gaps; run preprocess again")
+        raise UserError(f"{path}: the items of domain '{domain}' are not numbered without gaps; run preprocess again")
     return range(int(items[0]), int(items[-1]) + 1)

@@ -1,4 +1,4 @@
-"""Lines of a gzip file, with a count of those that cannot be used, by kind, and the first of them."""
+"""Lines of a gzip file, with a count of those that cannot be used, by kind, and the first of each kind."""
 
 import gzip
 import zlib
@@ -16,27 +16,28 @@ class Malformed(ValueError):
 
 @dataclass
 class Tally:
-    """What was read of one file: lines, those that were malformed by kind, and the first of them."""
+    """What was read of one file: lines, those that were malformed by kind, and the first of each kind."""
 
     path: Path
     lines: int = 0
     malformed: Counter = field(default_factory=Counter)
-    first: str = ""
+    firsts: dict[str, str] = field(default_factory=dict)  # by kind, in the order in which the kinds were met
 
     def add(self, line: int, error: Malformed) -> None:
         """Count a malformed line."""
         kind, reason = error.args
         self.malformed[kind] += 1
-        self.first = self.first or f"line {line}: {kind}: {reason}"
+        self.firsts.setdefault(kind, f"line {line}: {kind}: {reason}")
 
     def check(self, max_share: float) -> None:
         """Raise a UserError with file, line and reason where more than `max_share` of the lines are malformed."""
         bad = self.malformed.total()
         if bad > max_share * self.lines:
+            first = next(iter(self.firsts.values()))
             kinds = ", ".join(f"{count:,} {kind}" for kind, count in self.malformed.most_common())
             raise UserError(
                 f"{self.path}: {bad:,} of {self.lines:,} lines are malformed ({kinds}), more than the share of "
-                f"{max_share:g} that preprocess.max_malformed_share allows. The first: {self.first}"
+                f"{max_share:g} that preprocess.max_malformed_share allows. The first: {first}"
             )
 
 

@@ -19,7 +19,7 @@ TEXTS = ("title", "brand", "description")
 SCHEMA = {"item_id": pl.String, "title": pl.String, "brand": pl.String, "categories": pl.List(pl.String)}
 SCHEMA |= {"description": pl.String}
 _KEY = re.compile(rb"""["'](?:parent_)?asin["']: ?["']([^"']+)["']""")
-_TAG, _SPACE = re.compile(r"<[^>]{1,200}>"), re.compile(r"[\s\x00-\x1f\x7f]+")
+_TAG, _SPACE = re.compile(r"</?[A-Za-z!][^<>]{0,200}>"), re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 
 
 def read_metadata(path: Path, wanted: Iterable[str]) -> tuple[pl.DataFrame, Tally]:
@@ -34,6 +34,9 @@ def read_metadata(path: Path, wanted: Iterable[str]) -> tuple[pl.DataFrame, Tall
             row = _row(_parse(line))
         except Malformed as error:
             tally.add(number, error)
+            continue
+        except RecursionError as error:
+            tally.add(number, Malformed("nested too deeply", str(error)))
             continue
         if row[0] in wanted:
             rows.setdefault(row[0], row)
@@ -51,7 +54,7 @@ def _parse(line: bytes) -> dict:
     except msgspec.DecodeError as error:
         try:
             found = ast.literal_eval(text)
-        except (ValueError, SyntaxError, RecursionError, MemoryError):
+        except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
             raise Malformed("neither JSON nor a Python literal" if text else "blank", str(error)) from error
     if not isinstance(found, dict):
         raise Malformed("not an object", f"a {type(found).__name__}")
@@ -60,7 +63,7 @@ def _parse(line: bytes) -> dict:
 
 def _row(line: dict) -> tuple[str, str, str, list[str], str]:
     item = line.get("parent_asin") or line.get("asin")
-    if not isinstance(item, str):
+    if not item or not isinstance(item, str):
         raise Malformed("no item", "neither asin nor parent_asin")
     title = clean(line.get("title"))
     if "getTime" in title:  # the 2018 release has pages' scripts in place of some titles (its own page says so)
@@ -77,4 +80,5 @@ def _flat(value: object) -> list:
 def clean(value: object) -> str:
     """A text, or a list of texts, as one line: entities resolved, tags, control characters and double spaces gone."""
     text = " ".join(part for part in _flat(value) if isinstance(part, str))
+    text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # Python literals can hold half a pair
     return _SPACE.sub(" ", _TAG.sub(" ", html.unescape(text))).strip()

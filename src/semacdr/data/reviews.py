@@ -39,6 +39,8 @@ def read_reviews(path: Path) -> tuple[pl.DataFrame, Tally]:
             tally.add(number, Malformed("wrong type", str(error)))
         except UnicodeDecodeError as error:
             tally.add(number, Malformed("not UTF-8", str(error)))
+        except RecursionError as error:
+            tally.add(number, Malformed("nested too deeply", str(error)))
         except msgspec.DecodeError as error:
             tally.add(number, Malformed("not JSON" if line.strip() else "blank", str(error)))
         if len(rows) == CHUNK:

@@ -55,6 +55,10 @@ def load_semantics(path: Path, items: int) -> Semantics:
     """The assignments as a membership matrix; an item without any in a category is in the unknown subcategory."""
     table, _ = tables.read(path, "agnostic")
     item = table["item"].to_numpy()
+    if not len(item):
+        raise UserError(f"{path}: holds no assignment; run semantics again")
+    if item.max() >= items:
+        raise UserError(f"{path}: assigns item {item.max()}, the scenario has {items} items; run semantics again")
     category, subcategory = (_encoded(table[name]) for name in ("category", "subcategory"))
     blocks = []
     for k in range(category.max() + 1):

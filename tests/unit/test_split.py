@@ -1,0 +1,142 @@
+"""Split: roles in the user's order, and candidates that are what they claim to be."""
+
+import logging
+
+import numpy as np
+import polars as pl
+import pytest
+from handmade import World, read
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from semacdr import split, tables
+from semacdr.errors import UserError
+
+
+def run(folder, world, negatives=3, seed=0, target=None):
+    paths = world.write(folder)
+    argv = ["--interactions", paths["interactions"], "--items", paths["items"], "--source", world.source]
+    argv += ["--target", target or world.target, "--negatives", negatives, "--seed", seed, "--output", folder / "out"]
+    split.main([str(part) for part in argv])
+    return folder / "out"
+
+
+def tables_of(output):
+    return read(output / "split.parquet", "split"), read(output / "candidates.parquet", "candidates")
+
+
+def test_the_last_is_the_test_the_one_before_the_validation(tmp_path):
+    films = [(0, "film", 4, 1), (0, "film", 3, 5), (0, "film", 2, 3), (1, "film", 0, 0), (1, "film", 1, 1)]
+    world = World([*films, (1, "film", 2, 2), (1, "film", 3, 3), (0, "book", 0, 9)])
+    assert tables_of(run(tmp_path, world))[0].rows() == [
+        (0, 12, "train"),
+        (0, 10, "valid"),
+        (0, 11, "test"),
+        (1, 8, "train"),
+        (1, 9, "train"),
+        (1, 10, "valid"),
+        (1, 11, "test"),
+    ]
+
+
+def test_events_of_one_day_stand_in_the_order_of_their_items(tmp_path):
+    world = World([(0, "film", item, day) for item, day in ((7, 0), (5, 1), (6, 1), (2, 1))])
+    rows = [(0, 15, "train"), (0, 10, "train"), (0, 13, "valid"), (0, 14, "test")]
+    assert tables_of(run(tmp_path, world))[0].rows() == rows
+
+
+@pytest.mark.parametrize("target", ["book", "film"])
+def test_the_order_of_the_rows_does_not_matter(target):
+    world = World([(user, target, item, item % 3) for user in range(3) for item in range(6)], target=target)
+    shuffled = world.interactions.sample(fraction=1, shuffle=True, seed=3)
+    assert split.leave_one_out(shuffled, target).equals(split.leave_one_out(world.interactions, target))
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    histories=st.lists(st.lists(st.integers(0, 9), min_size=3, max_size=9, unique=True), min_size=1, max_size=5),
+    negatives=st.integers(1, 4),
+    seed=st.integers(0, 2**31),
+)
+def test_candidates_are_distinct_unseen_items_of_the_target(histories, negatives, seed):
+    catalogue = np.arange(20, 30)
+    rows = [(user, 20 + item, "?") for user, items in enumerate(histories) for item in items]
+    frame = pl.DataFrame(rows, schema=["user", "item", "role"], orient="row")
+    if max(map(len, histories)) + negatives > 10:
+        with pytest.raises(UserError, match=f"user {[len(h) + negatives > 10 for h in histories].index(True)}: "):
+            split.draw_candidates(frame, catalogue, negatives, seed)
+        return
+    drawn = split.draw_candidates(frame, catalogue, negatives, seed).rows()
+    assert [row[:3] for row in drawn] == [
+        (user, part, 20 + items[place])
+        for user, items in enumerate(histories)
+        for part, place in (("valid", -2), ("test", -1))
+    ]
+    for user, _, _, chosen in drawn:
+        assert len(chosen) == len(set(chosen)) == negatives
+        assert set(chosen) <= set(catalogue) - {20 + item for item in histories[user]}
+
+
+def three_users(without=()):
+    return World(
+        [(user, "film", (user + 3 * item) % 40, item) for user in range(3) for item in range(5) if user not in without],
+        films=40,
+    )
+
+
+def test_a_draw_hangs_on_the_seed_and_the_user_alone(tmp_path):
+    whole = tables_of(run(tmp_path / "a", three_users(), 10))[1]
+    assert tables_of(run(tmp_path / "b", three_users(), 10))[1].equals(whole)
+    for name in ("split", "candidates"):
+        one, two = ((tmp_path / folder / "out" / f"{name}.parquet").read_bytes() for folder in "ab")
+        assert one == two
+    without_1 = tables_of(run(tmp_path / "c", three_users(without=[1]), 10))[1]
+    assert without_1.equals(whole.filter(pl.col("user") != 1))
+    other = tables_of(run(tmp_path / "d", three_users(), 10, seed=1))[1]
+    assert other.drop("negatives").equals(whole.drop("negatives"))
+    drawn, otherwise = (frame["negatives"].to_list() for frame in (whole, other))
+    assert not any(one == two for one, two in zip(drawn, otherwise, strict=True))
+    assert len(set(map(tuple, drawn))) == 6  # validation and test, and the users, differ
+
+
+def test_negatives_are_drawn_uniformly():
+    users, catalogue, history = 3000, np.arange(12), [2, 5, 11]
+    rows = [(user, item, "?") for user in range(users) for item in history]
+    drawn = split.draw_candidates(pl.DataFrame(rows, schema=["user", "item", "role"], orient="row"), catalogue, 4, 7)
+    for part in split.SPLITS:
+        chosen = np.array(drawn.filter(pl.col("split") == part)["negatives"].to_list())
+        for place in range(4):  # at each place, not only in all
+            counts = np.bincount(chosen[:, place], minlength=12)
+            assert counts[history].sum() == 0
+            free = np.delete(counts, history)
+            assert ((free - users / 9) ** 2 / (users / 9)).sum() < 27.9  # chi-square, 8 degrees of freedom, p = 0.0005
+
+
+def test_a_catalogue_too_small_is_refused_with_user_and_numbers(tmp_path):
+    world = World([(0, "film", item, item) for item in range(3)] + [(1, "film", item, item) for item in range(6)])
+    run(tmp_path, world, negatives=2)  # 8 - 6 are just enough
+    message = (
+        "user 1: 8 items in the target catalogue less 6 of the user's own leave fewer than 3 negatives; lower split"
+    )
+    with pytest.raises(UserError, match=message):
+        run(tmp_path, world, negatives=3)
+
+
+def test_an_unknown_target_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"items\.parquet: no item of domain 'song'; it holds \['book', 'film'\]"):
+        run(tmp_path, three_users(), target="song")
+
+
+def test_the_log_counts_users_without_a_training_pair(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    lengths = {0: 3, 1: 4, 2: 3, 3: 5}
+    run(tmp_path, World([(user, "film", item, 0) for user, length in lengths.items() for item in range(length)]))
+    assert "book to film: 4 users, 8 target items, 7 training events; 2 users have one training event" in caplog.text
+
+
+def test_the_tables_carry_direction_and_draw(tmp_path):
+    output = run(tmp_path, three_users(), 5, seed=9)
+    direction = {"release": "handmade", "scenario": "book_film", "source": "book", "target": "film"}
+    assert tables.read(output / "split.parquet", "split")[1] == direction
+    drawn = direction | {"candidate_seed": "9", "negatives": "5"}
+    assert tables.read(output / "candidates.parquet", "candidates")[1] == drawn
