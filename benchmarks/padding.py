@@ -17,12 +17,12 @@ import numpy as np
 import torch
 
 from semacdr import models
+from semacdr.batching.batches import Batch
+from semacdr.batching.windows import Ragged, Windows
 from semacdr.cli import use_threads
-from semacdr.training.batches import Batch
 from semacdr.training.engine import Trainer, Training
 from semacdr.training.inputs import load_problem
 from semacdr.training.losses import step_loss
-from semacdr.training.windows import Ragged, Windows
 
 
 def padded(windows: Windows, length: int) -> Windows:

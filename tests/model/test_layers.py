@@ -10,10 +10,10 @@ from dgl.nn import GraphConv
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from semacdr.batching.batches import Sequence
+from semacdr.batching.layout import Upload, plan_layout
 from semacdr.models.layers import Encoder, GraphConvolution, attend_across, attend_self, dropout, propagate
-from semacdr.training.batches import Sequence
 from semacdr.training.inputs import load_graph
-from semacdr.training.layout import Upload, plan_layout
 
 LENGTHS = st.lists(st.integers(0, 40), min_size=1, max_size=8)
 

@@ -8,11 +8,11 @@ import pytest
 import torch
 from conftest import DAY, LEARNED, SYSTEMS, build, make_world, random_events
 
+from semacdr.batching.batches import Batches
+from semacdr.batching.windows import evaluation_windows, training_windows
 from semacdr.models import load
 from semacdr.ranking.ranks import Ranker
-from semacdr.training.batches import Batches
 from semacdr.training.engine import Trainer, Training, fit
-from semacdr.training.windows import evaluation_windows, training_windows
 
 CPU = torch.device("cpu")
 FILES = ("checkpoint.safetensors", "history.tsv", "settings.json")
@@ -73,7 +73,7 @@ def test_the_state_of_a_step_depends_on_nothing_at_or_after_its_positive(world, 
     previous = target[np.searchsorted(target, last) - 1]  # the second last training event as the last positive
     users = windows.users[np.searchsorted(target, last) - np.searchsorted(target, earlier) >= 2]
     chosen = np.isin(windows.users, users)
-    from semacdr.training.windows import make_windows
+    from semacdr.batching.windows import make_windows
 
     shorter = next(Batches(make_windows(history, previous[chosen], users, 20), 64, CPU).ordered())
     found = model.states(model.prepare(), shorter)

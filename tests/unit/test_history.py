@@ -10,9 +10,9 @@ from handmade import World, read, worlds
 from hypothesis import given, settings
 
 from semacdr import tables
+from semacdr.batching.windows import evaluation_windows, training_windows
 from semacdr.data.history import load_history
 from semacdr.errors import UserError
-from semacdr.training.windows import evaluation_windows, training_windows
 
 steady = settings(deadline=None, max_examples=60)
 

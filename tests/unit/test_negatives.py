@@ -5,7 +5,7 @@ import pytest
 import torch
 from handmade import World
 
-from semacdr.training.negatives import NegativeSampler
+from semacdr.batching.negatives import NegativeSampler
 
 ITEMS = 10
 TRAINED = {0: [0], 1: [2, 3, 7], 2: [9, 0, 1, 5, 6, 8, 4], 3: [4, 5]}  # user 2 has all but 2, 3 and 7

@@ -12,9 +12,11 @@ from types import ModuleType
 
 from semacdr.errors import UserError
 
+HELPERS = ("base", "layers", "sparse", "views")  # files beside the systems that are none
+
 
 def load(name: str) -> ModuleType:
     """The module of the system `name`; a UserError where there is none."""
-    if name in ("base", "layers") or not importlib.util.find_spec(f"semacdr.models.{name}"):
+    if name in HELPERS or not importlib.util.find_spec(f"semacdr.models.{name}"):
         raise UserError(f"no system '{name}': there is no such file in semacdr/models")
     return importlib.import_module(f"semacdr.models.{name}")

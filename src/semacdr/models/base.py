@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from semacdr.batching.batches import Batch
 from semacdr.data.history import History
-from semacdr.training.batches import Batch
 
 
 @dataclass(frozen=True)

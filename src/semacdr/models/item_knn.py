@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import torch
 
+from semacdr.batching.batches import Batch
 from semacdr.errors import UserError
 from semacdr.models import base
-from semacdr.training.batches import Batch
-from semacdr.training.sparse import csr
+from semacdr.models.sparse import csr
 
 INPUTS = ()
 LOSS = None

@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from semacdr.training.batches import Sequence
-from semacdr.training.layout import Layout
+from semacdr.batching.batches import Sequence
+from semacdr.batching.layout import Layout
 
 
 def dropout(x: torch.Tensor, rate: float) -> torch.Tensor:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from semacdr.batching.batches import Batch
 from semacdr.models import base
-from semacdr.training.batches import Batch
 
 INPUTS = ()
 LOSS = None

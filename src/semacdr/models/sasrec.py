@@ -11,9 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from semacdr.batching.batches import Batch
 from semacdr.models import base
 from semacdr.models.layers import Encoder, initialise
-from semacdr.training.batches import Batch
 
 INPUTS = ()
 LOSS = "bce"

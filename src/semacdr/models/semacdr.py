@@ -11,11 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from semacdr.batching.batches import Batch, Sequence
 from semacdr.errors import UserError
 from semacdr.models import base
 from semacdr.models.layers import Encoder, GraphConvolution, attend_across, dropout, initialise
 from semacdr.models.views import SemanticViews, contrast
-from semacdr.training.batches import Batch, Sequence
 
 INPUTS = ("agnostic", "embeddings", "graphs")
 LOSS = "bpr"

@@ -7,10 +7,10 @@ user's earlier target items are left out. A score that is not finite is an error
 import numpy as np
 import torch
 
+from semacdr.batching.batches import Batches
+from semacdr.batching.windows import Ragged, evaluation_windows
 from semacdr.data.history import History
 from semacdr.models.base import Model
-from semacdr.training.batches import Batches
-from semacdr.training.windows import Ragged, evaluation_windows
 
 
 def ranks_of(scores: torch.Tensor, positive: torch.Tensor) -> torch.Tensor:

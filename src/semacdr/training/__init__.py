@@ -1,1 +1,1 @@
-"""Batches, losses and the training loop that every system shares (torch, numpy, pyarrow, safetensors alone)."""
+"""Losses, the training loop, and what a system is built from; the same for every system (torch, numpy, pyarrow)."""

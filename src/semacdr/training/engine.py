@@ -9,15 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from semacdr.batching.batches import Batch, Batches
+from semacdr.batching.negatives import NegativeSampler
+from semacdr.batching.windows import training_windows
 from semacdr.cli import log
 from semacdr.data.history import History
 from semacdr.models.base import Model
 from semacdr.ranking.measures import hit_rate, ndcg
 from semacdr.ranking.ranks import Ranker
-from semacdr.training.batches import Batch, Batches
 from semacdr.training.losses import step_loss
-from semacdr.training.negatives import NegativeSampler
-from semacdr.training.windows import training_windows
 
 
 @dataclass(frozen=True)

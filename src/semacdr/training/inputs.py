@@ -11,7 +11,7 @@ from semacdr import tables
 from semacdr.data.history import load_history
 from semacdr.errors import UserError
 from semacdr.models.base import Problem, Semantics
-from semacdr.training.sparse import csr
+from semacdr.models.sparse import csr
 
 GRAPHS = ("source", "target", "mixed")
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from semacdr.training.layout import Layout, Upload, plan_layout
-from semacdr.training.negatives import NegativeSampler
-from semacdr.training.windows import Ragged, Windows
+from semacdr.batching.layout import Layout, Upload, plan_layout
+from semacdr.batching.negatives import NegativeSampler
+from semacdr.batching.windows import Ragged, Windows
 
 
 @dataclass(frozen=True)
