@@ -66,10 +66,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = arguments(argv)
     interactions, meta = tables.read(args.interactions, "interactions")
     items = pl.from_arrow(tables.read(args.items, "items")[0])
+    for domain in (args.source, args.target):
+        if domain not in set(items["domain"]):
+            raise UserError(f"{args.items}: no item of domain '{domain}'; it holds {sorted(set(items['domain']))}")
     split = leave_one_out(pl.from_arrow(interactions), args.target)
     catalogue = items.filter(pl.col("domain") == args.target)["item"].to_numpy()
-    if not len(catalogue):
-        raise UserError(f"{args.items}: no item of domain '{args.target}'; it holds {sorted(set(items['domain']))}")
     candidates = draw_candidates(split, catalogue, args.negatives, args.seed)
     meta |= {"source": args.source, "target": args.target}
     tables.write(split.to_arrow(), args.output / "split.parquet", "split", meta)
