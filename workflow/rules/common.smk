@@ -24,7 +24,8 @@ for unknown in [name for name in config["run"] if name not in SCENARIOS]:
     raise WorkflowError(f"config: run names the scenario '{unknown}'; known are {', '.join(SCENARIOS)}")
 for name, scenario in SCENARIOS.items():
     if scenario["release"] not in config["raw"]:
-        raise WorkflowError(f"config: scenario '{name}' takes release '{scenario['release']}', which raw does not have")
+        known = ", ".join(config["raw"])
+        raise WorkflowError(f"config: scenario '{name}' takes release '{scenario['release']}'; raw has {known}")
 
 
 # Jobs and the functions below find the package whether it is installed or not, also in an environment of --sdm conda.
@@ -86,6 +87,23 @@ def local_file(wc):
     return str(find_local(Path(release["folder"]), wc.category, wc.kind))
 
 
+def check_local(name):
+    """Raise where the local release of a scenario lacks a file.
+
+    local_file raises too, but once there are results, Snakemake drops what the input functions of early rules raise.
+    """
+    from semacdr.errors import UserError
+    from semacdr.raw import find_local
+
+    release = config["raw"][SCENARIOS[name]["release"]]
+    for category in SCENARIOS[name]["domains"].values() if release["source"] == "local" else []:
+        for kind in ("reviews", "meta"):
+            try:
+                find_local(Path(release["folder"]), category, kind)
+            except UserError as error:
+                raise WorkflowError(f"config: scenario '{name}', release '{SCENARIOS[name]['release']}': {error}")
+
+
 def raw_files(kind):
     """A function of the wildcards: the files of a kind, of both domains in the order of the config."""
 
@@ -140,6 +158,7 @@ def model_options(wc, input):
 
 def all_ranks(wc):
     """The ranks of all systems and seeds, in both directions."""
+    check_local(wc.scenario)
     first, second = SCENARIOS[wc.scenario]["domains"]
     return [
         f"results/{wc.scenario}/{source}_to_{target}/{system}/seed{seed}/ranks.parquet"

@@ -1,0 +1,38 @@
+"""The workflow as shipped: its lint, its layout, and a DAG for every scenario of config.yaml."""
+
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+pytestmark = pytest.mark.slow
+
+
+def test_lint(checkout):
+    status, text = checkout.call("--lint")
+    assert status == 0, text
+
+
+def test_format(checkout):
+    command = [sys.executable, "-m", "snakefmt", "--check", "Snakefile", "workflow"]
+    done = subprocess.run(command, cwd=checkout.folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("scenario", ["movie_book", "kitchen_food", "cd_movie"])
+def test_dag(checkout, scenario):
+    config = yaml.safe_load((checkout / "config.yaml").read_text())
+    source = config["raw"][config["scenarios"][scenario]["release"]]["source"]
+    jobs = checkout.plan(f"results/{scenario}/metrics.tsv")
+    assert jobs.get("sample", 0) == (source == "sample")
+    assert jobs.get("raw", 0) == (0 if source == "sample" else 4)
+    for rule, expected in {"preprocess": 1, "taxonomy": 1, "semantics": 1, "encode": 1, "split": 2, "graph": 2}.items():
+        assert jobs[rule] == expected
+    assert jobs["train"] == jobs["rank"] >= 2 * len(config["train"]["systems"])
+    assert jobs["metrics"] == 1
+
+
+def test_all_scenarios_are_tried(checkout):
+    config = yaml.safe_load((checkout / "config.yaml").read_text())
+    assert {*config["scenarios"]} == {"movie_book", "kitchen_food", "cd_movie"}

@@ -1,0 +1,175 @@
+"""What changed decides what runs: each proof changes one thing in a finished project and really runs it again."""
+
+import hashlib
+import json
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+TRAINED = {"train": 6, "rank": 6, "metrics": 1}  # all systems
+ONE_SYSTEM = {"train": 2, "rank": 2, "metrics": 1}  # one system, both directions
+PREPARED = {
+    "preprocess": 1,
+    "semantics": 1,
+    "encode": 1,
+    "split": 2,
+    "graph": 2,
+}  # what reads the raw files, or follows
+REVIEWS = "reviews_Books.json.gz"
+REVIEW = {"reviewerID": "SAMPLE-P00001", "asin": "SAMPLEB001", "overall": 4.0, "unixReviewTime": 1600473600}
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """The sha256 of each file under a folder; but for cost.json, which holds seconds, and for DGL's graphs.
+
+    DGL writes memory addresses into its files. The Parquet files beside them hold the same graphs.
+    """
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    files = [path for path in files if path.name != "cost.json" and path.suffix != ".bin"]
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def systems_of(project, since: float) -> set[str]:
+    """The systems whose ranks were written since a time."""
+    ranks = (project / "results/movie_book").glob("*_to_*/*/seed1/ranks.parquet")
+    return {path.parts[-3] for path in ranks if path.stat().st_mtime > since}
+
+
+def test_nothing_changed(project):
+    assert project.run() == {}
+
+
+def test_touched_sources(project, checkout):
+    """As git checkout does it: all files of the repository get a new time, at most some of them a new content."""
+    for path in checkout.folder.rglob("*"):
+        if path.is_file():
+            (project / str(path.relative_to(checkout.folder))).touch()
+    assert project.run() == {}
+
+
+def test_code_of_a_stage(project):
+    before = digests(project / "results")
+    project.append("src/semacdr/train.py", "# a comment\n")
+    assert project.run() == TRAINED
+    assert digests(project / "results") == before  # retrained, to the same bytes
+
+
+def test_code_of_a_system(project):
+    start = time.time()
+    project.append("src/semacdr/models/semacdr.py", "# a comment\n")
+    assert project.run() == ONE_SYSTEM
+    assert systems_of(project, start) == {"semacdr"}
+
+
+def test_training_setting(project):
+    project.configure(lambda config: config["train"].update(learning_rate=0.002))
+    assert project.run() == TRAINED
+
+
+def test_setting_of_a_system(project):
+    start = time.time()
+    project.configure(lambda config: config["train"]["systems"]["sasrec"]["settings"].update(dim=8))
+    assert project.run() == ONE_SYSTEM
+    assert systems_of(project, start) == {"sasrec"}
+
+
+def test_taxonomy(project):
+    start, path = time.time(), project / "resources/taxonomies/movie_book.json"
+    taxonomy = json.loads(path.read_text())
+    taxonomy["categories"][0]["subcategories"].append({"name": "Sport", "description": "matches, athletes, training"})
+    path.write_text(json.dumps(taxonomy))
+    assert project.run() == {"taxonomy": 1, "semantics": 1, "encode": 1, **ONE_SYSTEM}
+    assert systems_of(project, start) == {"semacdr"}  # the only one that takes semantics
+
+
+def test_local_file(project):
+    """One more line in one of the four files that a local release holds."""
+    project.append(f"given/{REVIEWS}", json.dumps(REVIEW) + "\n")
+    expected = {"raw": 1, **PREPARED, **TRAINED}
+    assert project.plan() == expected
+    assert project.run() == expected
+    assert project.run() == {}
+
+
+def test_simulated_file(project):
+    """A changed output of a rule: Snakemake does not make it anew, which would undo the change, but uses it."""
+    project.configure(lambda config: config["scenarios"]["movie_book"].update(release="sample"))
+    interactions = "results/movie_book/interactions.parquet"
+    assert project.run(interactions) == {"preprocess": 1}
+    project.append(f"resources/raw/sample/{REVIEWS}", json.dumps(REVIEW) + "\n")
+    assert project.plan() == {**PREPARED, **TRAINED}
+    assert project.run(interactions) == {"preprocess": 1}
+
+
+@pytest.fixture(scope="module")
+def resumed(finished, tmp_path_factory):
+    """The project made a second time from nothing but the given files, killed in training and resumed."""
+    project = finished.copy(tmp_path_factory.mktemp("resumed") / "project")
+    for made in ("results", "logs", "resources/raw", ".snakemake"):
+        shutil.rmtree(project / made)
+    assert project.run(f"resources/raw/sample/{REVIEWS}") == {"sample": 1}
+    project.kill_during("logs/movie_book/movie_to_book/semacdr/train_seed1.log", "on cpu with")
+    assert not (project / "results/movie_book/movie_to_book/semacdr/seed1/checkpoint.safetensors").exists()
+    status, text = project.call("--cores", "2")
+    assert status != 0 and "--unlock" in text  # the lock of the killed run remains
+    assert project.call("--unlock")[0] == 0
+    jobs = project.run()
+    assert jobs["train"] >= 1 and jobs["metrics"] == 1 and not {"raw", *PREPARED} & {*jobs} - {"graph"}
+    assert project.run() == {}
+    return project
+
+
+def test_killed_run_resumes(finished, resumed):
+    metrics = "results/movie_book/metrics.tsv"
+    assert (resumed / metrics).read_bytes() == (finished / metrics).read_bytes()
+
+
+@pytest.mark.parametrize("folder", ["resources/raw", "results"])
+def test_same_input_same_seed_same_bytes(finished, resumed, folder):
+    first, second = digests(finished / folder), digests(resumed / folder)
+    assert first.keys() == second.keys()
+    assert {name for name in first if first[name] != second[name]} == set()
+
+
+def test_digests_cover_what_counts(finished):
+    names = {Path(name).name for name in digests(finished / "results")}
+    assert names >= {"interactions.parquet", "split.parquet", "candidates.parquet", "embeddings.parquet"}
+    assert names >= {"agnostic.parquet", "source.parquet", "target.parquet", "mixed.parquet"}
+    assert names >= {"checkpoint.safetensors", "history.tsv", "ranks.parquet", "metrics.tsv"}
+
+
+def take_release(config, name, **release):
+    config["raw"][name] = release
+    config["scenarios"]["movie_book"]["release"] = name
+
+
+MISTAKES = {
+    "unknown key": (lambda c: c["train"].update(learning_rat=0.1), ["learning_rat"]),
+    "unknown key of a system": (lambda c: c["train"]["systems"]["sasrec"].update(sizes=4), ["sizes"]),
+    "unknown choice": (lambda c: c["preprocess"].update(filter="twice"), ["twice", "once", "iterated"]),
+    "unknown scenario": (lambda c: c.update(run=["movie_bok"]), ["run", "movie_bok", "movie_book", "kitchen_food"]),
+    "unknown model": (lambda c: c["train"]["systems"]["sasrec"].update(model="sasrek"), ["sasrek", "semacdr/models"]),
+    "unknown release": (
+        lambda c: c["scenarios"]["movie_book"].update(release="smple"),
+        ["movie_book", "smple", "sample", "amazon2014"],
+    ),
+    "local without a folder": (lambda c: take_release(c, "lost", source="local"), ["folder", "lost"]),
+    "local without the file": (
+        lambda c: take_release(c, "lost", source="local", folder="nowhere"),
+        ["movie_book", "lost", "nowhere", "Movies_and_TV"],
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_mistakes_in_the_config(project, mistake):
+    """Refused, with a message that names them, also where there are results: an old one must not hide a mistake."""
+    change, words = MISTAKES[mistake]
+    project.configure(change)
+    status, text = project.call("-n")
+    assert status != 0
+    assert [word for word in words if word not in text] == []
