@@ -5,8 +5,6 @@ Writes  source.bin, target.bin: DGL graphs of the items of a domain, joined wher
         mixed.bin: the bipartite DGL graph of users and all items (paper, section 2.3.4; all edges binary);
         source.parquet, target.parquet, mixed.parquet: the same, as the symmetrically normalised adjacency with
         self-loops, D^-1/2 (A + I) D^-1/2, one row, column, weight a line. In mixed the items come first, then users.
-
-The same input gives the same bytes, but for the .bin files: DGL writes memory addresses between the graphs' numbers.
 """
 
 import argparse
