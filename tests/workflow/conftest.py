@@ -33,10 +33,9 @@ class Project:
         """Snakemake, started here with the interpreter that runs the tests; its stdout and stderr come together."""
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         environment = os.environ | {"PATH": path, "CUDA_VISIBLE_DEVICES": ""}  # the same bytes are promised on the CPU
-        return subprocess.Popen(
-            [sys.executable, "-m", "snakemake", *arguments],
-            cwd=self.folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options
-        )  # fmt: skip
+        options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT} | options
+        command = [sys.executable, "-m", "snakemake", *arguments]
+        return subprocess.Popen(command, cwd=self.folder, env=environment, text=True, **options)
 
     def call(self, *arguments: str) -> tuple[int, str]:
         """The exit status of a Snakemake command, and all that it printed."""
@@ -60,7 +59,7 @@ class Project:
 
     def kill_during(self, log: str, sign: str) -> None:
         """Start a run and kill its whole process group as soon as a log shows a sign."""
-        with self.command(*RUN, start_new_session=True) as process:
+        with self.command(*RUN, start_new_session=True, stdout=subprocess.DEVNULL) as process:
             deadline = time.monotonic() + 300
             while not ((self / log).exists() and sign in (self / log).read_text()):
                 assert process.poll() is None and time.monotonic() < deadline, f"{log} never showed '{sign}'"
