@@ -26,7 +26,7 @@ rule train:
         "logs/benchmarks/{scenario}/{source}_to_{target}/{system}/train_seed{seed}.tsv"
     conda:
         "../../envs/train.yaml"
-    threads: cpus(2)
+    threads: cpus(1)
     resources:
         gpu=GPU,
     params:
