@@ -2,6 +2,7 @@
 
 import ast
 import json
+import math
 import os
 import shlex
 import shutil
@@ -174,17 +175,17 @@ def folder(wc, output):
 
 
 def cpus(wanted):
-    """Threads of a job that wants so many CPUs.
+    """Cores that a job asks Snakemake for where its stage uses `wanted` threads (a number, or a function of wildcards).
 
-    Where --cores promises more than the machine has, a job asks for the more, so that jobs side by side never ask for
-    more CPUs than there are: threads that wait for each other by spinning would slow all of them many times over. The
-    stage itself uses no more threads than there are CPUs.
+    Where --cores promises more than the machine has, each job asks for the more, so that jobs side by side never run
+    more threads than there are CPUs: threads that wait for each other would slow all of them many times over.
     """
     there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     promised = workflow.resource_settings.cores
-    if workflow.remote_exec or not promised or promised <= there:
-        return wanted
-    return max(1, -(-min(wanted, there) * promised // there))
+    share = promised / there if promised and promised > there and not workflow.remote_exec else 1
+    if callable(wanted):
+        return lambda wc: math.ceil(min(wanted(wc), there) * share)
+    return math.ceil(min(wanted, there) * share)
 
 
 # A cluster's profile says which rules get a GPU; on one machine they take it where there is one.

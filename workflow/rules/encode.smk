@@ -18,12 +18,13 @@ rule encode:
         "logs/benchmarks/{scenario}/encode.tsv"
     conda:
         "../../envs/encode.yaml"
-    threads: cpus(2)
+    threads: cpus(setting("encode", "threads"))
     resources:
         gpu=GPU,
     params:
+        threads=setting("encode", "threads"),
         encoder=setting("encode", "encoder"),
         batch_size=setting("encode", "batch_size"),
     shell:
         "python -m semacdr.encode --inner {input.inner} --encoder {params.encoder}"
-        " --batch-size {params.batch_size} --threads {threads} --output {output} 2> {log}"
+        " --batch-size {params.batch_size} --threads {params.threads} --output {output} 2> {log}"

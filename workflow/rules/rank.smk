@@ -24,13 +24,14 @@ rule rank:
         "logs/benchmarks/{scenario}/{source}_to_{target}/{system}/rank_seed{seed}.tsv"
     conda:
         "../../envs/train.yaml"
-    threads: cpus(1)
+    threads: cpus(setting("rank", "threads"))
     resources:
         gpu=GPU,
     params:
+        threads=setting("rank", "threads"),
         options=model_options,
         batch_size=setting("rank", "batch_size"),
     shell:
         "python -m semacdr.rank --interactions {input.interactions} --items {input.catalogue} --split {input.split}"
         " {params.options} --candidates {input.candidates} --checkpoint {input.checkpoint}"
-        " --settings {input.settings} --batch-size {params.batch_size} --threads {threads} --output {output} 2> {log}"
+        " --settings {input.settings} --batch-size {params.batch_size} --threads {params.threads} --output {output} 2> {log}"

@@ -38,10 +38,11 @@ rule semantics:
         "logs/benchmarks/{scenario}/semantics.tsv"
     conda:
         "../../envs/encode.yaml"
-    threads: cpus(2)
+    threads: cpus(setting("semantics", "threads"))
     resources:
         gpu=GPU,
     params:
+        threads=setting("semantics", "threads"),
         engine=setting("semantics", "engine"),
         encoder=setting("semantics", "encoder"),
         max_characters=setting("semantics", "max_characters"),
@@ -51,5 +52,5 @@ rule semantics:
     shell:
         "python -m semacdr.semantics --items {input.catalogue} --taxonomy {input.taxonomy} --engine {params.engine}"
         " --encoder {params.encoder} --max-characters {params.max_characters}"
-        " --max-subcategories {params.max_subcategories} --margin {params.margin} --threads {threads}"
+        " --max-subcategories {params.max_subcategories} --margin {params.margin} --threads {params.threads}"
         " --output {params.folder} 2> {log}"

@@ -26,10 +26,11 @@ rule train:
         "logs/benchmarks/{scenario}/{source}_to_{target}/{system}/train_seed{seed}.tsv"
     conda:
         "../../envs/train.yaml"
-    threads: cpus(1)
+    threads: cpus(training("threads"))
     resources:
         gpu=GPU,
     params:
+        threads=training("threads"),
         options=model_options,
         model=lambda wc: SYSTEMS[wc.system]["model"],
         variant=lambda wc: SYSTEMS[wc.system].get("variant", "full"),
@@ -51,4 +52,4 @@ rule train:
         " --negatives {params.negatives} --learning-rate {params.learning_rate}"
         " --semantic-learning-rate {params.semantic_learning_rate} --weight-decay {params.weight_decay}"
         " --epochs {params.epochs} --patience {params.patience} --seed {wildcards.seed}"
-        " --threads {threads} --output {params.folder} 2> {log}"
+        " --threads {params.threads} --output {params.folder} 2> {log}"
