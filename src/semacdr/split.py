@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from semacdr import tables
-from semacdr.cli import log, parser, run
+from semacdr.cli import log, parser, progress, run
 from semacdr.errors import UserError
 
 SPLITS = ("valid", "test")
@@ -34,7 +34,7 @@ def draw_candidates(split: pl.DataFrame, catalogue: np.ndarray, negatives: int, 
     """The candidates table: user, split, positive, negatives (distinct, none of the user's items), sorted by user."""
     histories = split.group_by("user", maintain_order=True).agg("item")
     rows = []
-    for user, items in histories.iter_rows():
+    for user, items in progress(histories.rows(), "users with candidates"):
         if len(catalogue) - len(items) < negatives:
             raise UserError(
                 f"user {user}: {len(catalogue)} items in the target catalogue less {len(items)} of the user's own "

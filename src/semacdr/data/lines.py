@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from semacdr.cli import progress
 from semacdr.errors import UserError
 
 
@@ -46,7 +47,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
     number = 0
     try:
         with gzip.open(path, "rb") as file:
-            for number, line in enumerate(file, 1):
+            for number, line in enumerate(progress(file, f"lines of {path.name}"), 1):
                 yield number, line
     except EOFError as error:
         raise UserError(
