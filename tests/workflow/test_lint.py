@@ -1,5 +1,7 @@
 """The workflow as shipped: its lint, its layout, and a DAG for every scenario of config.yaml."""
 
+import os
+import re
 import subprocess
 import sys
 
@@ -36,3 +38,13 @@ def test_dag(checkout, scenario):
 def test_all_scenarios_are_tried(checkout):
     config = yaml.safe_load((checkout / "config.yaml").read_text())
     assert {*config["scenarios"]} == {"movie_book", "kitchen_food", "cd_movie"}
+
+
+def test_promised_cores_run_no_more_threads_than_there_are_cpus(checkout):
+    """With four times the cores that the machine has, a job of one thread asks for four of them."""
+    there = len(os.sched_getaffinity(0))
+    status, text = checkout.call("results/movie_book/metrics.tsv", "-n", "--cores", str(4 * there))
+    assert status == 0, text
+    asked = dict(re.findall(r"^rule (\w+):\n(?:    .*\n)*?    threads: (\d+)$", text, re.MULTILINE))
+    assert asked["train"] == asked["rank"] == "4"
+    assert asked["encode"] == str(4 * min(2, there))
