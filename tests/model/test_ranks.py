@@ -7,6 +7,7 @@ from conftest import build
 from hypothesis import given
 from hypothesis import strategies as st
 
+from semacdr.errors import UserError
 from semacdr.models import base
 from semacdr.ranking.measures import hit_rate
 from semacdr.ranking.ranks import Ranker, ranks_of
@@ -67,7 +68,7 @@ def test_a_score_that_is_not_finite_is_an_error_that_names_the_user(setting):
     history, ranker, _ = setting
     table = torch.zeros(history.users, 30)
     table[7, 3] = torch.nan
-    with pytest.raises(FloatingPointError, match="user 7"):
+    with pytest.raises(UserError, match="user 7"):
         ranker("test").rank(Fixed(table))
 
 

@@ -10,6 +10,7 @@ import torch
 from semacdr.batching.batches import Batches
 from semacdr.batching.windows import Ragged, evaluation_windows
 from semacdr.data.history import History
+from semacdr.errors import UserError
 from semacdr.models.base import Model
 
 
@@ -65,4 +66,6 @@ class Ranker:
         finite = torch.isfinite(scores).all(1)
         if not finite.all():
             user = int(users[~finite][0])
-            raise FloatingPointError(f"{self.split}: a score of user {user} is not finite: the model diverged")
+            raise UserError(
+                f"{self.split}: a score of user {user} is not finite: training diverged; lower the learning rate"
+            )
