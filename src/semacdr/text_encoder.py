@@ -23,9 +23,7 @@ class TextEncoder:
         if name == PACKAGED:
             os.environ.setdefault("HF_HUB_OFFLINE", "1")  # the packaged model must not look anything up
         from sentence_transformers import SentenceTransformer
-        from transformers.utils import logging as transformers_logging
 
-        transformers_logging.disable_progress_bar()  # of loading weights, which takes no time
         try:
             self.model = SentenceTransformer(str(_packaged() if name == PACKAGED else name), device=device)
         except (OSError, ValueError) as error:
