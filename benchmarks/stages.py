@@ -26,10 +26,13 @@ def main() -> None:
     rows = []
     for path in sorted((args.logs / args.scenario).rglob("*.tsv")):
         job = pl.read_csv(path, separator="\t", null_values="NA").row(0, named=True)
-        rows.append({"stage": stage_of(path), "seconds": job["s"], "peak_mb": job["max_rss"]})
+        rows.append({"stage": stage_of(path), "seconds": job["s"], "peak_mb": job["max_rss"], "cpu": job["cpu_time"]})
     table = pl.DataFrame(rows).group_by("stage", maintain_order=True)
     table = table.agg(
-        jobs=pl.len(), seconds_a_job=pl.col("seconds").mean().round(1), peak_mb=pl.col("peak_mb").max().round(0)
+        jobs=pl.len(),
+        seconds_a_job=pl.col("seconds").mean().round(1),
+        cpu_seconds=pl.col("cpu").sum().round(1),
+        peak_mb=pl.col("peak_mb").max().round(0),
     )
     print(table.write_csv(separator="\t"), end="")
 

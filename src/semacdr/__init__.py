@@ -3,5 +3,5 @@
 import os
 
 # Threads that wait for each other spin for long before they sleep, and where another process wants the same CPU, all of
-# them stand still: an epoch took 10 times as long. Read when torch is imported, so it must be said before.
+# them stand still: epochs took several times as long. Read when torch is imported, so it must be said before.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
