@@ -54,7 +54,8 @@ class PaddedTrainer(Trainer):
         prepared, real = self.model.prepare(), batch.positives >= 0
         states, items = self.model.states(prepared, batch)[real], self.model.item_vectors(prepared)
         steps = step_loss(self.settings.loss, states, items, batch.positives[real], batch.negatives[real])
-        return steps + self.model.auxiliary_loss(prepared, batch)
+        listed = batch.target_items[batch.target_items >= 0]  # the positive of padding is -1, and no item
+        return steps + self.model.auxiliary_loss(prepared, replace(batch, target_items=listed))
 
 
 def check_equal(packed: Trainer, other: PaddedTrainer) -> None:
