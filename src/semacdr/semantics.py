@@ -1,56 +1,100 @@
 """Semantics: each item's inner-domain text, and its subcategories in the categories that both domains share.
 
-Reads   items.parquet, taxonomy.json.
+Reads   items.parquet, taxonomy.json; with engine llm also the prompts, and answers that were recorded.
 Writes  inner.parquet: item, text, provenance; agnostic.parquet: item, category, subcategory, provenance, one row an
-        assignment. Provenance says which engine made a row.
+        assignment; semantics.tsv: how many items were described and filed at which attempt, and how many fell back.
 
-Engine `encoder` needs no LLM: the text is composed from title, brand, categories and description, and the frozen
-sentence encoder files each item by the cosine of its text with each subcategory's, less the mean of that cosine over
-the items of the domain: a subcategory whose wording is near to everything would else collect everything.
+Provenance says of each row what made it. Engine `llm` asks a language model, each question once: answers stay in a
+store. Engine `encoder` needs none: the text is composed from the metadata, and a frozen sentence encoder files the
+item. What the model does not answer well in `tries` attempts falls back to it.
 """
 
 import argparse
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 
 from semacdr import tables
-from semacdr.cli import log, parser, run
+from semacdr.cli import log, parser, resolve, run
+from semacdr.engines.encoder import EncoderEngine
+from semacdr.engines.llm import Engine, Settings
+from semacdr.llm import options
+from semacdr.llm.prompts import Prompt
+from semacdr.llm.store import export_answers
 from semacdr.taxonomy import Category, read_taxonomy
-from semacdr.text_encoder import PACKAGED, TextEncoder
+from semacdr.text_encoder import PACKAGED
+
+NAMES = {
+    "inner": {"domain", "item", "words"},
+    "letters": {"domain", "item", "category", "question", "options"},
+    "structured": {"domain", "item", "categories", "most"},
+}
 
 
-def compose(item: dict, max_characters: int) -> str:
-    """The inner-domain text of an item's row: what its domain says of it, at most `max_characters` long."""
-    title = item["title"] or f"untitled {item['domain']}"
-    parts = [title, f"by {item['brand']}" if item["brand"] else "", ", ".join(item["categories"]), item["description"]]
-    text = ". ".join(part for part in (part.rstrip(". ") for part in parts) if part)
-    return text if len(text) <= max_characters else text[: max_characters - 1].rsplit(" ", 1)[0] + "…"
+@dataclass
+class Semantics:
+    """What the stage makes: texts with provenance by item, assignments, and what to report."""
+
+    texts: list[tuple[str, str]]
+    filed: list[tuple[int, str, str, str]]  # item, category, subcategory, provenance
+    report: Counter = field(default_factory=Counter)  # items by (step, result)
 
 
-def calibrated(vectors: np.ndarray, options: np.ndarray, domain: np.ndarray) -> np.ndarray:
-    """(items, options) cosines of unit vectors, less each option's mean over the items of the same domain."""
-    scores = vectors @ options.T
-    for name in np.unique(domain):
-        scores[domain == name] -= scores[domain == name].mean(0)
-    return scores
+def by_encoder(encoder: EncoderEngine, categories: Sequence[Category]) -> Semantics:
+    """All by the frozen encoder."""
+    made = f"engine=encoder model={encoder.arguments['name']}"
+    filed = [(item, c.name, name, made) for c in categories for item, name in encoder.file(c)]
+    report = Counter({("describe", "composed"): len(encoder.texts)})
+    report.update((f"file: {category}", "by encoder") for _, category in {row[:2] for row in filed})
+    return Semantics([(text, f"{made} text=composed") for text in encoder.texts], filed, report)
 
 
-def choose(scores: np.ndarray, most: int, margin: float) -> np.ndarray:
-    """(items, options) bool: each item's best option, and up to `most` in all that are within `margin` of the best."""
-    best = scores.max(1, keepdims=True)
-    place = np.argsort(np.argsort(-scores, axis=1, kind="stable"), axis=1)
-    return (place == 0) | ((place < most) & (scores >= best - margin))
+def by_llm(
+    engine: Engine, encoder: EncoderEngine, categories: Sequence[Category], prompts: dict, method: str
+) -> Semantics:
+    """All by the language model; what it does not answer well by the encoder, which the provenance then says."""
+    made = f"engine=llm model={engine.asking.model} weights={engine.asking.weights[:12] or 'unknown'}"
+    instead = f"engine=encoder model={encoder.arguments['name']}"
+    described, at, failed = engine.describe(prompts["inner"])
+    report = Counter(("describe", f"attempt {attempt + 1}") for attempt in at.values())
+    report.update(("describe", f"fell back: {why}") for why in failed.values())
+    texts = [
+        (described[item], f"{made} attempt={at[item] + 1}")
+        if item in described
+        else (text, f"{instead} text=composed because={failed[item]}")
+        for item, text in enumerate(encoder.texts)
+    ]
+    asked = engine.file(method, prompts[method], categories)
+    filed = []
+    for category, (rows, failed) in zip(categories, asked, strict=True):
+        step = f"file: {category.name}"
+        report.update((step, f"attempt {attempt + 1}") for _, attempt in {(item, attempt) for item, _, attempt in rows})
+        report.update((step, f"fell back: {why}") for why in failed.values())
+        filed += [(item, category.name, name, f"{made} method={method} attempt={at + 1}") for item, name, at in rows]
+        for item, name in encoder.file(category) if failed else []:
+            if item in failed:
+                filed.append((item, category.name, name, f"{instead} because={failed[item]}"))
+    return Semantics(texts, filed, report)
 
 
-def file_under(category: Category, vectors: np.ndarray, domain: np.ndarray, encoder, most: int, margin: float):
-    """Item and subcategory of each assignment in one category, as two lists."""
-    options = encoder.encode([f"{name}: {text}" if text else name for name, text in category.subcategories])
-    item, option = np.nonzero(choose(calibrated(vectors, options, domain), most, margin))
-    names = np.array([name for name, _ in category.subcategories])
-    return item.tolist(), names[option].tolist()
+def write(semantics: Semantics, items: pa.Table, meta: dict[str, str], folder: Path) -> None:
+    """Write the three files."""
+    ids = items["item"].to_numpy()
+    texts, made = zip(*semantics.texts, strict=True) if semantics.texts else ((), ())
+    inner = pa.table({"item": ids, "text": pa.array(texts, pa.string()), "provenance": pa.array(made, pa.string())})
+    tables.write(inner, folder / "inner.parquet", "inner", meta)
+    item, *columns = zip(*semantics.filed, strict=True)
+    names = ("category", "subcategory", "provenance")
+    agnostic = pa.table({"item": ids[list(item)]} | dict(zip(names, map(list, columns), strict=True)))
+    order = [("item", "ascending"), ("category", "ascending"), ("subcategory", "ascending")]
+    tables.write(agnostic.sort_by(order), folder / "agnostic.parquet", "agnostic", meta)
+    lines = [f"{step}\t{result}\t{count}" for (step, result), count in sorted(semantics.report.items())]
+    (folder / "semantics.tsv").write_text("\n".join(["step\tresult\titems", *lines]) + "\n", encoding="utf-8")
+    for line in lines:
+        log.info(line.replace("\t", ": "))
 
 
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -58,15 +102,26 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     cli = parser(__doc__)
     cli.add_argument("--items", type=Path, required=True)
     cli.add_argument("--taxonomy", type=Path, required=True)
-    cli.add_argument("--engine", choices=["encoder"], default="encoder", help="what writes and files")
+    cli.add_argument("--engine", choices=["encoder", "llm"], default="encoder", help="what describes and files")
     cli.add_argument("--encoder", default=PACKAGED, help=f"sentence encoder; default {PACKAGED}, which works offline")
-    cli.add_argument("--max-characters", type=int, default=1000, help="of an inner-domain text")
+    cli.add_argument(
+        "--max-characters", type=int, default=1000, help="of a composed text, or of a prompt's description"
+    )
     cli.add_argument("--max-subcategories", type=int, default=2, help="of an item in one category")
-    cli.add_argument("--margin", type=float, default=0.03, help="how far from the best another subcategory may be")
+    cli.add_argument("--margin", type=float, default=0.03, help="engine encoder: how far from the best another may be")
+    cli.add_argument("--method", choices=["letters", "structured"], default="structured", help="how the llm files")
+    cli.add_argument("--llm", type=options.as_json, default={}, help="JSON: more of semacdr.engines.llm.Settings")
+    cli.add_argument("--prompts", type=Path, default=Path("resources/prompts"), help="folder of the prompts")
     cli.add_argument("--device", help="default: cuda where there is one, else cpu")
     cli.add_argument("--threads", type=int, help="default: all CPUs")
-    cli.add_argument("--output", type=Path, required=True, help="folder for the two tables")
-    return cli.parse_args(argv)
+    cli.add_argument("--output", type=Path, help="folder for the tables")
+    cli.add_argument("--export", type=Path, help="write the answers that were used to this Parquet file too")
+    cli.add_argument("--shard", type=options.as_shard, help="k/n: ask for the k-th of n parts of the items, then stop")
+    options.add_options(cli)
+    args = cli.parse_args(argv)
+    if not (args.output or args.dry_run or (args.shard and args.export)):
+        cli.error("give --output; or --dry-run; or --shard with --export")
+    return args
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -74,23 +129,33 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = arguments(argv)
     items, meta = tables.read(args.items, "items")
     categories = read_taxonomy(args.taxonomy)
-    texts = [compose(item, args.max_characters) for item in items.to_pylist()]
-    encoder = TextEncoder(args.encoder, args.device, threads=args.threads)
-    vectors = encoder.encode(texts)
-    domain = items["domain"].to_numpy(zero_copy_only=False)
-    rows = {"item": [], "category": [], "subcategory": []}
-    for category in categories:
-        filed, names = file_under(category, vectors, domain, encoder, args.max_subcategories, args.margin)
-        rows = {"item": rows["item"] + filed, "category": rows["category"] + [category.name] * len(filed),
-                "subcategory": rows["subcategory"] + names}  # fmt: skip
-        log.info("%s: %d assignments of %d items", category.name, len(filed), len(texts))
-    provenance = f"engine=encoder model={args.encoder}"
-    inner = {"item": items["item"], "text": texts, "provenance": [f"{provenance} text=composed"] * len(texts)}
-    tables.write(pa.table(inner), args.output / "inner.parquet", "inner", meta)
-    agnostic = pa.table(rows | {"provenance": [provenance] * len(rows["item"])}).sort_by(
-        [("item", "ascending"), ("category", "ascending"), ("subcategory", "ascending")]
-    )
-    tables.write(agnostic, args.output / "agnostic.parquet", "agnostic", meta)
+    if args.shard:
+        items = items.take(list(range(args.shard[0] - 1, len(items), args.shard[1])))
+    rows = items.to_pylist()
+    encoder = EncoderEngine(
+        rows, args.max_characters, args.max_subcategories, args.margin,
+        name=args.encoder, device=args.device, threads=args.threads,
+    )  # fmt: skip
+    if args.engine == "encoder":
+        write(by_encoder(encoder, categories), items, meta, args.output)
+        return
+    common = {"max_characters": args.max_characters, "max_subcategories": args.max_subcategories}
+    once = {"tries": 1} if args.dry_run else {}
+    settings = resolve(Settings, args.llm | common | once, "semantics.llm")
+    prompts = {name: Prompt(args.prompts / f"{name}.txt", NAMES[name]) for name in ("inner", args.method)}
+    with options.asker(args) as asker:
+        engine = Engine(rows, asker, options.asking(args), settings)
+        if args.dry_run or args.shard:
+            engine.describe(prompts["inner"], sifted=False)  # what stands out is seen among all items only
+            engine.file(args.method, prompts[args.method], categories)
+        else:
+            semantics = by_llm(engine, encoder, categories, prompts, args.method)
+        if args.export and not args.dry_run:
+            log.info("%d answers written to %s", export_answers(asker.store.some(asker.used), args.export), args.export)
+        if args.dry_run:
+            print(options.priced(asker))
+    if not (args.dry_run or args.shard):
+        write(semantics, items, meta, args.output)
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ CONTRACTS: dict[str, dict[str, pa.DataType | None]] = {
     "candidates": {"user": I32, "split": TEXT, "positive": I32, "negatives": pa.list_(I32)},
     "inner": {"item": I32, "text": TEXT, "provenance": TEXT},
     "agnostic": {"item": I32, "category": TEXT, "subcategory": TEXT, "provenance": TEXT},
+    "answers": {"key": pa.binary(32), "model": TEXT, "weights": TEXT, "created": I64, "answer": TEXT},  # of a model
     "embeddings": {"item": I32, "vector": None},  # fixed_size_list[f32] of the encoder's width
     "adjacency": {"row": I32, "column": I32, "weight": F32},  # sorted by row, column
     "ranks": {"user": I32, "split": TEXT, "ranking": TEXT, "rank": F64},

@@ -16,8 +16,7 @@ import torch
 from safetensors.torch import save_file
 
 from semacdr import models
-from semacdr.cli import log, parser, run, use_threads
-from semacdr.errors import UserError
+from semacdr.cli import log, parser, resolve, run, use_threads
 from semacdr.training.engine import Fitted, Training, fit
 from semacdr.training.inputs import add_arguments, load_problem
 from semacdr.training.losses import LOSSES
@@ -40,17 +39,6 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     cli.add_argument("--device", help="default: cuda where there is one, else cpu")
     cli.add_argument("--output", type=Path, required=True, help="folder for the four files")
     return cli.parse_args(argv)
-
-
-def resolve(kind: type, given: dict, system: str):
-    """A settings dataclass from a JSON object; a UserError names a setting that does not exist or has another type."""
-    fields = {field.name: field for field in dataclasses.fields(kind)}
-    for name, value in given.items():
-        if name not in fields:
-            raise UserError(f"{system} has no setting '{name}'; its settings are {', '.join(fields) or 'none'}")
-        if not isinstance(value, (fields[name].type, *((int,) if fields[name].type is float else ()))):
-            raise UserError(f"{system}: setting '{name}' is a {fields[name].type.__name__}, not {value!r}")
-    return kind(**{name: fields[name].type(value) for name, value in given.items()})
 
 
 def write(output: Path, fitted: Fitted, model: torch.nn.Module, settings: dict) -> None:

@@ -12,8 +12,8 @@ import pytest
 from handmade import read
 
 from semacdr import encode, semantics, tables
+from semacdr.engines.encoder import calibrated, choose, compose
 from semacdr.errors import UserError
-from semacdr.semantics import calibrated, choose, compose
 from semacdr.taxonomy import read_taxonomy
 from semacdr.text_encoder import PACKAGED, TextEncoder
 from semacdr.training.inputs import load_semantics, load_text

@@ -19,6 +19,8 @@ wildcard_constraints:
     target="[a-z0-9]+",
     system="|".join(SYSTEMS),
     seed=r"\d+",
+    shard=r"\d+",
+    shards=r"\d+",
 
 
 for unknown in [name for name in config["run"] if name not in SCENARIOS]:
@@ -172,6 +174,53 @@ def all_ranks(wc):
 def folder(wc, output):
     """The folder that a stage writes into, from its first output."""
     return str(Path(output[0]).parent)
+
+
+def prompts(wc, *names):
+    """The prompt files of a stage where a language model is asked; a changed one makes its answers stale."""
+    asked = setting("semantics", "engine")(wc) == "llm"
+    return [f"{setting('llm', 'prompts')(wc)}/{name}.txt" for name in names] if asked else []
+
+
+def recorded(wc):
+    """Files of answers that were recorded before."""
+    return setting("llm", "recorded")(wc) if setting("semantics", "engine")(wc) == "llm" else []
+
+
+def shards(wc):
+    """The answers of each shard, where the asking is shared out."""
+    count = setting("semantics", "shards")(wc) if setting("semantics", "engine")(wc) == "llm" else 1
+    folder = f"results/{wc.scenario}/semantics/shards"
+    return [f"{folder}/{shard}of{count}.parquet" for shard in range(1, count + 1)] if count > 1 else []
+
+
+def model_asked(wc, stage):
+    """The options that determine what a language model answers a stage; none where it is not asked."""
+    if setting(stage, "engine")(wc) != "llm":
+        return ""
+    told = {name: setting("llm", name)(wc) for name in ("model", "weights", "parameters", "token_limit")}
+    options = [f"--{name.replace('_', '-')} {quoted(value)}" for name, value in told.items() if value]
+    own = quoted(setting(stage, "llm")(wc))
+    return " ".join([*options, f"--method {setting(stage, 'method')(wc)} --llm {own}"])
+
+
+def how_asked(wc, input):
+    """The options of how answers are come by. They change no result, and as `input` is among what they come from,
+    Snakemake does not count them as a reason to run a job again."""
+    if setting("semantics", "engine")(wc) != "llm":
+        return ""
+    how = {name: setting("llm", name)(wc) for name in ("endpoint", "store", "running", "budget", "batch")}
+    how["price"] = setting("llm", "prices")(wc).get(setting("llm", "model")(wc))
+    how["prompts"] = setting("llm", "prompts")(wc)
+    options = [f"--{name} {quoted(value)}" for name, value in how.items() if value]
+    given = [*input.get("recorded", []), *input.get("shards", [])]
+    options += [f"--recorded {' '.join(map(quoted, given))}"] if given else []
+    return " ".join(options + [f"--{name}" for name in ("offline", "run-batch") if setting("llm", name)(wc)])
+
+
+def quoted(value):
+    """A setting as one word of a shell command; what is no text as JSON."""
+    return shlex.quote(value if isinstance(value, str) else json.dumps(value, sort_keys=True))
 
 
 def cpus(wanted):

@@ -1,7 +1,8 @@
 """Item semantics: the shared categories, each item's text within its domain, and its place in the categories.
 
-REQUIRED  results/<scenario>/items.parquet, resources/taxonomies/<scenario>.json
-OUTPUTS   results/<scenario>/semantics/taxonomy.json, inner.parquet, agnostic.parquet
+REQUIRED  results/<scenario>/items.parquet, resources/taxonomies/<scenario>.json, with engine llm resources/prompts
+OUTPUTS   results/<scenario>/semantics/taxonomy.json, inner.parquet, agnostic.parquet, semantics.tsv
+ON DEMAND results/<scenario>/semantics/price.txt: what asking would cost, before a request is sent
 """
 
 
@@ -28,10 +29,16 @@ rule semantics:
     input:
         catalogue="results/{scenario}/items.parquet",
         taxonomy="results/{scenario}/semantics/taxonomy.json",
+        prompts=lambda wc: prompts(wc, "inner", setting("semantics", "method")(wc)),
+        recorded=recorded,
+        shards=shards,
         code=code("semacdr.semantics"),
     output:
         inner="results/{scenario}/semantics/inner.parquet",
         agnostic="results/{scenario}/semantics/agnostic.parquet",
+        counts=report(
+            "results/{scenario}/semantics/semantics.tsv", category="{scenario}", caption="../report/semantics.rst"
+        ),
     log:
         "logs/{scenario}/semantics.log",
     benchmark:
@@ -48,9 +55,45 @@ rule semantics:
         max_characters=setting("semantics", "max_characters"),
         max_subcategories=setting("semantics", "max_subcategories"),
         margin=setting("semantics", "margin"),
-        folder=folder,
+        llm=lambda wc: model_asked(wc, "semantics"),
+        how=how_asked,
+        goal=lambda wc, output: f"--output {Path(output[0]).parent}",
     shell:
         "python -m semacdr.semantics --items {input.catalogue} --taxonomy {input.taxonomy} --engine {params.engine}"
         " --encoder {params.encoder} --max-characters {params.max_characters}"
         " --max-subcategories {params.max_subcategories} --margin {params.margin} --threads {params.threads}"
-        " --output {params.folder} 2> {log}"
+        " {params.llm} {params.how} {params.goal} 2> {log}"
+
+
+use rule semantics as shard with:
+    input:
+        catalogue="results/{scenario}/items.parquet",
+        taxonomy="results/{scenario}/semantics/taxonomy.json",
+        prompts=lambda wc: prompts(wc, "inner", setting("semantics", "method")(wc)),
+        recorded=recorded,
+        code=code("semacdr.semantics"),
+    output:
+        "results/{scenario}/semantics/shards/{shard}of{shards}.parquet",
+    log:
+        "logs/{scenario}/shard_{shard}of{shards}.log",
+    benchmark:
+        "logs/benchmarks/{scenario}/shard_{shard}of{shards}.tsv"
+    params:
+        goal=lambda wc, output: f"--shard {wc.shard}/{wc.shards} --export {output}",
+
+
+use rule semantics as price with:
+    input:
+        catalogue="results/{scenario}/items.parquet",
+        taxonomy="results/{scenario}/semantics/taxonomy.json",
+        prompts=lambda wc: prompts(wc, "inner", setting("semantics", "method")(wc)),
+        recorded=recorded,
+        code=code("semacdr.semantics"),
+    output:
+        "results/{scenario}/semantics/price.txt",
+    log:
+        "logs/{scenario}/price.log",
+    benchmark:
+        "logs/benchmarks/{scenario}/price.tsv"
+    params:
+        goal=lambda wc, output: f"--dry-run > {output}",

@@ -1,0 +1,64 @@
+"""Engine `encoder`: no language model. An item's text is composed, and a frozen sentence encoder files it.
+
+It files each item by the cosine of its text with each subcategory's, less the mean of that cosine over the items of the
+domain: a subcategory whose wording is near to everything would else collect everything.
+"""
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+
+from semacdr.taxonomy import Category
+from semacdr.text_encoder import TextEncoder
+
+
+def compose(item: dict, max_characters: int) -> str:
+    """The inner-domain text of an item's row: what its domain says of it, at most `max_characters` long."""
+    title = item["title"] or f"untitled {item['domain']}"
+    parts = [title, f"by {item['brand']}" if item["brand"] else "", ", ".join(item["categories"]), item["description"]]
+    text = ". ".join(part for part in (part.rstrip(". ") for part in parts) if part)
+    return text if len(text) <= max_characters else text[: max_characters - 1].rsplit(" ", 1)[0] + "…"
+
+
+def calibrated(vectors: np.ndarray, options: np.ndarray, domain: np.ndarray) -> np.ndarray:
+    """(items, options) cosines of unit vectors, less each option's mean over the items of the same domain."""
+    scores = vectors @ options.T
+    for name in np.unique(domain):
+        scores[domain == name] -= scores[domain == name].mean(0)
+    return scores
+
+
+def choose(scores: np.ndarray, most: int, margin: float) -> np.ndarray:
+    """(items, options) bool: each item's best option, and up to `most` in all that are within `margin` of the best."""
+    best = scores.max(1, keepdims=True)
+    place = np.argsort(np.argsort(-scores, axis=1, kind="stable"), axis=1)
+    return (place == 0) | ((place < most) & (scores >= best - margin))
+
+
+class EncoderEngine:
+    """Composes and files the items (rows as dicts); the encoder is loaded when it is first needed."""
+
+    def __init__(self, items: Sequence[dict], max_characters: int, most: int, margin: float, **encoder) -> None:
+        """Up to `most` subcategories of an item in a category, within `margin` in cosine; `encoder` for TextEncoder."""
+        self.texts = [compose(item, max_characters) for item in items]
+        self.domain = np.array([item["domain"] for item in items])
+        self.most, self.margin, self.arguments = most, margin, encoder
+
+    @cached_property
+    def encoder(self) -> TextEncoder:
+        """The sentence encoder."""
+        return TextEncoder(**self.arguments)
+
+    @cached_property
+    def vectors(self) -> np.ndarray:
+        """(items, width) unit vectors of the composed texts."""
+        return self.encoder.encode(self.texts)
+
+    def file(self, category: Category) -> list[tuple[int, str]]:
+        """Item and subcategory of each assignment in a category, in the items' order."""
+        options = self.encoder.encode([f"{name}: {text}" if text else name for name, text in category.subcategories])
+        scores = calibrated(self.vectors, options, self.domain)
+        item, option = np.nonzero(choose(scores, self.most, self.margin))
+        names = [name for name, _ in category.subcategories]
+        return [(i, names[o]) for i, o in zip(item.tolist(), option.tolist(), strict=True)]

@@ -1,0 +1,162 @@
+"""Engine `llm`: a language model describes each item and files it (sections 2.3.1 and 2.3.2, appendices A and C).
+
+What it answers is judged; what does not conform is asked again with another seed, up to `tries` times, and what fails
+then is left to the caller, with the reason.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import Any
+
+import numpy as np
+
+from semacdr.engines import filing
+from semacdr.engines.encoder import choose
+from semacdr.engines.quality import outliers, prose
+from semacdr.llm.asker import Asker
+from semacdr.llm.prompts import Prompt, describe
+from semacdr.llm.requests import Answer, Asking, Request
+from semacdr.taxonomy import Category
+
+Judged = tuple[Any, str]  # what an answer is worth, or None and why not
+Reasons = dict[int, str]  # of what failed, by index
+Filed = list[
+    tuple[list[tuple[int, str, int]], Reasons]
+]  # a category each: (item, subcategory, attempt) rows, failed items
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How items are described and filed."""
+
+    tries: int = 3
+    max_characters: int = 1000  # of an item's description in a prompt
+    max_words: int = 60  # of an inner-domain description
+    max_loop: float = 0.25  # share of a description's feature words that may be one and the same
+    max_rare: float = 0.6  # share of its distinct feature words that no other description may have
+    max_subcategories: int = 2  # of an item in one category
+    calibration: float = 0.5  # of letters: how much of an option's mean over all items is taken off
+    margin: float = 0.5  # of letters: how far in log-probability from the best another subcategory may be
+
+
+@dataclass
+class Engine:
+    """Describes and files a table of items (rows as dicts) through an asker."""
+
+    items: Sequence[dict]
+    asker: Asker
+    asking: Asking
+    settings: Settings
+
+    def __post_init__(self) -> None:
+        self.known = lru_cache(16)(lambda index: describe(self.items[index], self.settings.max_characters))
+
+    def until_good(
+        self,
+        indices: Iterable[int],
+        build: Callable[[int, int], Request],
+        judge: Callable[[int, Answer], Judged],
+        sift: Callable[[dict[int, Any]], Reasons] | None = None,
+    ) -> tuple[dict[int, Any], dict[int, int], Reasons]:
+        """By index: what the first good answer is worth, and at which attempt it came; and why others have none.
+
+        `build(index, attempt)` makes the request; `sift` may throw out of all that is good so far.
+        """
+        pending, good, attempts, reasons = indices, {}, {}, {}
+        for attempt in range(self.settings.tries):
+            bad = []
+            for index, answer in self.asker.answers(pending, partial(build, attempt=attempt)):
+                if isinstance(answer, str):  # none came, however often it was asked: another seed would not help
+                    reasons[index] = answer
+                    continue
+                value, why = judge(index, answer)
+                if value is None:
+                    reasons[index] = why
+                    bad.append(index)
+                else:
+                    good[index], attempts[index] = value, attempt
+            for index, why in (sift(good) if sift else {}).items():
+                reasons[index] = why
+                bad.append(index)
+                del good[index], attempts[index]
+            pending = sorted(bad)
+            if not pending:
+                break
+        return good, attempts, {index: why for index, why in reasons.items() if index not in good}
+
+    def describe(self, prompt: Prompt, sifted: bool = True) -> tuple[dict[int, str], dict[int, int], Reasons]:
+        """The inner-domain descriptions by item, the attempts they came at, and why others have none.
+
+        Unless `sifted`, descriptions that stand out among all are kept.
+        """
+        settings = self.settings
+        domains: dict[str, list[int]] = {}
+        for index, item in enumerate(self.items):
+            domains.setdefault(item["domain"], []).append(index)
+
+        def build(index: int, attempt: int) -> Request:
+            item = self.items[index]
+            messages = prompt.messages(domain=item["domain"], item=self.known(index), words=str(settings.max_words))
+            return self.asking.request(
+                f"the description of {item['item_id']}", messages, attempt, 2 * settings.max_words
+            )
+
+        def sift(good: dict[int, str]) -> Reasons:
+            found = {}
+            for members in domains.values():
+                texts = {index: good[index] for index in members if index in good}
+                found |= outliers(texts, self.known, settings.max_loop, settings.max_rare)
+            return found
+
+        return self.until_good(
+            range(len(self.items)), build, lambda _, answer: prose(answer, settings.max_words), sift if sifted else None
+        )
+
+    def file(self, method: str, prompt: Prompt, categories: Sequence[Category]) -> Filed:
+        """File all items by `method`: letters or structured."""
+        return {"letters": self._by_letters, "structured": self._structured}[method](prompt, categories)
+
+    def _by_letters(self, prompt: Prompt, categories: Sequence[Category]) -> Filed:
+        """File by calibrated log-probabilities of lettered options."""
+        width = len(categories)  # an item's questions in a row: servers keep the common beginning of prompts
+
+        def build(index: int, attempt: int) -> Request:
+            item, category = self.items[index // width], categories[index % width]
+            values = {"category": category.name, "question": category.question, "options": filing.lettered(category)}
+            messages = prompt.messages(domain=item["domain"], item=self.known(index // width), **values)
+            what = f"{category.name} of {item['item_id']}"
+            return self.asking.request(what, messages, attempt, 1, logprobs=True, top_logprobs=20)
+
+        good, attempts, reasons = self.until_good(
+            range(len(self.items) * width),
+            build,
+            lambda index, answer: filing.letter_scores(answer, len(categories[index % width].subcategories)),
+        )
+        filed = []
+        for place, category in enumerate(categories):
+            found = [index for index in range(place, len(self.items) * width, width) if index in good]
+            scores = filing.calibrated(np.array([good[index] for index in found]), self.settings.calibration)
+            item, option = np.nonzero(choose(scores, self.settings.max_subcategories, self.settings.margin))
+            names = [name for name, _ in category.subcategories]
+            rows = [(found[i] // width, names[o], attempts[found[i]]) for i, o in zip(item, option, strict=True)]
+            filed.append((rows, {i // width: why for i, why in reasons.items() if i % width == place}))
+        return filed
+
+    def _structured(self, prompt: Prompt, categories: Sequence[Category]) -> Filed:
+        """File by one JSON object an item, held to a schema."""
+        schema, read = filing.schema(categories), filing.reader(categories, self.settings.max_subcategories)
+        listing, limit = filing.listing(categories), 20 * len(categories) * (1 + self.settings.max_subcategories)
+
+        def build(index: int, attempt: int) -> Request:
+            item = self.items[index]
+            values = {"categories": listing, "most": str(self.settings.max_subcategories)}
+            messages = prompt.messages(domain=item["domain"], item=self.known(index), **values)
+            what = f"the categories of {item['item_id']}"
+            return self.asking.request(what, messages, attempt, limit, response_format=schema)
+
+        good, attempts, reasons = self.until_good(range(len(self.items)), build, lambda _, answer: read(answer))
+        return [
+            ([(item, name, attempts[item]) for item in sorted(good) for name in good[item][place]], reasons)
+            for place in range(len(categories))
+        ]

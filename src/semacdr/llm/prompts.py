@@ -1,0 +1,60 @@
+"""Prompts: text files with a system and a user part, and item text made safe to stand in them."""
+
+import re
+import unicodedata
+from pathlib import Path
+from string import Template
+
+from semacdr.errors import UserError
+
+# A title is data. What could end its line, hide, or read as a model's own marks is taken out of it.
+_BREAKS = re.compile(r"[\s\u0000-\u001f\u007f-\u009f\u2028\u2029]+")
+_HIDDEN = re.compile(r"[\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]")
+_MARKS = re.compile(r"<(?=[|/]|\w+>)|(?<=\|)>|\[(?=/?(?:INST|SYS)\])")
+
+
+def clean(text: str, most: int) -> str:
+    """`text` on one line of at most `most` characters: no control or hidden characters, no mark of a chat template."""
+    text = text[: 4 * most].encode("utf-8", "replace").decode()  # a lone surrogate cannot be sent
+    text = _MARKS.sub(" ", _HIDDEN.sub("", _BREAKS.sub(" ", text)))
+    text = unicodedata.normalize("NFC", " ".join(text.split()))
+    return text if len(text) <= most else text[: most - 1].rstrip() + "…"
+
+
+def describe(item: dict, most: int) -> str:
+    """What is known of an item's row, a line a field, at most `most` characters of description and half of the rest."""
+    fields = {
+        "Title": item["title"] or "",
+        "By": item["brand"] or "",
+        "Categories": ", ".join(item["categories"] or ()),
+        "Description": item["description"] or "",
+        "Reviews": item.get("reviews") or "",
+    }
+    shares = {"Title": 4, "By": 8, "Categories": 4}
+    lines = ((name, clean(text, max(most // shares.get(name, 1), 20))) for name, text in fields.items() if text)
+    known = [f"{name}: {text}" for name, text in lines if text]
+    return "\n".join(known or ["Title: (unknown)"])
+
+
+class Prompt:
+    """A prompt file: a part under `## system`, one under `## user`, with $names to fill in."""
+
+    def __init__(self, path: Path, names: set[str]) -> None:
+        """A UserError where the file is missing, lacks a part, or asks for a name that is not in `names`."""
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(f"{path}: cannot be read as a prompt: {error}") from error
+        parts = re.split(r"^## (system|user)[ \t]*\n", text, flags=re.MULTILINE)
+        self.parts = {role: Template(part.strip()) for role, part in zip(parts[1::2], parts[2::2], strict=True)}
+        if set(self.parts) != {"system", "user"} or len(parts) != 5:
+            raise UserError(f"{path}: a prompt needs one part under '## system' and one under '## user'")
+        for role, part in self.parts.items():
+            if not part.is_valid():
+                raise UserError(f"{path}: a '$' of the {role} part starts no name; write '$$' for a dollar sign")
+            for name in set(part.get_identifiers()) - names:
+                raise UserError(f"{path}: the {role} part asks for '${name}'; there are {', '.join(sorted(names))}")
+
+    def messages(self, **values: str) -> list[dict[str, str]]:
+        """The messages; a value's own `$` stays as it is."""
+        return [{"role": role, "content": self.parts[role].substitute(values)} for role in ("system", "user")]

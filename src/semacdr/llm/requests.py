@@ -1,0 +1,82 @@
+"""A request to a model, its key in the store of answers, and the answer."""
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+
+@dataclass(frozen=True)
+class Asking:
+    """Which model is asked, and how: with the prompt, all that determines an answer."""
+
+    model: str
+    weights: str = ""  # id of the weights where it is known (sha256 of a local file)
+    parameters: dict[str, Any] = field(default_factory=dict)  # more of the body: temperature, reasoning_effort, …
+    limit: str = "max_tokens"  # the field that bounds an answer's tokens; max_completion_tokens for newer models
+    retry_temperature: float = 0.7  # at temperature 0 another seed would bring the same bad answer again
+
+    def request(
+        self, what: str, messages: list[dict[str, str]], attempt: int, most_tokens: int, **fields: Any
+    ) -> "Request":
+        """The request of `messages` about `what`; each attempt has a seed of its own, and so a key of its own."""
+        body = {"model": self.model, "messages": messages, "seed": attempt, self.limit: most_tokens}
+        body |= fields | self.parameters
+        if attempt and body.get("temperature") == 0:
+            body["temperature"] = self.retry_temperature
+        return Request(what, {name: value for name, value in body.items() if value is not None}, self.weights)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The body of a chat completion, and what it is about, for messages."""
+
+    what: str
+    body: dict[str, Any]
+    weights: str = ""
+
+    @property
+    def key(self) -> bytes:
+        """sha256 of the body and the weights' id: of everything that determines the answer."""
+        return hashlib.sha256(_encoder.encode([self.weights, self.body])).digest()
+
+
+class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the model said, raw, and what it took."""
+
+    text: str | None = None
+    finish: str | None = None  # stop, length, content_filter
+    refusal: str | None = None
+    scores: dict[str, float] | None = None  # log-probabilities of the likeliest first tokens, where asked for
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0  # of the prompt's, where the endpoint tells
+    tries: int = 1  # requests over the wire that it took
+    seconds: float = 0.0
+
+
+_encoder = msgspec.json.Encoder(order="deterministic")
+
+
+def answer_of(completion: dict[str, Any], tries: int, seconds: float) -> Answer:
+    """The answer in a chat completion (as a dict); a ValueError where it holds none."""
+    choices = completion.get("choices")
+    if not choices or not isinstance(choices[0].get("message"), dict):
+        raise ValueError("a completion without a choice")
+    choice, usage = choices[0], completion.get("usage") or {}
+    scored = ((choice.get("logprobs") or {}).get("content") or [None])[0]
+    scores = {}
+    for top in (scored or {}).get("top_logprobs") or []:  # of tokens that read alike the likeliest stands first
+        scores.setdefault(top["token"], round(max(top["logprob"], -100.0), 4))
+    return Answer(
+        text=choice["message"].get("content"),
+        finish=choice.get("finish_reason"),
+        refusal=choice["message"].get("refusal"),
+        scores=scores or None,
+        prompt_tokens=usage.get("prompt_tokens") or 0,
+        completion_tokens=usage.get("completion_tokens") or 0,
+        cached_tokens=(usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0,
+        tries=tries,
+        seconds=round(seconds, 3),
+    )

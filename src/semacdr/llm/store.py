@@ -1,0 +1,159 @@
+"""The store of answers: each paid for once, kept under the hash of all that determines it, safe against a kill.
+
+SQLite in WAL mode, an answer a transaction: a killed process loses nothing that was put, and several processes may
+share a store on one machine's disk (not on a network file system: give each its own and merge). A power cut may lose
+the last second.
+"""
+
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from semacdr import tables
+from semacdr.errors import UserError
+from semacdr.llm.requests import Answer
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS answers (
+    key BLOB PRIMARY KEY, model TEXT NOT NULL, weights TEXT NOT NULL, created INTEGER NOT NULL, answer BLOB NOT NULL
+) WITHOUT ROWID
+"""
+_PUT = "INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?)"  # the first answer stays
+_COLUMNS = ("key", "model", "weights", "created", "answer")
+
+
+def batched(values: Iterable, size: int) -> Iterator[tuple]:
+    """Tuples of up to `size` of the values, in order."""
+    values = iter(values)
+    while some := tuple(islice(values, size)):
+        yield some
+
+
+class AnswerStore:
+    """Answers by key, in the file `path`, made where it is missing."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self.db = sqlite3.connect(path, timeout=120, isolation_level=None)
+            self.db.execute("PRAGMA journal_mode=WAL")
+            self.db.execute("PRAGMA synchronous=NORMAL")
+            self.db.execute("PRAGMA wal_autocheckpoint=0")  # by time instead, see put
+            self.db.execute(_SCHEMA)
+        except (OSError, sqlite3.Error) as error:
+            raise UserError(f"{path}: cannot be opened as a store of answers: {error}") from error
+        self.synced = time.monotonic()
+        self.decode = msgspec.json.Decoder(Answer).decode
+
+    def get(self, keys: Sequence[bytes]) -> dict[bytes, Answer]:
+        """The answers of those keys that have one."""
+        found = {}
+        for some in batched(keys, 500):
+            marks = ",".join("?" * len(some))
+            rows = self.db.execute(f"SELECT key, answer FROM answers WHERE key IN ({marks})", some)
+            found |= {key: self.decode(answer) for key, answer in rows}
+        return found
+
+    def put(self, key: bytes, model: str, weights: str, answer: Answer) -> None:
+        """Keep an answer; it is safe from a kill when this returns."""
+        self.db.execute(_PUT, (key, model, weights, int(time.time()), msgspec.json.encode(answer)))
+        if time.monotonic() - self.synced > 1.0:
+            self.synced = time.monotonic()
+            self.db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+    def add(self, rows: Iterable[tuple]) -> int:
+        """Add (key, model, weights, created, answer as JSON) rows, in one transaction; how many were new."""
+        before = self.db.total_changes
+        self.db.execute("BEGIN IMMEDIATE")
+        try:
+            self.db.executemany(_PUT, rows)
+        except BaseException:
+            self.db.execute("ROLLBACK")
+            raise
+        self.db.execute("COMMIT")
+        return self.db.total_changes - before
+
+    def rows(self, model: str | None = None) -> Iterator[tuple]:
+        """All rows by key, or those of a model."""
+        where, given = ("WHERE model = ?", (model,)) if model else ("", ())
+        return self.db.execute(f"SELECT {', '.join(_COLUMNS)} FROM answers {where} ORDER BY key", given)
+
+    def some(self, keys: Iterable[bytes]) -> Iterator[tuple]:
+        """The rows of these keys, by key."""
+        for part in batched(sorted(set(keys)), 500):
+            marks = ",".join("?" * len(part))
+            yield from self.db.execute(
+                f"SELECT {', '.join(_COLUMNS)} FROM answers WHERE key IN ({marks}) ORDER BY key", part
+            )
+
+    def models(self) -> list[dict]:
+        """For each model and weights: answers, tokens, first and last time."""
+        total = "SUM(json_extract(answer, '$.{}'))"
+        query = (
+            f"SELECT model, weights, COUNT(*), {total.format('prompt_tokens')}, {total.format('completion_tokens')},"
+            " MIN(created), MAX(created) FROM (SELECT *, CAST(answer AS TEXT) AS answer FROM answers)"
+            " GROUP BY model, weights ORDER BY model, weights"
+        )
+        names = ("model", "weights", "answers", "prompt_tokens", "completion_tokens", "first", "last")
+        return [dict(zip(names, (value or 0 for value in row), strict=True)) for row in self.db.execute(query)]
+
+    def check(self) -> list[str]:
+        """What is wrong with the store: damage of the file, answers that cannot be read. Empty where all is well."""
+        try:
+            wrong = [row[0] for row in self.db.execute("PRAGMA integrity_check") if row[0] != "ok"]
+            for key, *_, answer in self.rows():
+                try:
+                    self.decode(answer)
+                except msgspec.DecodeError as error:
+                    wrong.append(f"answer {key.hex()}: {error}")
+        except sqlite3.DatabaseError as error:
+            wrong = [str(error)]
+        return wrong
+
+    def close(self) -> None:
+        """Write all into the one file, as far as other processes let it, and close it."""
+        self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self.db.close()
+
+    def __enter__(self) -> "AnswerStore":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def export_answers(rows: Iterable[tuple], path: Path) -> int:
+    """Write rows of a store as Parquet (table `answers`); how many."""
+    schema = pa.schema(tables.CONTRACTS["answers"].items())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    count = 0
+    with pq.ParquetWriter(path, schema, compression="zstd", compression_level=19) as writer:
+        for some in batched(rows, 20_000):
+            columns = list(zip(*some, strict=True))
+            columns[-1] = [bytes(answer).decode() for answer in columns[-1]]
+            writer.write_table(pa.table([pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)], schema))
+            count += len(some)
+    return count
+
+
+def import_answers(store: AnswerStore, path: Path) -> int:
+    """Add the answers of a Parquet file, or of another store; how many were new."""
+    if path.suffix == ".parquet":
+        table, _ = tables.read(path, "answers")
+        rows = (
+            (key, model, weights, created, answer.encode())
+            for batch in table.to_batches(max_chunksize=20_000)
+            for key, model, weights, created, answer in zip(*(c.to_pylist() for c in batch.columns), strict=True)
+        )
+        return store.add(rows)
+    if not path.exists():
+        raise UserError(f"{path}: no such store of answers")
+    with AnswerStore(path) as other:
+        return store.add(other.rows())
