@@ -1,12 +1,15 @@
 """An OpenAI-compatible endpoint: many requests at once, as fast as it lets us, each answer handed over as it comes."""
 
 import asyncio
+import logging
 import os
 import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
+from email.utils import mktime_tz, parsedate_tz
 
 import httpx2
 import msgspec
@@ -19,6 +22,10 @@ from semacdr.llm.requests import Answer, Request, answer_of
 
 LOCAL_KEY = "none-needed"  # servers on loopback ask for no key, but the client wants one
 Heard = Callable[[Request, Answer], None]
+_tokens: ContextVar[int] = ContextVar("tokens")  # of the request that a task asks: the openai client hands on none
+
+for _name in ("httpx2", "openai"):
+    logging.getLogger(_name).setLevel(logging.WARNING)  # they tell of each single request
 
 
 @dataclass(frozen=True)
@@ -47,8 +54,23 @@ class Endpoint:
         return str(text).replace(key, "***") if key else str(text)
 
 
+class _Stopped(openai.OpenAIError):
+    """Nothing more is sent; the client hands this on as it is."""
+
+
+def wanted_wait(headers: httpx2.Headers) -> float:
+    """The seconds that a response asks to wait, given as a number or as a date; 0 where it asks for none."""
+    given = headers.get("retry-after", "")
+    try:
+        seconds = float(given)
+    except ValueError:
+        date = parsedate_tz(given)
+        seconds = mktime_tz(date) - time.time() if date else 0.0
+    return seconds if 0 < seconds < float("inf") else 0.0
+
+
 class _Client(httpx2.AsyncClient):
-    """Tells the pace of each 429, and holds a whole try, body included, to the deadline."""
+    """Starts each try, those that the openai client repeats too, as the pace admits it, and ends it at the deadline."""
 
     def __init__(self, pace: Pace, deadline: float, connections: int) -> None:
         limits = httpx2.Limits(max_connections=connections, max_keepalive_connections=connections)
@@ -56,14 +78,24 @@ class _Client(httpx2.AsyncClient):
         self.pace, self.deadline = pace, deadline
 
     async def send(self, request: httpx2.Request, **options) -> httpx2.Response:
+        if not await self.pace.admit(_tokens.get()):
+            raise _Stopped
+        response = None
         try:
             async with asyncio.timeout(self.deadline):
                 response = await super().send(request, **options)
         except TimeoutError as error:
             raise httpx2.ReadTimeout(f"no whole answer within {self.deadline} s", request=request) from error
-        if response.status_code == 429:
-            with suppress(ValueError):
-                self.pace.throttle(float(response.headers.get("retry-after", 0)))
+        finally:
+            self.pace.release(response is not None and response.status_code == 200)
+        if b"insufficient_quota" in response.content and response.status_code == 429:
+            response.headers["x-should-retry"] = "false"  # no wait mends it
+        elif response.status_code in (429, 503):
+            seconds = wanted_wait(response.headers)
+            if response.status_code == 429 or seconds:
+                self.pace.throttle(seconds)
+            if seconds > 60:
+                log.warning("%s wants %.0f s without requests", request.url.host, seconds)
         return response
 
 
@@ -115,6 +147,7 @@ class Run:
 
     def _stop(self, why: str) -> None:
         self.stopped = self.stopped or self.endpoint.redact(why)
+        self.pace.close()
 
     async def _work(self, client: openai.AsyncOpenAI, shared: Iterator[Request]) -> None:
         for request in shared:
@@ -124,15 +157,10 @@ class Run:
                 self._stop(f"the budget of ${self.bill.budget:.2f} allows no more: the answers so far cost ${cost:.4f}")
             if self.stopped:
                 return
-            tokens = estimate_tokens(request)
-            await self.pace.admit(tokens)
             answer = None
             try:
-                if not self.stopped:
-                    answer = await self._ask(client, request)
+                answer = await self._ask(client, request)
             finally:
-                used = answer.prompt_tokens + answer.completion_tokens - tokens if answer else 0
-                self.pace.release(answer is not None, used)
                 self.bill.settle(reserved, answer)
             if answer:
                 self.heard(request, answer)
@@ -141,10 +169,15 @@ class Run:
 
     async def _ask(self, client: openai.AsyncOpenAI, request: Request) -> Answer | None:
         """The answer, or None where there is none; why is then noted."""
-        start = time.monotonic()
+        start, tokens = time.monotonic(), estimate_tokens(request)
+        _tokens.set(tokens)
         try:
             raw = await client.chat.completions.with_raw_response.create(**request.body)
-            return answer_of(msgspec.json.decode(raw.content), raw.retries_taken + 1, time.monotonic() - start)
+            answer = answer_of(msgspec.json.decode(raw.content), raw.retries_taken + 1, time.monotonic() - start)
+            self.pace.correct(answer.prompt_tokens + answer.completion_tokens - tokens)
+            return answer
+        except _Stopped:
+            pass
         except (openai.AuthenticationError, openai.PermissionDeniedError, openai.NotFoundError) as error:
             self._stop(f"{self.endpoint.url} refuses: {error}")
         except (openai.APIConnectionError, openai.RateLimitError, openai.InternalServerError) as error:

@@ -9,15 +9,15 @@ from semacdr.llm.requests import Answer, Request
 
 
 class Rate:
-    """At most `per_minute` units a minute, in bursts of up to ten seconds' worth; None: no limit."""
+    """At most `per_minute` units in any minute, in bursts of up to a second's worth; None: no limit."""
 
-    def __init__(self, per_minute: float | None, burst: float = 10.0) -> None:
-        self.seconds = 60 / per_minute if per_minute else 0.0
+    def __init__(self, per_minute: float | None, burst: float = 1.0) -> None:
+        self.seconds = (60 + burst) / per_minute if per_minute else 0.0  # a minute may begin with a burst
         self.burst, self.due = burst, 0.0
 
-    def wait(self, now: float) -> float:
-        """Seconds until the next may start."""
-        return self.due - self.burst - now
+    def wait(self, units: float, now: float) -> float:
+        """Seconds until the next may start, which takes `units`."""
+        return self.due - max(0.0, self.burst - units * self.seconds) - now
 
     def take(self, units: float, now: float) -> None:
         """Count `units`; negative ones give back what was counted too much."""
@@ -25,44 +25,57 @@ class Rate:
 
 
 class Pace:
-    """Admits requests: up to `concurrency` at once, fewer after each 429, one more for each round that goes well."""
+    """Admits tries: up to `concurrency` at once, fewer after a 429, one more for each round that goes well."""
 
     def __init__(self, concurrency: int, requests_per_minute: float | None, tokens_per_minute: float | None) -> None:
         self.most, self.limit, self.active = concurrency, float(concurrency), 0
         self.requests, self.tokens = Rate(requests_per_minute), Rate(tokens_per_minute)
         self.gate, self.freed = asyncio.Lock(), asyncio.Event()
         self.not_before = self.slowed = 0.0
+        self.closed = False
 
-    async def admit(self, tokens: int) -> None:
-        """Wait until a request of about `tokens` tokens may start."""
+    async def admit(self, tokens: int) -> bool:
+        """Wait until a try of about `tokens` tokens may start; False where nothing may start any more."""
         async with self.gate:  # one waits at the gate, the others in line behind it
-            while self.active >= max(1, int(self.limit)):
-                self.freed.clear()
-                await self.freed.wait()
-            while (wait := self._wait(time.monotonic())) > 0:
-                await asyncio.sleep(wait)
-            now = time.monotonic()
-            self.requests.take(1, now)
-            self.tokens.take(tokens, now)
-            self.active += 1
+            while not self.closed:
+                now = time.monotonic()
+                if self.active >= max(1, int(self.limit)):
+                    self.freed.clear()
+                    await self.freed.wait()
+                elif (wait := self._wait(tokens, now)) > 0:
+                    await asyncio.sleep(min(wait, 0.5))  # a stop is to be heard soon, however long the wait
+                else:
+                    self.requests.take(1, now)
+                    self.tokens.take(tokens, now)
+                    self.active += 1
+                    return True
+        return False
 
-    def _wait(self, now: float) -> float:
-        return max(self.not_before - now, self.requests.wait(now), self.tokens.wait(now))
+    def _wait(self, tokens: int, now: float) -> float:
+        return max(self.not_before - now, self.requests.wait(1, now), self.tokens.wait(tokens, now))
 
-    def release(self, well: bool, more_tokens: int = 0) -> None:
-        """A request ended; `more_tokens` is what it took beyond what it was admitted with."""
+    def release(self, well: bool) -> None:
+        """A try ended."""
         self.active -= 1
-        self.tokens.take(more_tokens, time.monotonic())
         if well:
             self.limit = min(self.most, self.limit + 1 / self.limit)
         self.freed.set()
 
-    def throttle(self, retry_after: float | None) -> None:
-        """The endpoint said 429: start nothing before it says, and a third less at once."""
+    def correct(self, tokens: int) -> None:
+        """An answer took so many tokens more than its try was admitted with."""
+        self.tokens.take(tokens, time.monotonic())
+
+    def throttle(self, retry_after: float) -> None:
+        """The endpoint wants less: start nothing for so many seconds, and a third fewer at once."""
         now = time.monotonic()
-        self.not_before = max(self.not_before, now + (retry_after or 0.0))
+        self.not_before = max(self.not_before, now + retry_after)
         if now - self.slowed > 1.0:  # a burst of them is one sign, not many
             self.slowed, self.limit = now, max(1.0, self.limit * 0.7)
+
+    def close(self) -> None:
+        """Admit nothing more."""
+        self.closed = True
+        self.freed.set()
 
 
 @dataclass(frozen=True)

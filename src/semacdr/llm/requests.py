@@ -59,24 +59,25 @@ class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
 _encoder = msgspec.json.Encoder(order="deterministic")
 
 
-def answer_of(completion: dict[str, Any], tries: int, seconds: float) -> Answer:
-    """The answer in a chat completion (as a dict); a ValueError where it holds none."""
-    choices = completion.get("choices")
-    if not choices or not isinstance(choices[0].get("message"), dict):
-        raise ValueError("a completion without a choice")
-    choice, usage = choices[0], completion.get("usage") or {}
-    scored = ((choice.get("logprobs") or {}).get("content") or [None])[0]
-    scores = {}
-    for top in (scored or {}).get("top_logprobs") or []:  # of tokens that read alike the likeliest stands first
-        scores.setdefault(top["token"], round(max(top["logprob"], -100.0), 4))
-    return Answer(
-        text=choice["message"].get("content"),
-        finish=choice.get("finish_reason"),
-        refusal=choice["message"].get("refusal"),
-        scores=scores or None,
-        prompt_tokens=usage.get("prompt_tokens") or 0,
-        completion_tokens=usage.get("completion_tokens") or 0,
-        cached_tokens=(usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0,
-        tries=tries,
-        seconds=round(seconds, 3),
-    )
+def answer_of(completion: Any, tries: int, seconds: float) -> Answer:
+    """The answer in a chat completion (as decoded JSON); a ValueError where it holds none."""
+    try:
+        choice, usage = completion["choices"][0], completion.get("usage") or {}
+        scored = ((choice.get("logprobs") or {}).get("content") or [None])[0]
+        scores = {}
+        for top in (scored or {}).get("top_logprobs") or []:  # of tokens that read alike the likeliest stands first
+            scores.setdefault(top["token"], round(max(top["logprob"], -100.0), 4))
+        found = {
+            "text": choice["message"].get("content"),
+            "finish": choice.get("finish_reason"),
+            "refusal": choice["message"].get("refusal"),
+            "scores": scores or None,
+            "prompt_tokens": usage.get("prompt_tokens") or 0,
+            "completion_tokens": usage.get("completion_tokens") or 0,
+            "cached_tokens": (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0,
+            "tries": tries,
+            "seconds": round(seconds, 3),
+        }
+        return msgspec.convert(found, Answer)  # what would not be read again must not be kept
+    except (AttributeError, IndexError, KeyError, TypeError, msgspec.ValidationError) as error:
+        raise ValueError(f"no answer in it: {type(error).__name__} {error}") from error
