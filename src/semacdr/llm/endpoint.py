@@ -172,8 +172,11 @@ class Run:
         start, tokens = time.monotonic(), estimate_tokens(request)
         _tokens.set(tokens)
         try:
-            raw = await client.chat.completions.with_raw_response.create(**request.body)
-            answer = answer_of(msgspec.json.decode(raw.content), raw.retries_taken + 1, time.monotonic() - start)
+            # the client's own road for requests as they are: its `create` would take twice as long to check each field
+            body = msgspec.json.encode(request.body)
+            response = await client.post("/chat/completions", cast_to=httpx2.Response, content=body)
+            tries = 1 + int(response.request.headers.get("x-stainless-retry-count", 0))
+            answer = answer_of(msgspec.json.decode(response.content), tries, time.monotonic() - start)
             self.pace.correct(answer.prompt_tokens + answer.completion_tokens - tokens)
             return answer
         except _Stopped:
