@@ -1,11 +1,13 @@
-"""What several test modules share: files of ranks and the metrics stage that reads them."""
+"""What several test modules share: files of ranks and the metrics stage that reads them; who asks a language model."""
 
 import csv
 
 import pyarrow as pa
 import pytest
+from asked import KEY, engine
 
 from semacdr import metrics, tables
+from semacdr.llm.store import AnswerStore
 
 META = {
     "release": "amazon2014",
@@ -56,3 +58,11 @@ def metrics_stage(tmp_path):
             return list(csv.DictReader(file, delimiter="\t")), readable.read_text(encoding="utf-8")
 
     return runner
+
+
+@pytest.fixture
+def ask(tmp_path, monkeypatch):
+    """Makes an engine for items and an endpoint's URL, all on one store."""
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    with AnswerStore(tmp_path / "answers.sqlite") as store:
+        yield lambda rows, url, *more, **running: engine(rows, url, store, *more, **running)

@@ -22,7 +22,7 @@ from hashlib import sha256
 import msgspec
 
 # On the way: asked again, the same request may go well. As an answer: the same request brings the same again.
-ON_THE_WAY = ("429 with wait", "429", "500", "stalled", "dropped", "cut", "no json", "trickle")
+ON_THE_WAY = ("429 with wait", "429", "500", "stalled", "dropped", "cut", "no json", "list", "no text", "trickle")
 AS_ANSWER = ("length", "off schema", "refusal", "empty", "unknown", "twice")
 FINAL = ("400", "401", "quota")
 ERRORS = {
@@ -32,6 +32,12 @@ ERRORS = {
     "400": (400, "The prompt is too long", "context_length_exceeded"),
     "401": (401, "Incorrect API key provided: {key}", "invalid_api_key"),
     "quota": (429, "You exceeded your current quota", "insufficient_quota"),
+}
+BODIES = {  # with status 200; None: the whole answer but for its end
+    "cut": None,
+    "no json": b"<html>Bad gateway</html>",
+    "list": b"[]",
+    "no text": b'{"choices": [{"message": {"content": ["a", "b"]}, "finish_reason": "stop"}]}',
 }
 TOPICS = "voyages gardens kitchens machines winters strangers letters harbours mountains secrets families soldiers"
 Key = tuple[str, int]  # a request's messages and seed
@@ -125,8 +131,9 @@ class Server:
         self.again = 0  # requests that came after their answer had been sent whole
         self.bodies: dict[Key, list[bytes]] = {}
         self.starts: list[float] = []  # when each request came
+        self.at_once: list[int] = []  # and how many were under way then
         self.waits: list[tuple[float, float]] = []  # when a 429 was sent, and the wait it asked for
-        self.active = self.most = 0
+        self.active = 0
 
     def __enter__(self) -> "Server":
         ready = threading.Event()
@@ -157,7 +164,6 @@ class Server:
                 fields = dict(line.lower().split(": ", 1) for line in head.decode().split("\r\n")[1:] if line)
                 raw = await reader.readexactly(int(fields["content-length"]))
                 self.active += 1
-                self.most = max(self.most, self.active)
                 try:
                     await self.answer(raw, fields, reader, writer)
                 finally:
@@ -168,6 +174,7 @@ class Server:
         body = msgspec.json.decode(raw)
         key = ("\n".join(message["content"] for message in body["messages"]), body["seed"])
         self.starts.append(time.monotonic())
+        self.at_once.append(self.active)
         self.asked[key] += 1
         self.again += self.whole[key] > 0
         self.bodies.setdefault(key, []).append(raw)
@@ -189,10 +196,8 @@ class Server:
             text = completion(key, body)
             await self.send(writer, text, part=len(text) // 2)
             writer.transport.abort()
-        elif kind == "cut":
-            await self.send(writer, completion(key, body)[:-20])
-        elif kind == "no json":
-            await self.send(writer, b"<html>Bad gateway</html>")
+        elif kind in BODIES:
+            await self.send(writer, BODIES[kind] or completion(key, body)[:-20])
         elif kind == "trickle":
             await self.send(writer, b" " * 10_000, part=1)
             while True:

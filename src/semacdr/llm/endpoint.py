@@ -151,7 +151,8 @@ class Run:
 
     async def _work(self, client: openai.AsyncOpenAI, shared: Iterator[Request]) -> None:
         for request in shared:
-            reserved = self.bill.reserve(request)
+            while (reserved := self.bill.reserve(request)) is None and self.bill.open and not self.stopped:
+                await asyncio.sleep(0.05)  # what is under way may cost less than was set aside for it
             if reserved is None:
                 cost = self.bill.before + self.bill.spent
                 self._stop(f"the budget of ${self.bill.budget:.2f} allows no more: the answers so far cost ${cost:.4f}")
@@ -195,6 +196,7 @@ class Run:
 
     def _fail(self, request: Request, error: object, again: bool) -> None:
         why = self.endpoint.redact(f"{type(error).__name__}: {error}" if isinstance(error, Exception) else error)
+        why = " ".join(why.split())[:300]  # it goes into tables; some servers send a page
         (self.later if again else self.failed).append((request, why))
         self.in_vain += 1
         if self.in_vain >= max(20, 2 * self.endpoint.concurrency):

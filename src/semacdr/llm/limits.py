@@ -108,6 +108,7 @@ class Bill:
             raise UserError("llm.budget needs the model's price: give llm.prices.<model> input and output")
         self.price, self.budget = price, budget
         self.before = self.spent = self.reserved = 0.0  # dollars
+        self.open = 0  # requests that something is set aside for
         self.prompt_tokens = self.completion_tokens = 0
 
     def count(self, answer: Answer, known: bool) -> None:
@@ -126,12 +127,13 @@ class Bill:
         cost = self.most(request)
         if self.budget is not None and self.before + self.spent + self.reserved + cost > self.budget:
             return None
-        self.reserved += cost
+        self.reserved, self.open = self.reserved + cost, self.open + 1
         return cost
 
     def settle(self, reserved: float, answer: Answer | None) -> None:
         """Give back what was set aside, and count what came."""
-        self.reserved = max(0.0, self.reserved - reserved)
+        self.open = max(0, self.open - 1)  # of a batch of an earlier run nothing is set aside in this one
+        self.reserved = max(0.0, self.reserved - reserved) if self.open else 0.0
         if answer:
             self.count(answer, known=False)
 

@@ -1,0 +1,148 @@
+"""How an endpoint is asked: as fast as it lets us, within a budget, from the store alone, and until it is stopped."""
+
+import os
+import signal
+import time
+from collections import Counter
+
+import pytest
+from asked import failed, file, items
+from scripted import Server
+
+from semacdr.errors import UserError
+from semacdr.llm.endpoint import wanted_wait
+from semacdr.llm.limits import Bill, Pace, Price, Rate
+
+PRICE = Price(input=1.0, output=10.0)
+
+
+@pytest.mark.parametrize("per_minute", [1, 7, 60, 61, 500, 30_000])
+@pytest.mark.parametrize("units", [1, 3, 40])
+def test_no_minute_holds_more_than_the_rate_and_all_but_a_little_of_it_is_used(per_minute, units):
+    rate, now, taken = Rate(per_minute), 1000.0, []
+    while now < 1000 + 200 * max(1, units / per_minute):
+        if (wait := rate.wait(units, now)) > 0:
+            now += wait + 1e-9
+        else:
+            rate.take(units, now)
+            taken.append(now)
+    for place in range(0, len(taken), max(1, len(taken) // 50)):
+        within = sum(taken[place] <= at < taken[place] + 60 for at in taken[place : place + per_minute + 2])
+        assert within * units <= max(per_minute, per_minute * 60 / 61 + units)
+    seconds = taken[-1] - taken[0]
+    assert (len(taken) - 1) * units >= 0.98 * seconds / 61 * per_minute
+
+
+def test_what_an_answer_took_beyond_its_estimate_counts_and_what_it_did_not_is_given_back():
+    rate = Rate(6100)  # 100 a second
+    rate.take(100, 10.0)
+    assert rate.wait(50, 10.0) == pytest.approx(0.5)
+    rate.take(-40, 10.0)
+    assert rate.wait(50, 10.0) == pytest.approx(0.1)
+    rate.take(60, 10.0)
+    assert rate.wait(50, 10.0) == pytest.approx(0.7)
+    assert Rate(None).wait(10**9, 0.0) <= 0
+
+
+def test_the_number_at_once_falls_by_a_third_in_a_second_at_most_and_comes_back():
+    pace = Pace(10, None, None)
+    for _ in range(5):
+        pace.throttle(0.0)
+    assert pace.limit == pytest.approx(7)
+    pace.slowed -= 2
+    pace.throttle(0.0)
+    assert pace.limit == pytest.approx(4.9)
+    pace.active = 30
+    for _ in range(5):
+        pace.release(well=True)
+    assert 5.5 < pace.limit < 6
+    for _ in range(100):
+        pace.slowed -= 2
+        pace.throttle(0.0)
+    assert pace.limit == 1
+
+
+def test_after_a_429_fewer_are_under_way_and_none_starts_before_it_may(ask):
+    seen = Counter()
+
+    def script(key, asked):
+        seen["requests"] += 1
+        return "429 with wait" if seen["requests"] == 40 else None
+
+    with Server(script, wait=1.0, latency=0.02) as server:
+        engine = ask(items(100), server.url, concurrency=10, retries=2, timeout=5.0)
+        assert failed(engine) == {}
+        ((said, wait),) = server.waits
+        before = [start for start in server.starts if start <= said + 0.03]  # those were under way
+        after = [start for start in server.starts if start > said + 0.03]
+        assert max(server.at_once) == 10 and len(before) <= 40 + 10
+        assert min(after) - said >= wait - 0.01
+        assert max(server.at_once[-len(after) :][:10]) <= 8  # seven, and one more as the others went well
+
+
+def test_a_wait_is_read_from_a_number_and_from_a_date():
+    at = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(time.time() + 30))
+    given = {"0.5": 0.5, "7": 7, "-3": 0, "nan": 0, "inf": 0, "soon": 0, "": 0}
+    assert {text: wanted_wait({"retry-after": text}) for text in given} == given
+    assert wanted_wait({}) == 0 and 28 < wanted_wait({"retry-after": at}) <= 30
+
+
+def test_requests_and_tokens_a_minute_are_kept_over_the_wire(ask):
+    with Server() as server:  # 1200 a minute: 20 in the first second, then one each 51 ms
+        failed(ask(items(40), server.url, concurrency=40, timeout=5.0, requests_per_minute=1200))
+        first = server.starts[0]
+        assert sum(start - first < 0.5 for start in server.starts) <= 20 + 10
+        assert server.starts[-1] - first >= 0.9
+
+
+def test_the_budget_stops_before_it_is_exceeded_and_a_larger_one_asks_for_the_rest(ask):
+    with Server() as server:
+        bill = Bill(PRICE, budget=0.02)
+        with pytest.raises(UserError, match=r"the budget of \$0.02 allows no more") as raised:
+            file(ask(items(50), server.url, bill))
+        done = server.whole.total()
+        assert 0 < done < 50 and 0.016 < bill.spent <= 0.02
+        assert f"{done:,} answers of this run are kept" in str(raised.value)
+        with pytest.raises(UserError, match="allows no more"):  # the same again: what is in the store counts
+            file(ask(items(50), server.url, Bill(PRICE, budget=0.02)))
+        assert server.whole.total() <= done + 1
+        done = server.whole.total()
+        larger = Bill(PRICE, budget=10.0)
+        assert failed(ask(items(50), server.url, larger)) == {}
+        assert server.asked.total() == 50 and set(server.asked.values()) == {1}
+        assert 0.01 < larger.before <= 0.02 < larger.spent
+
+
+def test_a_dry_run_sends_nothing_and_counts_all(ask):
+    with Server() as server:
+        failed(ask(items(2), server.url))
+        engine = ask(items(7), server.url, dry=True)
+        assert failed(engine) == dict.fromkeys(range(2, 7), "not asked")
+        assert (engine.asker.quote.requests, engine.asker.quote.stored) == (7, 2)
+        assert server.asked.total() == 2
+
+
+def test_offline_a_missing_answer_names_its_item_and_how_many_are_missing(ask):
+    with Server() as server:
+        failed(ask(items(2), server.url))
+    with pytest.raises(UserError, match=r"lacks 1,203 answers, the first for the categories of X2\."):
+        failed(ask(items(1205), None))
+
+
+def test_a_stop_hears_out_what_is_under_way_and_repeats_nothing(ask, monkeypatch):
+    stops = []
+    monkeypatch.setattr("semacdr.llm.endpoint.signal.SIGTERM", signal.SIGUSR1)  # a late one would end pytest
+
+    def script(key, asked):
+        if server.asked.total() == 30:
+            stops.append(time.monotonic())
+            os.kill(os.getpid(), signal.SIGUSR1)
+        return "500" if "part 7." in key[0] else None
+
+    with Server(script, latency=0.2) as server:
+        with pytest.raises(UserError, match="stopped by SIGUSR1"):
+            file(ask(items(100), server.url, concurrency=10, timeout=5.0, retries=4))
+        assert time.monotonic() - stops[0] < 2
+        assert 30 <= server.asked.total() <= 40
+        assert failed(ask(items(100), server.url, concurrency=10, timeout=5.0, retries=4)) == {}
+        assert server.again == 0
