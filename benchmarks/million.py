@@ -1,0 +1,119 @@
+"""Seconds and peak memory of a million answers: into a store, and from there to inner.parquet as the stage does it.
+
+    python benchmarks/million.py
+
+Each step runs in a process of its own, so that its peak is its own. Nothing is asked.
+"""
+
+import argparse
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pyarrow as pa
+
+from semacdr import tables
+from semacdr.engines.llm import Engine, Settings
+from semacdr.llm.asker import Asker
+from semacdr.llm.limits import Bill
+from semacdr.llm.prompts import Prompt
+from semacdr.llm.requests import Answer, Asking
+from semacdr.llm.store import AnswerStore
+from semacdr.semantics import NAMES, Semantics, write
+
+ROOT = Path(__file__).parents[1]
+META = {"release": "benchmark", "scenario": "million"}
+WORDS = "quiet stormy island harbour letter winter garden soldier mystery kitchen voyage family secret mountain river"
+
+
+def catalogue(count: int) -> pa.Table:
+    """Items with a line or two of text each."""
+    rng, words = random.Random(1), WORDS.split()
+    return pa.table(
+        {
+            "item": pa.array(range(count), pa.int32()),
+            "item_id": [f"B{n:09}" for n in range(count)],
+            "domain": ["book" if n % 2 else "film" for n in range(count)],
+            "title": [f"The {rng.choice(words)} {rng.choice(words)}, part {n}" for n in range(count)],
+            "brand": [f"Writer {n % 5000}" for n in range(count)],
+            "categories": [["Books" if n % 2 else "Films", rng.choice(words)] for n in range(count)],
+            "description": [" ".join(rng.choices(words, k=30)) for _ in range(count)],
+        }
+    )
+
+
+def engine(items: pa.Table, store: AnswerStore) -> Engine:
+    return Engine(items.to_pylist(), Asker(store, None, Bill()), Asking("m", parameters={"temperature": 0}), Settings())
+
+
+class Noted(Exception):
+    """The key of a request is known."""
+
+
+def put(folder: Path) -> None:
+    """An answer for the request of each item, as an import adds them."""
+    items, _ = tables.read(folder / "items.parquet", "items")
+    prompt, rng, words = Prompt(ROOT / "resources/prompts/inner.txt", NAMES["inner"]), random.Random(2), WORDS.split()
+    with AnswerStore(folder / "answers.sqlite") as store:
+        described = engine(items, store)
+        build = {}
+        described.until_good = lambda indices, by, judge, sift: build.update(by=by) or ({}, {}, {})
+        described.describe(prompt)
+
+        def rows() -> Iterator[tuple]:
+            for index, title in enumerate(items["title"].to_pylist()):
+                one, two, three = rng.sample(words, 3)
+                text = f"{title} tells of a {one} and a {two}. It suits readers who like a good {three} story."
+                answer = Answer(text, "stop", prompt_tokens=200, completion_tokens=30, seconds=1.0)
+                yield build["by"](index, 0).key, "m", "", 1_700_000_000, msgspec.json.encode(answer)
+
+        some = list(rows())
+        start = time.perf_counter()
+        assert store.add(some) == len(items)
+        report("put", len(items), start)
+
+
+def describe(folder: Path) -> None:
+    """What the stage does with them."""
+    start = time.perf_counter()
+    items, meta = tables.read(folder / "items.parquet", "items")
+    prompt = Prompt(ROOT / "resources/prompts/inner.txt", NAMES["inner"])
+    with AnswerStore(folder / "answers.sqlite") as store:
+        described, at, failed = engine(items, store).describe(prompt)
+    assert len(described) + len(failed) == len(items) and len(failed) < len(items) / 100
+    texts = [(described.get(n, ""), f"engine=llm attempt={at.get(n, 0) + 1}") for n in range(len(items))]
+    write(Semantics(texts, [(0, "Genre", "Other", "")]), items, meta, folder)
+    report("look up, judge, write", len(items), start)
+
+
+def report(step: str, count: int, start: float) -> None:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    cpu = usage.ru_utime + usage.ru_stime
+    print(f"{step}\t{count}\t{time.perf_counter() - start:.1f}\t{cpu:.1f}\t{peak:.0f}", flush=True)
+
+
+def main() -> None:
+    cli = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    cli.add_argument("--items", type=int, default=1_000_000)
+    cli.add_argument("--step", choices=["put", "describe"], help="one step alone, in --folder")
+    cli.add_argument("--folder", type=Path)
+    args = cli.parse_args()
+    if args.step:
+        {"put": put, "describe": describe}[args.step](args.folder)
+        return
+    print("step\titems\tseconds\tCPU seconds of its process\tpeak MB", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        tables.write(catalogue(args.items), Path(folder) / "items.parquet", "items", META)
+        for step in ("put", "describe"):
+            subprocess.run([sys.executable, __file__, "--step", step, "--folder", folder], check=True)
+
+
+if __name__ == "__main__":
+    main()
