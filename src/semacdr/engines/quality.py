@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Callable
+from itertools import chain
 
 from semacdr.llm.requests import Answer
 
@@ -25,9 +26,9 @@ def prose(answer: Answer, most_words: int) -> tuple[str | None, str]:
         return None, "not plain prose"
     if _REFUSAL.search(text):
         return None, "refused"
-    ends = [match.end() for match in _ENDS.finditer(text) if len(text[: match.end()].split()) <= most_words]
     cut = answer.finish == "length" or len(text.split()) > most_words
     if cut:
+        ends = [match.end() for match in _ENDS.finditer(text) if len(text[: match.end()].split()) <= most_words]
         text = text[: ends[-1]] if ends else ""
     if len(text.split()) < 5:
         return None, "too long" if cut else "too short"
@@ -46,7 +47,7 @@ def outliers(texts: dict[int, str], known: Callable[[int], str], most_loop: floa
     over and over (more than `most_loop` of its words), has mostly words that no other description and nothing known of
     the item has (more than `most_rare` of its distinct words), or says what was said of another item, word for word.
     """
-    documents = Counter(word for text in texts.values() for word in set(feature_words(text)))
+    documents = Counter(chain.from_iterable(set(feature_words(text)) for text in texts.values()))
     counts = Counter(texts.values())
     several = {(text, known(item)) for item, text in texts.items() if counts[text] > 1}
     same = Counter(text for text, _ in several)
@@ -54,7 +55,8 @@ def outliers(texts: dict[int, str], known: Callable[[int], str], most_loop: floa
     for item, text in texts.items():
         found = feature_words(text)
         distinct = set(found)
-        loop = max(Counter(found).values(), default=0)
+        repeated = len(found) - len(distinct)
+        loop = max(Counter(found).values()) if repeated > 2 else 0  # below that no word stands there a fourth time
         if loop > 3 and loop > most_loop * len(found):
             why[item] = "outlier: one word over and over"
         elif same[text] > 1:

@@ -10,7 +10,7 @@ from semacdr.errors import UserError
 # A title is data. What could end its line, hide, or read as a model's own marks is taken out of it.
 _BREAKS = re.compile(r"[\s\u0000-\u001f\u007f-\u009f\u2028\u2029]+")
 _HIDDEN = re.compile(r"[\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]")
-_MARKS = re.compile(r"<(?=[|/]|\w+>)|(?<=\|)>|\[(?=/?(?:INST|SYS)\])")
+_MARKS = re.compile(r"<(?=[|/]|\w+>)|>(?<=\|>)|\[(?=/?(?:INST|SYS)\])")
 
 
 def clean(text: str, most: int) -> str:
