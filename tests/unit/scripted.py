@@ -128,7 +128,8 @@ class Server:
         """`wait` is what a 429 asks for, in seconds; `slots` requests are answered at once, each in `latency`."""
         self.script, self.wait, self.latency, self.slots = script, wait, latency, slots
         self.asked, self.whole = Counter(), Counter()  # by key: requests, and answers that were sent to their end
-        self.again = 0  # requests that came after their answer had been sent whole
+        self.again: set[tuple[Key, int]] = set()  # whole answers that were asked for once more
+        self.keys: set[str] = set()  # of the API, in lower case
         self.bodies: dict[Key, list[bytes]] = {}
         self.starts: list[float] = []  # when each request came
         self.at_once: list[int] = []  # and how many were under way then
@@ -176,8 +177,10 @@ class Server:
         self.starts.append(time.monotonic())
         self.at_once.append(self.active)
         self.asked[key] += 1
-        self.again += self.whole[key] > 0
+        if self.whole[key]:
+            self.again.add((key, self.whole[key]))
         self.bodies.setdefault(key, []).append(raw)
+        self.keys.add(fields["authorization"].removeprefix("bearer "))
         kind = self.script(key, self.asked[key])
         if self.latency:
             async with self.free:
