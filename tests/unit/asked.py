@@ -1,7 +1,13 @@
 """What the tests of asking share: items, prompts, categories, and an engine that asks a scripted endpoint."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
+import pyarrow as pa
+
+from semacdr import tables
 from semacdr.engines.llm import Engine, Settings
 from semacdr.llm.asker import Asker
 from semacdr.llm.endpoint import Endpoint
@@ -14,6 +20,7 @@ from semacdr.taxonomy import read_taxonomy
 ROOT = Path(__file__).parents[2]
 CATEGORIES = read_taxonomy(ROOT / "resources/taxonomies/movie_book.json")
 PROMPTS = {name: Prompt(ROOT / f"resources/prompts/{name}.txt", names) for name, names in NAMES.items()}
+RUNNING = '{"timeout": 1, "retries": 0, "rounds": 1, "concurrency": 4}'
 KEY = "sk-planted-0123456789abcdef"
 
 
@@ -41,3 +48,15 @@ def file(engine):
 def failed(engine):
     """Why items were not filed, by item."""
     return file(engine)[0][1]
+
+
+def stage(folder: Path, url: str) -> subprocess.Popen:
+    """The asking part of the stage, in a process; as that of a shard, which needs no text encoder."""
+    tables.write(pa.Table.from_pylist(items(30)), folder / "items.parquet", "items", {"release": "handmade"})
+    command = ["-m", "semacdr.semantics", "--engine", "llm", "--items", folder / "items.parquet", "--model", "scripted"]
+    command += ["--taxonomy", ROOT / "resources/taxonomies/movie_book.json"]
+    command += ["--endpoint", url, "--store", folder / "answers.sqlite", "--running", RUNNING]
+    command += ["--shard", "1/1", "--export", folder / "answers.parquet"]
+    environment = os.environ | {"OPENAI_API_KEY": KEY}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen([sys.executable, *map(str, command)], cwd=ROOT, env=environment, **pipes)

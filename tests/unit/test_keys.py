@@ -1,31 +1,11 @@
 """A key stands in the environment and nowhere else: not in a file that a run wrote, and not in what it printed."""
 
-import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
-from asked import KEY, ROOT, items
+from asked import KEY, stage
 from scripted import Server
-
-from semacdr import tables
-
-TAXONOMY = ROOT / "resources/taxonomies/movie_book.json"
-RUNNING = '{"timeout": 1, "retries": 0, "rounds": 1, "concurrency": 4}'
-
-
-def stage(folder: Path, url: str) -> subprocess.Popen:
-    """The asking part of the stage, in a process; as that of a shard, which needs no text encoder."""
-    tables.write(pa.Table.from_pylist(items(30)), folder / "items.parquet", "items", {"release": "handmade"})
-    command = ["-m", "semacdr.semantics", "--engine", "llm", "--items", folder / "items.parquet", "--model", "scripted"]
-    command += ["--taxonomy", TAXONOMY, "--endpoint", url, "--store", folder / "answers.sqlite", "--running", RUNNING]
-    command += ["--shard", "1/1", "--export", folder / "answers.parquet"]
-    environment = os.environ | {"OPENAI_API_KEY": KEY}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen([sys.executable, *map(str, command)], cwd=ROOT, env=environment, **pipes)
 
 
 def holding(folder: Path, secret: str) -> list[str]:

@@ -2,11 +2,12 @@
 
 import os
 import signal
+import threading
 import time
 from collections import Counter
 
 import pytest
-from asked import failed, file, items
+from asked import failed, file, items, stage
 from scripted import Server
 
 from semacdr.errors import UserError
@@ -129,20 +130,28 @@ def test_offline_a_missing_answer_names_its_item_and_how_many_are_missing(ask):
         failed(ask(items(1205), None))
 
 
-def test_a_stop_hears_out_what_is_under_way_and_repeats_nothing(ask, monkeypatch):
-    stops = []
-    monkeypatch.setattr("semacdr.llm.endpoint.signal.SIGTERM", signal.SIGUSR1)  # a late one would end pytest
+def test_sigterm_hears_out_what_is_under_way_and_the_same_command_asks_for_the_rest(tmp_path):
+    with Server(latency=0.1) as server:
+        with stage(tmp_path, server.url) as process:
+            while server.asked.total() < 20:
+                time.sleep(0.001)
+            process.terminate()
+            printed = "".join(process.communicate())
+        assert process.returncode == 1
+        assert server.whole.total() == server.asked.total() <= 20 + 4
+        assert f"error: stopped by SIGTERM\n{server.whole.total()} answers of this run are kept" in printed
+        with stage(tmp_path, server.url) as process:
+            assert process.wait() == 0
+        assert server.asked.total() == 60 and set(server.asked.values()) == {1}
 
-    def script(key, asked):
-        if server.asked.total() == 30:
-            stops.append(time.monotonic())
-            os.kill(os.getpid(), signal.SIGUSR1)
-        return "500" if "part 7." in key[0] else None
 
-    with Server(script, latency=0.2) as server:
-        with pytest.raises(UserError, match="stopped by SIGUSR1"):
-            file(ask(items(100), server.url, concurrency=10, timeout=5.0, retries=4))
-        assert time.monotonic() - stops[0] < 2
-        assert 30 <= server.asked.total() <= 40
-        assert failed(ask(items(100), server.url, concurrency=10, timeout=5.0, retries=4)) == {}
-        assert not server.again
+@pytest.mark.parametrize("kind", ["429 with wait", "500"])
+def test_a_stop_ends_the_waits_between_tries(ask, kind):
+    """The client would go on with its repeats, and an endpoint may ask it to wait for minutes."""
+    stop = threading.Timer(0.7, os.kill, (os.getpid(), signal.SIGTERM))
+    with Server(lambda key, asked: kind, wait=100.0) as server:
+        start = time.monotonic()
+        stop.start()
+        with pytest.raises(UserError, match="stopped by SIGTERM\n0 answers"):
+            file(ask(items(4), server.url, retries=9))
+        assert time.monotonic() - start < 3

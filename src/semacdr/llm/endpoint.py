@@ -76,8 +76,11 @@ class _Client(httpx2.AsyncClient):
         limits = httpx2.Limits(max_connections=connections, max_keepalive_connections=connections)
         super().__init__(timeout=httpx2.Timeout(deadline, connect=min(deadline, 15.0)), limits=limits)
         self.pace, self.deadline = pace, deadline
+        self.resting: set[asyncio.Task] = set()  # tasks whose try failed: the openai client waits, up to two minutes
 
     async def send(self, request: httpx2.Request, **options) -> httpx2.Response:
+        task = asyncio.current_task()
+        self.resting.discard(task)
         if not await self.pace.admit(_tokens.get()):
             raise _Stopped
         response = None
@@ -87,7 +90,12 @@ class _Client(httpx2.AsyncClient):
         except TimeoutError as error:
             raise httpx2.ReadTimeout(f"no whole answer within {self.deadline} s", request=request) from error
         finally:
-            self.pace.release(response is not None and response.status_code == 200)
+            well = response is not None and response.status_code == 200
+            self.pace.release(well)
+            if not well:
+                self.resting.add(task)
+                if self.pace.closed:
+                    task.cancel()
         if b"insufficient_quota" in response.content and response.status_code == 429:
             response.headers["x-should-retry"] = "false"  # no wait mends it
         elif response.status_code in (429, 503):
@@ -97,6 +105,12 @@ class _Client(httpx2.AsyncClient):
             if seconds > 60:
                 log.warning("%s wants %.0f s without requests", request.url.host, seconds)
         return response
+
+    def stop(self) -> None:
+        """Start nothing more, and wait for nothing but for what is on the wire."""
+        self.pace.close()
+        for task in self.resting - {asyncio.current_task()}:
+            task.cancel()
 
 
 class Run:
@@ -125,13 +139,14 @@ class Run:
         return self.failed
 
     async def _run(self, requests: Iterable[Request]) -> None:
+        endpoint = self.endpoint
+        self.http = _Client(self.pace, endpoint.timeout, endpoint.concurrency)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             with suppress(NotImplementedError, RuntimeError, ValueError):  # not on the main thread, or not on Windows
                 loop.add_signal_handler(number, self._stop, f"stopped by {signal.Signals(number).name}")
-        http = _Client(self.pace, self.endpoint.timeout, self.endpoint.concurrency)
         async with openai.AsyncOpenAI(
-            api_key=self.endpoint.key(), base_url=self.endpoint.url, max_retries=self.endpoint.retries, http_client=http
+            api_key=endpoint.key(), base_url=endpoint.url, max_retries=endpoint.retries, http_client=self.http
         ) as client:
             for _ in range(self.endpoint.rounds):
                 shared = iter(requests)
@@ -147,7 +162,7 @@ class Run:
 
     def _stop(self, why: str) -> None:
         self.stopped = self.stopped or self.endpoint.redact(why)
-        self.pace.close()
+        self.http.stop()
 
     async def _work(self, client: openai.AsyncOpenAI, shared: Iterator[Request]) -> None:
         for request in shared:
