@@ -118,6 +118,13 @@ def shrink(config: dict) -> None:
     }
 
 
+def few_works(project: Project) -> None:
+    """Leave the first works of each catalogue."""
+    for catalogue in ("books", "films"):
+        path = project / f"resources/sample/{catalogue}.tsv"
+        path.write_text("".join(path.read_text().splitlines(keepends=True)[: 1 + WORKS]))
+
+
 @pytest.fixture(scope="session")
 def checkout(tmp_path_factory) -> Project:
     """The project as git has it, changes of tracked files included."""
@@ -135,9 +142,7 @@ def finished(checkout, tmp_path_factory) -> Project:
     """The tiny project after a run; tests leave it as it is."""
     project = checkout.copy(tmp_path_factory.mktemp("finished") / "project")
     project.configure(shrink)
-    for catalogue in ("books", "films"):
-        lines = (project / f"resources/sample/{catalogue}.tsv").read_text().splitlines(keepends=True)
-        (project / f"resources/sample/{catalogue}.tsv").write_text("".join(lines[: 1 + WORKS]))
+    few_works(project)
     assert project.run("resources/raw/sample/reviews_Books.json.gz") == {"sample": 1}
     (project / "given").mkdir()
     for path in project.folder.glob("resources/raw/sample/*.json.gz"):
