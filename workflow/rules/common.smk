@@ -209,7 +209,7 @@ def how_asked(wc, input):
     Snakemake does not count them as a reason to run a job again."""
     if setting("semantics", "engine")(wc) != "llm":
         return ""
-    how = {name: setting("llm", name)(wc) for name in ("endpoint", "store", "running", "budget", "batch")}
+    how = {name: setting("llm", name)(wc) for name in ("endpoint", "local", "store", "running", "budget", "batch")}
     how["price"] = setting("llm", "prices")(wc).get(setting("llm", "model")(wc))
     how["prompts"] = setting("llm", "prompts")(wc)
     options = [f"--{name} {quoted(value)}" for name, value in how.items() if value]

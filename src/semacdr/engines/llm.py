@@ -66,7 +66,7 @@ class Engine:
         pending, good, attempts, reasons = indices, {}, {}, {}
         for attempt in range(self.settings.tries):
             bad = []
-            for index, answer in self.asker.answers(pending, partial(build, attempt=attempt)):
+            for index, answer in self.asker.answers(pending, partial(build, attempt=attempt), again=attempt > 0):
                 if isinstance(answer, str):  # none came, however often it was asked: another seed would not help
                     reasons[index] = answer
                     continue
