@@ -76,8 +76,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     use_threads(args.threads)
     device = torch.device(args.device or ("cuda" if torch.cuda.is_available() else "cpu"))
     max_length = settings["training"]["max_length"]
-    problem = load_problem(args, module.INPUTS, max_length)
-    model = module.Model(problem, module.Settings(**settings["settings"]))
+    own = module.Settings(**settings["settings"])
+    problem = load_problem(args, module.INPUTS, max_length, getattr(own, "graph", "co_interaction"))
+    model = module.Model(problem, own)
     model.load_state_dict(load_file(args.checkpoint))
     model.double().to(device)
     ranks = rank_all(model, problem.history, args.candidates, max_length, args.batch_size, device)

@@ -39,13 +39,19 @@ def attend_self(joint: torch.Tensor, layout: Layout, rate: float) -> torch.Tenso
 
 
 def attend_across(
-    query: torch.Tensor, joint: torch.Tensor, visible: torch.Tensor, null: torch.Tensor, layout: Layout, rate: float
+    query: torch.Tensor,
+    joint: torch.Tensor,
+    visible: torch.Tensor,
+    null: torch.Tensor | None,
+    layout: Layout,
+    rate: float,
 ) -> torch.Tensor:
     """Single-head attention (N_q, d) of packed queries (N_q, d) over packed keys and values, `joint` (N_k, 2d).
 
     A query sees the first `visible` (N_q,) keys of its row, and before them the `null` key and value (2d,), so that no
-    softmax is over nothing.
+    softmax is over nothing. Without `null` a query that sees nothing gets zeros.
     """
+    null_is_there, null = null is not None, joint.new_zeros(joint.shape[1]) if null is None else null
     results = []
     joint = torch.cat([null[None], joint])
     queries = F.embedding(layout.query, query).split([b * lq for b, lq, _ in layout.shapes])
@@ -55,7 +61,11 @@ def attend_across(
         part = torch.cat([null.expand(b, 1, -1), part.view(b, lk, joint.shape[1])], 1)
         key, value = part.chunk(2, -1)
         place = torch.arange(lk + 1, device=joint.device)
-        results.append(_weighted(q.view(b, lq, -1), key, value, place > limit.view(b, lq, 1), rate))
+        limit = limit.view(b, lq, 1)
+        hidden = place > limit
+        if not null_is_there:  # seen by those alone who see nothing else: its value is zero
+            hidden = hidden | ((place == 0) & (limit > 0))
+        results.append(_weighted(q.view(b, lq, -1), key, value, hidden, rate))
     return _packed(results, layout, query.shape[1])
 
 
@@ -157,7 +167,11 @@ class GraphConvolution(nn.Module):
 
     def forward(self, adjacency: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
         """(nodes, d) from (nodes, d)."""
-        return F.leaky_relu(self.linear(propagate(adjacency, x)), self.slope)
+        return self.transform(propagate(adjacency, x))
+
+    def transform(self, neighbours: torch.Tensor) -> torch.Tensor:
+        """What follows propagation: LeakyReLU(A X W + b) from A X."""
+        return F.leaky_relu(self.linear(neighbours), self.slope)
 
 
 def initialise(module: nn.Module) -> None:
