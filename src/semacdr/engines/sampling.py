@@ -1,4 +1,4 @@
-"""Samples of a catalogue: both domains alike, and in each the categories in proportion; who did what is not looked at."""
+"""Samples of a catalogue: both domains alike, and in each the categories in proportion; interactions play no part."""
 
 from collections.abc import Sequence
 
@@ -35,7 +35,7 @@ def _dealt(items: list[dict], shares: list[int], random: np.random.Generator) ->
     shuffled = [items[index] for index in random.permutation(len(items))]
     ordered = sorted(shuffled, key=lambda item: tuple(item["categories"] or ()))
     count = min(sum(shares), len(items))
-    taken = ((random.random() + np.arange(count)) * len(items) / count).astype(int)
+    taken = ((random.random() + np.arange(count)) * len(items) / count).astype(int).clip(max=len(items) - 1)
     wanted, given, deal = np.array(shares) / sum(shares), np.zeros(len(shares)), []
     for number in range(count):  # the sample that is furthest behind its share comes next: each is spread evenly too
         deal.append(int(np.argmax(wanted * (number + 1) - given)))

@@ -77,8 +77,8 @@ def asking(args: argparse.Namespace) -> Asking:
 
 
 @contextlib.contextmanager
-def asker(args: argparse.Namespace) -> Iterator[Asker]:
-    """The asker that the options describe; a local server runs while the block does."""
+def asker(args: argparse.Namespace, context: int = 4096) -> Iterator[Asker]:
+    """The asker that the options describe; a local server, of `context` tokens, runs while the block does."""
     if not args.store:
         raise UserError("engine llm needs --store (llm.store)")
     price = resolve(Price, args.price, "llm.prices") if args.price else None
@@ -96,7 +96,7 @@ def asker(args: argparse.Namespace) -> Iterator[Asker]:
             endpoint = resolve(Endpoint, args.running | {"url": url}, "llm.running")
             if url.startswith(LOCAL):
                 gguf = local.weights_file(url.removeprefix(LOCAL))
-                url = stack.enter_context(local.serving(gguf, args.local_threads))
+                url = stack.enter_context(local.serving(gguf, args.local_threads, context=context))
                 endpoint = replace(endpoint, url=url, concurrency=1)
             endpoint.key()  # missing: better said now than after an hour of preparation
         yield Asker(store, endpoint, Bill(price, args.budget), None if args.offline else args.batch, args.dry_run)
