@@ -2,7 +2,8 @@
 
 Reads   items.parquet, taxonomy.json; with engine llm also the prompts, and answers that were recorded.
 Writes  inner.parquet: item, text, provenance; agnostic.parquet: item, category, subcategory, provenance, one row an
-        assignment; semantics.tsv: how many items were described and filed at which attempt, and how many fell back.
+        assignment, the best of an item's category first; semantics.tsv: how many items were described and filed at
+        which attempt, and how many fell back.
 
 Provenance says of each row what made it. Engine `llm` asks a language model, each question once: answers stay in a
 store. Engine `encoder` needs none: the text is composed from the metadata, and a frozen sentence encoder files the
@@ -80,11 +81,11 @@ def write(semantics: Semantics, items: pa.Table, meta: dict[str, str], folder: P
     texts, made = zip(*semantics.texts, strict=True) if semantics.texts else ((), ())
     inner = pa.table({"item": ids, "text": pa.array(texts, pa.string()), "provenance": pa.array(made, pa.string())})
     tables.write(inner, folder / "inner.parquet", "inner", meta)
-    item, *columns = zip(*semantics.filed, strict=True)
+    filed = sorted(semantics.filed, key=lambda row: row[:2])  # stable: the best of a category stays first
+    item, *columns = zip(*filed, strict=True)
     names = ("category", "subcategory", "provenance")
     agnostic = pa.table({"item": ids[list(item)]} | dict(zip(names, map(list, columns), strict=True)))
-    order = [("item", "ascending"), ("category", "ascending"), ("subcategory", "ascending")]
-    tables.write(agnostic.sort_by(order), folder / "agnostic.parquet", "agnostic", meta)
+    tables.write(agnostic, folder / "agnostic.parquet", "agnostic", meta)
     lines = [f"{step}\t{result}\t{count}" for (step, result), count in sorted(semantics.report.items())]
     (folder / "semantics.tsv").write_text("\n".join(["step\tresult\titems", *lines]) + "\n", encoding="utf-8")
     for line in lines:

@@ -12,7 +12,17 @@ from hypothesis import strategies as st
 
 from semacdr.batching.batches import Sequence
 from semacdr.batching.layout import Upload, plan_layout
-from semacdr.models.layers import Encoder, GraphConvolution, attend_across, attend_self, dropout, propagate
+from semacdr.errors import UserError
+from semacdr.models.layers import (
+    NORMS,
+    Block,
+    Encoder,
+    GraphConvolution,
+    attend_across,
+    attend_self,
+    dropout,
+    propagate,
+)
 from semacdr.training.inputs import load_graph
 
 LENGTHS = st.lists(st.integers(0, 40), min_size=1, max_size=8)
@@ -79,9 +89,10 @@ def test_dropout_keeps_the_mean_and_drops_its_share(rate):
     assert dropout(x, 0.0) is x
 
 
-def test_later_events_change_no_earlier_state():
+@pytest.mark.parametrize("norm", NORMS)
+def test_later_events_change_no_earlier_state(norm):
     torch.manual_seed(0)
-    encoder = Encoder(8, 20, 2, 0.0).eval()
+    encoder = Encoder(8, 20, 2, 0.0, norm).eval()
     vectors, lengths = torch.randn(12, 8), [5, 7]
     whole = encoder(vectors, sequence_of(lengths))
     changed = vectors.clone()
@@ -94,13 +105,34 @@ def test_later_events_change_no_earlier_state():
     torch.testing.assert_close(cut, whole[:3], rtol=0, atol=1e-6)
 
 
-def test_a_row_does_not_depend_on_the_rows_beside_it():
+@pytest.mark.parametrize("norm", NORMS)
+def test_a_row_does_not_depend_on_the_rows_beside_it(norm):
     torch.manual_seed(0)
-    encoder = Encoder(8, 64, 2, 0.0).eval().double()
+    encoder = Encoder(8, 64, 2, 0.0, norm).eval().double()
     vectors = torch.randn(60, 8, dtype=torch.float64)
     alone = encoder(vectors[:4], sequence_of([4]))
     beside = encoder(vectors, sequence_of([4, 40, 0, 16]))
     torch.testing.assert_close(beside[:4], alone, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("norm", ["pre", "post"])
+def test_a_block_equals_torch_s_own_transformer_layer(norm):
+    torch.manual_seed(0)
+    block = Block(8, 0.0, norm).eval().double()
+    options = {"batch_first": True, "norm_first": norm == "pre", "layer_norm_eps": 1e-8}
+    theirs = torch.nn.TransformerEncoderLayer(8, 1, 8, 0.0, **options).eval().double()
+    with torch.no_grad():
+        theirs.self_attn.in_proj_weight.copy_(torch.cat([block.query.weight, block.key_value.weight]))
+        theirs.self_attn.in_proj_bias.copy_(torch.cat([block.query.bias, block.key_value.bias]))
+        theirs.self_attn.out_proj.weight.copy_(torch.eye(8))  # ours has no map after attention, as SASRec's
+        theirs.self_attn.out_proj.bias.zero_()
+    theirs.linear1.load_state_dict(block.inner.state_dict())
+    theirs.linear2.load_state_dict(block.outer.state_dict())
+    x = torch.randn(5, 8, dtype=torch.float64)
+    mask = torch.nn.Transformer.generate_square_subsequent_mask(5, dtype=torch.float64)
+    torch.testing.assert_close(block(x, sequence_of([5]).layout), theirs(x[None], mask)[0], rtol=0, atol=1e-10)
+    with pytest.raises(UserError, match="norm is one of original, pre, post, not 'none'"):
+        Block(8, 0.0, "none")
 
 
 @pytest.mark.parametrize("name", ["source", "target", "mixed"])

@@ -114,9 +114,9 @@ class Engine:
         for place, category in enumerate(categories):
             found = [index for index in range(place, len(self.items) * width, width) if index in good]
             scores = filing.calibrated(np.array([good[index] for index in found]), self.settings.calibration)
-            item, option = np.nonzero(choose(scores, self.settings.max_subcategories, self.settings.margin))
+            chosen = zip(*choose(scores, self.settings.max_subcategories, self.settings.margin), strict=True)
             names = [name for name, _ in category.subcategories]
-            rows = [(found[i] // width, names[o], attempts[found[i]]) for i, o in zip(item, option, strict=True)]
+            rows = [(found[i] // width, names[o], attempts[found[i]]) for i, o in chosen]
             filed.append((rows, {i // width: why for i, why in reasons.items() if i % width == place}))
         return filed
 

@@ -8,6 +8,7 @@ from torch import nn
 
 from semacdr.batching.batches import Sequence
 from semacdr.batching.layout import Layout
+from semacdr.errors import UserError
 
 
 def dropout(x: torch.Tensor, rate: float) -> torch.Tensor:
@@ -70,11 +71,21 @@ def _packed(results: list[torch.Tensor], layout: Layout, dim: int) -> torch.Tens
     return F.embedding(layout.restore, torch.cat([result.flatten(0, 1) for result in results]))
 
 
-class Block(nn.Module):
-    """A SASRec block (Kang & McAuley 2018, section III-B): only the query is normalised, the residual is that query."""
+NORMS = ("original", "pre", "post")
 
-    def __init__(self, dim: int, rate: float) -> None:
+
+class Block(nn.Module):
+    """Self-attention and a feed-forward part, each with its residual; `norm` says where they are normalised.
+
+    original: SASRec's code (Kang & McAuley 2018, section III-B): the query alone is, and it is the residual too.
+    pre: what goes into each part is, the residual is not. post: what comes out of each residual sum is.
+    """
+
+    def __init__(self, dim: int, rate: float, norm: str = "original") -> None:
         super().__init__()
+        if norm not in NORMS:
+            raise UserError(f"a Transformer block's norm is one of {', '.join(NORMS)}, not '{norm}'")
+        self.norm = norm
         self.attention_norm, self.forward_norm = nn.LayerNorm(dim, eps=1e-8), nn.LayerNorm(dim, eps=1e-8)
         self.query, self.key_value = nn.Linear(dim, dim), nn.Linear(dim, 2 * dim)
         self.inner, self.outer = nn.Linear(dim, dim), nn.Linear(dim, dim)
@@ -83,10 +94,18 @@ class Block(nn.Module):
     def forward(self, x: torch.Tensor, layout: Layout) -> torch.Tensor:
         """(N, d) from (N, d)."""
         rate = self.rate if self.training else 0.0
-        q = self.attention_norm(x)
-        x = q + attend_self(torch.cat([self.query(q), self.key_value(x)], -1), layout, rate)
-        y = self.forward_norm(x)
-        return y + dropout(self.outer(dropout(F.relu(self.inner(y)), rate)), rate)
+        normed = x if self.norm == "post" else self.attention_norm(x)
+        keys = normed if self.norm == "pre" else x
+        attended = attend_self(torch.cat([self.query(normed), self.key_value(keys)], -1), layout, rate)
+        if self.norm == "post":
+            x = self.attention_norm(x + attended)
+            return self.forward_norm(x + self._forward(x, rate))
+        x = (normed if self.norm == "original" else x) + attended
+        normed = self.forward_norm(x)
+        return (normed if self.norm == "original" else x) + self._forward(normed, rate)
+
+    def _forward(self, x: torch.Tensor, rate: float) -> torch.Tensor:
+        return dropout(self.outer(dropout(F.relu(self.inner(x)), rate)), rate)
 
 
 class Encoder(nn.Module):
@@ -95,10 +114,10 @@ class Encoder(nn.Module):
     Positions count from the start of the window, so that what comes later in a sequence changes nothing before it.
     """
 
-    def __init__(self, dim: int, max_length: int, blocks: int, rate: float) -> None:
+    def __init__(self, dim: int, max_length: int, blocks: int, rate: float, norm: str = "original") -> None:
         super().__init__()
         self.positions = nn.Embedding(max_length, dim)
-        self.blocks = nn.ModuleList(Block(dim, rate) for _ in range(blocks))
+        self.blocks = nn.ModuleList(Block(dim, rate, norm) for _ in range(blocks))
         self.norm = nn.LayerNorm(dim, eps=1e-8)
         self.rate = rate
 

@@ -28,6 +28,7 @@ class Settings:
     dim: int = 64
     blocks: int = 2
     dropout: float = 0.5
+    norm: str = "original"  # of the Transformer blocks: original, pre or post (semacdr.models.layers.Block)
     contrastive_weight: float = 0.1  # lambda of eq. 14
     temperature: float = 0.2  # tau of eq. 3, lost in the text
     contrastive_items: int = 1024  # at most so many items of a domain and batch in eq. 3
@@ -87,7 +88,10 @@ class Model(base.Model):
             self.register_buffer(f"{name}_graph", adjacency, persistent=False)
         encoders = ("source", "target", "mixed") if settings.cross_domain else ("target", "mixed")
         self.encoders = nn.ModuleDict(
-            {name: Encoder(settings.dim, problem.max_length, settings.blocks, settings.dropout) for name in encoders}
+            {
+                name: Encoder(settings.dim, problem.max_length, settings.blocks, settings.dropout, settings.norm)
+                for name in encoders
+            }
         )
         if settings.cross_domain:
             dim = settings.dim
