@@ -75,7 +75,10 @@ def own_names(domains: Iterable[str], releases: Iterable[str]) -> list[str]:
     """The names that stand for one domain: its own, and the parts of what the release calls it, as `Movies_and_TV`."""
     parts = (part for name in releases for part in re.split(r"[\s_]+(?:and|&)[\s_]+", name.strip("_ ")))
     names = [name.replace("_", " ") for name in (*domains, *parts) if words(name)]
-    return list({same(name): name for name in reversed(names)}.values())[::-1]
+    first: dict[str, str] = {}
+    for name in names:
+        first.setdefault(same(name), name)
+    return list(first.values())
 
 
 @dataclass(frozen=True)

@@ -77,9 +77,8 @@ class Trials:
             counts = Counter({domain: trial.used[category.name, name, domain] for domain in self.domains})
             missing = [domain for domain in self.domains if not self.used[category.name, name, domain]]
             remark = f"no {' and no '.join(missing)} item" if missing else ""
-            self.rows.append(
-                (self.count, category.name, name, counts, remark if name in left else f"dropped: {remark}")
-            )
+            remark = remark if name in left else f"dropped: {remark}"
+            self.rows.append((self.count, category.name, name, counts, remark))
         alone, share = Counter(item["domain"] for item in trial.alone[category.name]), trial.share(category)
         remark = f"{share:.0%} fit nothing else{f', more than {self.limit:.0%}' if share > self.limit else ''}"
         self.rows.append((self.count, category.name, OTHER, alone, remark))
