@@ -52,6 +52,7 @@ class Model:
 
     def __init__(self):
         self.asked = []
+        self.refuses = lambda body: False
         self.script = {"propose": GOOD, "merge": GOOD, "revise": GOOD, "file": self.file}
 
     def answer(self, body):
@@ -86,6 +87,8 @@ def model():
 
         def do_POST(self):
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            if scripted.refuses(body):
+                return self.send_error(400)
             message = {"role": "assistant", "content": scripted.answer(body)}
             choice = {"index": 0, "finish_reason": "stop", "message": message}
             usage = {"prompt_tokens": 9, "completion_tokens": 9, "total_tokens": 18}
@@ -100,9 +103,11 @@ def model():
         def log_message(self, *_):
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    class Server(ThreadingHTTPServer):
+        daemon_threads, request_queue_size = True, 64  # as many as ask at once; others would be turned away first
+
+    server = Server(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     scripted.url = f"http://127.0.0.1:{server.server_port}/v1"
     yield scripted
     server.shutdown()
@@ -203,6 +208,19 @@ def test_a_proposal_that_never_conforms_is_left_out(stage, model, caplog):
     stage(store="other.sqlite")
     assert model.steps() == {"propose": 4, "file": 16}  # one proposal alone needs no merging
     assert "is left out, no answer conforms: off the schema" in caplog.text
+
+
+def test_a_proposal_that_the_endpoint_refuses_is_an_error_and_the_others_are_kept(stage, model):
+    """A taxonomy of those that came would not be the one that the next run makes."""
+    stage()
+    poor = min(request.user for request in model.asked if request.step == "propose")
+    model.refuses = lambda body: body["messages"][1]["content"] == poor
+    with pytest.raises(UserError, match=r"no taxonomy: proposal \d has no answer: .*400"):
+        stage(store="other.sqlite")
+    model.refuses = lambda body: False
+    model.asked.clear()
+    stage(store="other.sqlite")
+    assert model.steps() == {"propose": 1, "merge": 1, "file": 16}
 
 
 def test_a_merge_that_never_conforms_is_an_error_that_says_why(stage, model):

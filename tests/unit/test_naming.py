@@ -55,6 +55,7 @@ def test_an_answer_is_tidied():
     assert (category.name, category.question) == ("Mood", "What feeling?")
     assert names(category) == ["Calm", "Sotense", OTHER]
     assert read(Answer(text="x", refusal="no")) == (None, "refused")
+    assert read(Answer(text='{"categories": [{', finish="length")) == (None, "cut off at its limit of tokens")
 
 
 NAMES = st.text("ab s-&O", min_size=1, max_size=5) | st.sampled_from(["Other", "others", "Books", "A book", "War"])

@@ -5,6 +5,7 @@ under it: subcategories that none of them needs are dropped, and categories that
 revised, up to `rounds` times.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -185,8 +186,21 @@ class Induction:
     def _until_good(
         self, indices: Iterable[int], build: Callable[[int, int], Request], judge: Callable[[Answer], Judged]
     ) -> tuple[dict[int, Any], Reasons]:
-        good, _, reasons = until_good(self.asker, self.settings.tries, indices, build, lambda _, answer: judge(answer))
+        """What the first good answers are worth, and why others are not; a UserError where no answer comes at all.
+
+        What the wire did must not decide the taxonomy: the next run, with an answer, would make another one.
+        """
+        heard = Counter()
+
+        def judged(index: int, answer: Answer) -> Judged:
+            heard[index] += 1
+            return judge(answer)
+
+        good, _, reasons = until_good(self.asker, self.settings.tries, indices, build, judged)
         self._stop_if_dry(reasons)
+        for index, why in reasons.items():
+            if heard[index] < self.settings.tries:
+                raise UserError(f"no taxonomy: {build(index, heard[index]).what} has no answer: {why}")
         return good, reasons
 
     def _stop_if_dry(self, reasons: Reasons) -> None:

@@ -141,7 +141,7 @@ def read(answer: Answer) -> tuple[list[Category] | None, str]:
     """The categories of an answer, tidied and each with `Other` at its end; or None and why there are none."""
     found, why = parsed(answer, _Categories)
     if found is None:
-        return None, why
+        return None, "cut off at its limit of tokens" if answer.finish == "length" else why
     if not found.categories:
         return None, "no categories"
     categories = [
