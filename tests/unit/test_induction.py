@@ -274,6 +274,13 @@ def test_what_is_still_unmet_after_the_last_round_is_a_warning_with_numbers(stag
     assert names(made.categories[0]) == ["Calm", "Tense", OTHER]
 
 
+def test_what_no_item_needs_stays_where_too_little_would_be_left_and_is_told(stage, model, caplog):
+    model.script["merge"] = proposal(("Tone", ["Ornate", "Calm", "Plain", "Gaudy"]), ("Topic", TOPICS))
+    made = stage(rounds=0, min_subcategories=3, max_other=1.0)
+    assert names(made.categories[0]) == ["Ornate", "Calm", "Plain", OTHER]
+    assert "Tone: no test item uses Ornate, Plain, kept to have 3" in caplog.text
+
+
 def test_without_rounds_nothing_is_revised(stage, model, caplog):
     model.script["merge"] = POOR
     stage(rounds=0)

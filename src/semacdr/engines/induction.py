@@ -15,7 +15,7 @@ from semacdr.cli import log
 from semacdr.engines.llm import NAMES, Engine
 from semacdr.engines.llm import Settings as FilingSettings
 from semacdr.engines.naming import OTHER, Rules, response_format
-from semacdr.engines.trial import Trial, Trials, trial_of
+from semacdr.engines.trial import Trial, Trials, trial_of, unused
 from semacdr.errors import UserError
 from semacdr.llm.asker import Asker
 from semacdr.llm.attempts import Judged, Reasons, until_good
@@ -93,7 +93,7 @@ class Induction:
                 break
             for category in poor:
                 self.revise(categories, category, trial)
-        self._warn(poor, trial)
+        self._warn(categories, poor, trial)
         return categories
 
     def propose(self, samples: Sequence[list[dict]]) -> list[list[Category]]:
@@ -157,8 +157,12 @@ class Induction:
         else:
             log.warning("%s stays unrevised, no answer conforms: %s", category.name, reasons[0])
 
-    def _warn(self, poor: Sequence[Category], trial: Trial) -> None:
+    def _warn(self, categories: Sequence[Category], poor: Sequence[Category], trial: Trial) -> None:
         """Say what is not as it should be after the last test."""
+        for category in categories:
+            if names := unused(category, self.trials.used, self.trials.domains):
+                least = self.rules.least
+                log.warning("%s: no test item uses %s, kept to have %d", category.name, ", ".join(names), least)
         most = 100 * self.settings.max_other
         for category in poor:
             alone = len(trial.alone[category.name])

@@ -39,12 +39,16 @@ def trial_of(items: Sequence[dict], categories: Sequence[Category], by_category:
     return Trial(used, alone, len(items) - len(failed), failed, [items[index] for index in sorted(failed)])
 
 
+def unused(category: Category, used: Counter, domains: Sequence[str]) -> list[str]:
+    """The subcategories of a category, beside Other, that no item used."""
+    names = [name for name, _ in category.subcategories if name != OTHER]
+    return [name for name in names if not any(used[category.name, name, domain] for domain in domains)]
+
+
 def needed(category: Category, used: Counter, least: int, domains: Sequence[str]) -> Category:
     """The category without the subcategories that no item used, from the end on, as long as `least` and Other stay."""
-    names = [name for name, _ in category.subcategories if name != OTHER]
-    unused = [name for name in names if not any(used[category.name, name, domain] for domain in domains)]
-    spare = len(names) - least
-    dropped = set(unused[-spare:]) if spare > 0 else set()
+    spare = len(category.subcategories) - 1 - least
+    dropped = set(unused(category, used, domains)[-spare:]) if spare > 0 else set()
     return replace(category, subcategories=tuple(pair for pair in category.subcategories if pair[0] not in dropped))
 
 
