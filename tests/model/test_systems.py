@@ -13,6 +13,7 @@ from semacdr.batching.windows import evaluation_windows, training_windows
 from semacdr.models import load
 from semacdr.ranking.ranks import Ranker
 from semacdr.training.engine import Trainer, Training, fit
+from semacdr.training.losses import LOSSES
 
 CPU = torch.device("cpu")
 FILES = ("checkpoint.safetensors", "history.tsv", "settings.json")
@@ -111,7 +112,7 @@ def training_items(history, user):
     return history.item[own][history.is_target[own]] - history.target_items.start
 
 
-@pytest.mark.parametrize("loss", ["bpr", "bce", "ce"])
+@pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("name", LEARNED)
 def test_overfits_a_handful_of_users(tmp_path_factory, name, loss):
     few = make_world(tmp_path_factory.mktemp("few"), random_events(users=6, seed=5))

@@ -56,7 +56,7 @@ def run(tmp_path):
 
 @pytest.mark.parametrize("method", ["letters", "structured"])
 def test_items_go_through_a_real_model_and_its_answers_are_asked_for_once(run, method, tmp_path):
-    first = run(method, "first", "--endpoint", f"local:{local.PACKAGED}", "--local-threads", "1")
+    first = run(method, "first", "--endpoint", f"local:{local.PACKAGED}", "--local", '{"threads": 1, "slots": 2}')
     made = pq.read_table(first / "agnostic.parquet")["provenance"].to_pylist()
     weights = local.sha256(local.weights_file(local.PACKAGED))
     assert [m for m in made if m.startswith(f"engine=llm model=smollm2 weights={weights[:12]} method={method}")]
@@ -75,7 +75,8 @@ def test_items_go_through_a_real_model_and_its_answers_are_asked_for_once(run, m
 def test_the_server_ends_when_the_one_who_started_it_is_killed():
     code = (
         "import time; from semacdr.llm import local\n"
-        "with local.serving(local.weights_file(local.PACKAGED), 1) as url: print(url, flush=True); time.sleep(600)"
+        "with local.serving(local.weights_file('smollm2'), local.Server(1)) as url:\n"
+        "    print(url, flush=True); time.sleep(600)"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as starter:
         url = starter.stdout.readline().strip()

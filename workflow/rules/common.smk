@@ -212,7 +212,7 @@ def how_asked(wc, input, stage):
     from, Snakemake does not count them as a reason to run a job again."""
     if not asks(wc, stage):
         return ""
-    how = {name: setting("llm", name)(wc) for name in ("endpoint", "store", "running", "budget", "batch")}
+    how = {name: setting("llm", name)(wc) for name in ("endpoint", "local", "store", "running", "budget", "batch")}
     how["price"] = setting("llm", "prices")(wc).get(setting("llm", "model")(wc))
     how["prompts"] = setting("llm", "prompts")(wc)
     run_batch = setting("llm", "run-batch")(wc)

@@ -26,7 +26,7 @@ def until_good(
     pending, good, attempts, reasons = indices, {}, {}, {}
     for attempt in range(tries):
         bad = []
-        for index, answer in asker.answers(pending, partial(build, attempt=attempt)):
+        for index, answer in asker.answers(pending, partial(build, attempt=attempt), again=attempt > 0):
             if isinstance(answer, str):  # none came, however often it was asked: another seed would not help
                 reasons[index] = answer
                 continue
