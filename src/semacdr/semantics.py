@@ -19,20 +19,14 @@ from pathlib import Path
 import pyarrow as pa
 
 from semacdr import tables
+from semacdr.categories import Category, read_taxonomy
 from semacdr.cli import log, parser, resolve, run
 from semacdr.engines.encoder import EncoderEngine
-from semacdr.engines.llm import Engine, Settings
+from semacdr.engines.llm import NAMES, Engine, Settings
 from semacdr.llm import options
 from semacdr.llm.prompts import Prompt
 from semacdr.llm.store import export_answers
-from semacdr.taxonomy import Category, read_taxonomy
 from semacdr.text_encoder import PACKAGED
-
-NAMES = {
-    "inner": {"domain", "item", "words"},
-    "letters": {"domain", "item", "category", "question", "options"},
-    "structured": {"domain", "item", "categories", "most"},
-}
 
 
 @dataclass

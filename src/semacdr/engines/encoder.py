@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from semacdr.taxonomy import Category
+from semacdr.categories import Category
 from semacdr.text_encoder import TextEncoder
 
 

@@ -79,8 +79,8 @@ def asking(args: argparse.Namespace) -> Asking:
 
 
 @contextlib.contextmanager
-def asker(args: argparse.Namespace) -> Iterator[Asker]:
-    """The asker that the options describe; a local server runs while the block does."""
+def asker(args: argparse.Namespace, context: int = 4096) -> Iterator[Asker]:
+    """The asker that the options describe; a local server runs while the block does, by default of `context` tokens."""
     if not args.store:
         raise UserError("engine llm needs --store (llm.store)")
     price = resolve(Price, args.price, "llm.prices") if args.price else None
@@ -98,7 +98,7 @@ def asker(args: argparse.Namespace) -> Iterator[Asker]:
             endpoint = resolve(Endpoint, args.running | {"url": url}, "llm.running")
             if url.startswith(LOCAL):
                 gguf = local.weights_file(url.removeprefix(LOCAL))
-                server = resolve(local.Server, args.local, "llm.local")
+                server = resolve(local.Server, {"context": context} | args.local, "llm.local")
                 url = stack.enter_context(local.serving(gguf, server))
                 endpoint = replace(endpoint, url=url, concurrency=server.slots)
             endpoint.key()  # missing: better said now than after an hour of preparation
