@@ -61,12 +61,14 @@ class AnswerStore:
             found |= {key: self.decode(answer) for key, answer in rows}
         return found
 
-    def put(self, key: bytes, model: str, weights: str, answer: Answer) -> None:
-        """Keep an answer; it is safe from a kill when this returns."""
-        self.db.execute(_PUT, (key, model, weights, int(time.time()), msgspec.json.encode(answer)))
+    def put(self, key: bytes, model: str, weights: str, answer: Answer) -> bool:
+        """Keep an answer, unless there is one: False then. It is safe from a kill when this returns."""
+        row = (key, model, weights, int(time.time()), msgspec.json.encode(answer))
+        new = self.db.execute(_PUT, row).rowcount == 1
         if time.monotonic() - self.synced > 1.0:
             self.synced = time.monotonic()
             self.db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        return new
 
     def add(self, rows: Iterable[tuple]) -> int:
         """Add (key, model, weights, created, answer as JSON) rows, in one transaction; how many were new."""
