@@ -334,7 +334,7 @@ def test_batches_that_an_account_s_queue_does_not_hold_wait_for_those_before(pla
     server.create = watched
     assert place.run(queued_tokens=70) == expected()  # a prompt has 12 by the estimate
     assert [batch["tokens"] for batch in place.state()] == [36, 36, 24]
-    assert waiting == [0, 0, 1]
+    assert waiting == [0, 1, 1]
     server.outcome = lambda requests: (
         "failed", [], [{"code": "token_limit_exceeded", "message": "Enqueued token limit reached"}]
     )  # fmt: skip
