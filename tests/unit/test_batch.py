@@ -1,14 +1,16 @@
 """Batches against a scripted server: nothing is paid twice, nothing is lost, whatever happens on the way."""
 
+import argparse
 import json
 import re
+from pathlib import Path
 
 import httpx2
 import pytest
 from batch_server import BatchServer, all_answered, answered, refused, unfinished
 
 from semacdr.errors import UserError
-from semacdr.llm import batch_api, batch_folder
+from semacdr.llm import batch_api, batch_folder, options
 from semacdr.llm.asker import Asker
 from semacdr.llm.batch import BatchRun
 from semacdr.llm.batch_folder import BatchFolder
@@ -334,12 +336,14 @@ def test_batches_that_an_account_s_queue_does_not_hold_wait_for_those_before(pla
     server.create = watched
     assert place.run(queued_tokens=70) == expected()  # a prompt has 12 by the estimate
     assert [batch["tokens"] for batch in place.state()] == [36, 36, 24]
-    assert waiting == [0, 1, 1]
+    assert place.run(range(8, 13), queued_tokens=30) == expected(range(8, 13))
+    assert [batch["requests"] for batch in place.state()[3:]] == [2, 2, 1]
+    assert waiting == [0, 1, 1, 3, 4, 5]
     server.outcome = lambda requests: (
         "failed", [], [{"code": "token_limit_exceeded", "message": "Enqueued token limit reached"}]
     )  # fmt: skip
     with pytest.raises(UserError, match=r"Enqueued token limit reached; llm\.running\.queued_tokens holds that limit"):
-        place.run(range(9))
+        place.run(range(20))
 
 
 def test_answers_to_a_prompt_that_changed_since_are_kept_but_not_asked_again(place, server, monkeypatch):
@@ -421,10 +425,9 @@ def vllm(place, lines=lambda requests: [answered(request) for request in request
     commands = re.findall(r"^  vllm run-batch -i (\S+) -o (\S+) --model (\S+)$", str(caught.value), re.MULTILINE)
     for requests, answers, model in commands:
         assert model == "model-1"
-        told = [json.loads(line) for line in open(requests, encoding="utf-8")]
-        with open(answers, "w", encoding="utf-8") as file:
-            file.write("\n".join(json.dumps(line) for line in lines(told)))
-    return [len(open(requests).readlines()) for requests, *_ in commands]
+        told = [json.loads(line) for line in Path(requests).read_text().splitlines()]
+        Path(answers).write_text("\n".join(json.dumps(line) for line in lines(told)))
+    return [len(Path(requests).read_text().splitlines()) for requests, *_ in commands]
 
 
 def test_files_for_run_batch_wait_for_their_answers(tmp_path, small_files):
@@ -468,3 +471,11 @@ def test_run_batch_leaves_what_an_endpoint_has_under_way(place, monkeypatch):
     place.server = None
     with pytest.raises(UserError, match="submitted to an endpoint; collect them without --run-batch first"):
         place.run()
+
+
+def test_run_batch_needs_a_folder(tmp_path):
+    cli = argparse.ArgumentParser()
+    options.add_options(cli)
+    args = cli.parse_args(["--model", "m", "--store", f"{tmp_path}/a.sqlite", "--run-batch"])
+    with pytest.raises(UserError, match=r"--run-batch needs --batch \(llm\.batch\)"), options.asker(args):
+        pass

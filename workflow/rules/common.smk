@@ -212,6 +212,8 @@ def how_asked(wc, input):
     how = {name: setting("llm", name)(wc) for name in ("endpoint", "store", "running", "budget", "batch")}
     how["price"] = setting("llm", "prices")(wc).get(setting("llm", "model")(wc))
     how["prompts"] = setting("llm", "prompts")(wc)
+    if how["batch"]:  # a folder of each job's own: one process holds it
+        how["batch"] = str(Path(how["batch"], wc.scenario, wc.get("shard", "")))
     options = [f"--{name} {quoted(value)}" for name, value in how.items() if value]
     given = [*input.get("recorded", []), *input.get("shards", [])]
     options += [f"--recorded {' '.join(map(quoted, given))}"] if given else []

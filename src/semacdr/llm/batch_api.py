@@ -79,7 +79,7 @@ class BatchApi:
         self._patiently(fetch)
 
     def _patiently(self, call: Callable[[], T], look_first: Callable[[], T | None] = lambda: None) -> T:
-        """What `call` returns, tried again while the endpoint is out of reach; after a failure `look_first` is asked."""
+        """What `call` returns, tried again while the endpoint is out of reach, when `look_first` is asked first."""
         for again in itertools.count():
             try:
                 return (look_first() if again else None) or call()
