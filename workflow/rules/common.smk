@@ -187,6 +187,17 @@ def recorded(wc):
     return setting("llm", "recorded")(wc) if setting("semantics", "engine")(wc) == "llm" else []
 
 
+def snippets(wc):
+    """The snippets of reviews, where items are told with them."""
+    return f"results/{wc.scenario}/semantics/snippets.parquet" if setting("semantics", "reviews")(wc) else []
+
+
+def both_splits(wc):
+    """The splits of a scenario's two directions."""
+    first, second = SCENARIOS[wc.scenario]["domains"]
+    return [f"results/{wc.scenario}/{a}_to_{b}/split.parquet" for a, b in ((first, second), (second, first))]
+
+
 def shards(wc):
     """The answers of each shard, where the asking is shared out."""
     count = setting("semantics", "shards")(wc) if setting("semantics", "engine")(wc) == "llm" else 1

@@ -1,6 +1,7 @@
 """Item semantics: the shared categories, each item's text within its domain, and its place in the categories.
 
-REQUIRED  results/<scenario>/items.parquet, resources/taxonomies/<scenario>.json, with engine llm resources/prompts
+REQUIRED  results/<scenario>/items.parquet, resources/taxonomies/<scenario>.json, with engine llm resources/prompts, with
+          reviews semantics/snippets.parquet
 OUTPUTS   results/<scenario>/semantics/taxonomy.json, inner.parquet, agnostic.parquet, semantics.tsv
 ON DEMAND results/<scenario>/semantics/price.txt: what asking would cost, before a request is sent
 """
@@ -30,6 +31,7 @@ rule semantics:
         catalogue="results/{scenario}/items.parquet",
         taxonomy="results/{scenario}/semantics/taxonomy.json",
         prompts=lambda wc: prompts(wc, "inner", setting("semantics", "method")(wc)),
+        snippets=snippets,
         recorded=recorded,
         shards=shards,
         code=code("semacdr.semantics"),
@@ -57,10 +59,11 @@ rule semantics:
         margin=setting("semantics", "margin"),
         llm=lambda wc: model_asked(wc, "semantics"),
         how=how_asked,
+        reviews=lambda wc, input: f"--snippets {input.snippets}" if input.snippets else "",
         goal=lambda wc, output: f"--output {Path(output[0]).parent}",
     shell:
         "python -m semacdr.semantics --items {input.catalogue} --taxonomy {input.taxonomy} --engine {params.engine}"
-        " --encoder {params.encoder} --max-characters {params.max_characters}"
+        " {params.reviews} --encoder {params.encoder} --max-characters {params.max_characters}"
         " --max-subcategories {params.max_subcategories} --margin {params.margin} --threads {params.threads}"
         " {params.llm} {params.how} {params.goal} 2> {log}"
 
@@ -70,6 +73,7 @@ use rule semantics as shard with:
         catalogue="results/{scenario}/items.parquet",
         taxonomy="results/{scenario}/semantics/taxonomy.json",
         prompts=lambda wc: prompts(wc, "inner", setting("semantics", "method")(wc)),
+        snippets=snippets,
         recorded=recorded,
         code=code("semacdr.semantics"),
     output:
@@ -87,6 +91,7 @@ use rule semantics as price with:
         catalogue="results/{scenario}/items.parquet",
         taxonomy="results/{scenario}/semantics/taxonomy.json",
         prompts=lambda wc: prompts(wc, "inner", setting("semantics", "method")(wc)),
+        snippets=snippets,
         recorded=recorded,
         code=code("semacdr.semantics"),
     output:
