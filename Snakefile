@@ -2,7 +2,7 @@
 
 resources/raw/<release>/            raw reviews and metadata, downloaded, linked or simulated          raw, sample
 results/<scenario>/                 interactions, users, items, statistics                             preprocess
-results/<scenario>/semantics/       taxonomy, inner-domain texts, domain-agnostic categories           taxonomy, semantics
+results/<scenario>/semantics/       categories, snippets of reviews, texts and places        taxonomy, snippets, semantics
 results/<scenario>/embeddings       frozen text vectors                                                encode
 results/<scenario>/<a>_to_<b>/      split, candidates, graphs                                          split, graph
 results/<scenario>/<a>_to_<b>/<system>/seed<N>/  checkpoint, history, ranks                            train, rank
@@ -24,9 +24,11 @@ report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/llm.smk"
 include: "workflow/rules/raw.smk"
 include: "workflow/rules/preprocess.smk"
 include: "workflow/rules/split.smk"
+include: "workflow/rules/snippets.smk"
 include: "workflow/rules/semantics.smk"
 include: "workflow/rules/encode.smk"
 include: "workflow/rules/graph.smk"

@@ -1,6 +1,7 @@
 """Semantics: each item's inner-domain text, and its subcategories in the categories that both domains share.
 
-Reads   items.parquet, taxonomy.json; with engine llm also the prompts, and answers that were recorded.
+Reads   items.parquet, taxonomy.json; snippets.parquet where reviews are told too; with engine llm also the prompts, and
+        answers that were recorded.
 Writes  inner.parquet: item, text, provenance; agnostic.parquet: item, category, subcategory, provenance, one row an
         assignment, the best of an item's category first; semantics.tsv: how many items were described and filed at
         which attempt, and how many fell back.
@@ -36,6 +37,15 @@ class Semantics:
     texts: list[tuple[str, str]]
     filed: list[tuple[int, str, str, str]]  # item, category, subcategory, provenance
     report: Counter = field(default_factory=Counter)  # items by (step, result)
+
+
+def with_reviews(rows: list[dict], snippets: Path | None) -> list[dict]:
+    """The rows of items, each with its reviews where there is a table of them."""
+    if snippets:
+        table, _ = tables.read(snippets, "snippets")
+        texts = dict(zip(table["item"].to_pylist(), table["text"].to_pylist(), strict=True))
+        rows = [row | {"reviews": texts.get(row["item"], "")} for row in rows]
+    return rows
 
 
 def by_encoder(encoder: EncoderEngine, categories: Sequence[Category]) -> Semantics:
@@ -97,6 +107,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     cli = parser(__doc__)
     cli.add_argument("--items", type=Path, required=True)
     cli.add_argument("--taxonomy", type=Path, required=True)
+    cli.add_argument("--snippets", type=Path, help="what people wrote of the items, told with the metadata")
     cli.add_argument("--engine", choices=["encoder", "llm"], default="encoder", help="what describes and files")
     cli.add_argument("--encoder", default=PACKAGED, help=f"sentence encoder; default {PACKAGED}, which works offline")
     cli.add_argument(
@@ -126,7 +137,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     categories = read_taxonomy(args.taxonomy)
     if args.shard:
         items = items.take(list(range(args.shard[0] - 1, len(items), args.shard[1])))
-    rows = items.to_pylist()
+    rows = with_reviews(items.to_pylist(), args.snippets)
     encoder = EncoderEngine(
         rows, args.max_characters, args.max_subcategories, args.margin,
         name=args.encoder, device=args.device, threads=args.threads,

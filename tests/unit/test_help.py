@@ -15,6 +15,7 @@ STAGES = [
     "preprocess",
     "split",
     "taxonomy",
+    "snippets",
     "semantics",
     "encode",
     "graph",

@@ -1,7 +1,7 @@
 """Item semantics: the shared categories, each item's text within its domain, and its place in the categories.
 
 REQUIRED  results/<scenario>/items.parquet; with taxonomy.engine file resources/taxonomies/<scenario>.json;
-          with engine llm, of either stage, resources/prompts
+          with engine llm, of either stage, resources/prompts; with semantics.reviews semantics/snippets.parquet
 OUTPUTS   results/<scenario>/semantics/taxonomy.json, taxonomy.tsv, inner.parquet, agnostic.parquet, semantics.tsv
 ON DEMAND results/<scenario>/semantics/price.txt: what asking would cost, before a request is sent
 """
@@ -46,6 +46,7 @@ rule semantics:
         taxonomy="results/{scenario}/semantics/taxonomy.json",
         prompts=lambda wc: prompts(wc, "semantics", "inner", setting("semantics", "method")(wc)),
         recorded=recorded("semantics"),
+        snippets=snippets,
         shards=shards,
         code=code("semacdr.semantics"),
     output:
@@ -74,10 +75,11 @@ rule semantics:
             wc, "semantics", method=setting("semantics", "method")(wc), llm=setting("semantics", "llm")(wc)
         ),
         how=lambda wc, input: how_asked(wc, input, "semantics"),
+        reviews=lambda wc, input: f"--snippets {input.snippets}" if input.snippets else "",
         goal=lambda wc, output: f"--output {Path(output[0]).parent}",
     shell:
         "python -m semacdr.semantics --items {input.catalogue} --taxonomy {input.taxonomy} --engine {params.engine}"
-        " --encoder {params.encoder} --max-characters {params.max_characters}"
+        " {params.reviews} --encoder {params.encoder} --max-characters {params.max_characters}"
         " --max-subcategories {params.max_subcategories} --margin {params.margin} --threads {params.threads}"
         " {params.llm} {params.how} {params.goal} 2> {log}"
 
@@ -88,6 +90,7 @@ use rule semantics as shard with:
         taxonomy="results/{scenario}/semantics/taxonomy.json",
         prompts=lambda wc: prompts(wc, "semantics", "inner", setting("semantics", "method")(wc)),
         recorded=recorded("semantics"),
+        snippets=snippets,
         code=code("semacdr.semantics"),
     output:
         "results/{scenario}/semantics/shards/{shard}of{shards}.parquet",
@@ -105,6 +108,7 @@ use rule semantics as price with:
         taxonomy="results/{scenario}/semantics/taxonomy.json",
         prompts=lambda wc: prompts(wc, "semantics", "inner", setting("semantics", "method")(wc)),
         recorded=recorded("semantics"),
+        snippets=snippets,
         code=code("semacdr.semantics"),
     output:
         "results/{scenario}/semantics/price.txt",

@@ -17,6 +17,7 @@ def compose(item: dict, max_characters: int) -> str:
     """The inner-domain text of an item's row: what its domain says of it, at most `max_characters` long."""
     title = item["title"] or f"untitled {item['domain']}"
     parts = [title, f"by {item['brand']}" if item["brand"] else "", ", ".join(item["categories"]), item["description"]]
+    parts.append(item.get("reviews", ""))
     text = ". ".join(part for part in (part.rstrip(". ") for part in parts) if part)
     return text if len(text) <= max_characters else text[: max_characters - 1].rsplit(" ", 1)[0] + "…"
 

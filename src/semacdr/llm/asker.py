@@ -89,9 +89,8 @@ class Asker:
         log.info("%s answers are in the store, %s are asked", f"{hits:,}", f"{len(missing):,}")
         distinct = self._distinct(missing, build)
         if self.batch:
-            run = BatchRun(self.endpoint, self.bill, self._heard, self.batch)
-        else:
-            run = Run(self.endpoint, self.bill, self._heard, len(missing) + hits, hits)
+            return BatchRun(self.endpoint, self.bill, self.store.put, self.batch).run(distinct)
+        run = Run(self.endpoint, self.bill, self._heard, len(missing) + hits, hits)
         return {request.key: why for request, why in run.run(distinct)}
 
     def _count(self, missing: list[int], build: Build) -> dict[bytes, str]:

@@ -83,6 +83,8 @@ def asker(args: argparse.Namespace, context: int = 4096) -> Iterator[Asker]:
     """The asker that the options describe; a local server runs while the block does, by default of `context` tokens."""
     if not args.store:
         raise UserError("engine llm needs --store (llm.store)")
+    if args.run_batch and not args.batch:
+        raise UserError("--run-batch needs --batch (llm.batch), the folder for its files")
     price = resolve(Price, args.price, "llm.prices") if args.price else None
     if price and args.batch:
         price = replace(price, discount=0.5)
