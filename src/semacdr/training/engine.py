@@ -30,6 +30,7 @@ class Training:
     calibration: float = 0.75  # t of gbce
     batch_size: int = 256
     max_length: int = 100
+    visibility: str = "causal"  # all: every step sees the whole source history, to measure that leak
     learning_rate: float = 1e-3
     semantic_learning_rate: float = 3e-4
     weight_decay: float = 0.0
@@ -62,7 +63,9 @@ class Fitted:
 def fit(model: Model, history: History, settings: Training, seed: int, device: torch.device) -> Fitted:
     """Train until `patience` epochs brought nothing better; a system without parameters is only validated."""
     model.to(device)
-    ranker = Ranker(history, "valid", settings.max_length, settings.evaluation_batch, device)
+    ranker = Ranker(
+        history, "valid", settings.max_length, settings.evaluation_batch, device, visibility=settings.visibility
+    )
     learned = any(parameter.requires_grad for parameter in model.parameters())
     trainer = Trainer(model, history, settings, seed, device) if learned else None
     epochs, best, state, seconds = [], None, {}, {"training": 0.0, "validation": 0.0}
@@ -98,7 +101,7 @@ class Trainer:
         else:
             own = settings.negatives if settings.loss in SAMPLED else 0
             self.sampler = NegativeSampler(history, own, seed, device)
-        windows = training_windows(history, settings.max_length)
+        windows = training_windows(history, settings.max_length, settings.visibility)
         self.batches = Batches(windows, settings.batch_size, device, distinct=model.distinct_items)
         semantic = {id(parameter) for parameter in model.semantic_parameters()}
         groups = [
