@@ -7,6 +7,7 @@ results/<scenario>/embeddings       frozen text vectors                         
 results/<scenario>/<a>_to_<b>/      split, candidates, graphs                                          split, graph
 results/<scenario>/<a>_to_<b>/<system>/seed<N>/  checkpoint, history, ranks                            train, rank
 results/<scenario>/metrics.tsv      the result table, and metrics.md to read                           metrics
+results/<scenario>/<experiment>.tsv variants of a system beside each other, with tests                 compare
 """
 
 from snakemake.utils import min_version, validate
@@ -35,6 +36,7 @@ include: "workflow/rules/graph.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/rank.smk"
 include: "workflow/rules/metrics.smk"
+include: "workflow/rules/compare.smk"
 
 
 rule all:

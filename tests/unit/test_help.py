@@ -22,6 +22,7 @@ STAGES = [
     "train",
     "rank",
     "metrics",
+    "compare",
 ]
 
 

@@ -10,7 +10,27 @@ import sys
 from pathlib import Path
 
 SCENARIOS = config["scenarios"]
-SYSTEMS = config["train"]["systems"]
+COMPARED = config["train"]["systems"]  # the systems of metrics.tsv
+EXPERIMENTS = config["experiments"]
+SYSTEMS = dict(COMPARED)  # and the variants of experiments
+
+
+def variant_system(experiment, variant):
+    """The system that a variant of an experiment is: one that is there already, or a new one `<experiment>-<variant>`."""
+    base, change = EXPERIMENTS[experiment]["system"], EXPERIMENTS[experiment]["variants"][variant]
+    system = base | change | {"settings": base.get("settings", {}) | change.get("settings", {})}
+    told = lambda spec: {"settings": {}} | {name: value for name, value in spec.items() if name != "variant"}
+    for name, other in SYSTEMS.items():
+        if told(other) == told(system):
+            return name
+    name = f"{experiment}-{variant}"
+    SYSTEMS[name] = system | {"variant": variant}
+    return name
+
+
+VARIANTS = {
+    name: {variant: variant_system(name, variant) for variant in e["variants"]} for name, e in EXPERIMENTS.items()
+}
 
 
 wildcard_constraints:
@@ -18,6 +38,7 @@ wildcard_constraints:
     source="[a-z0-9]+",
     target="[a-z0-9]+",
     system="|".join(SYSTEMS),
+    experiment="|".join(EXPERIMENTS) or "none",
     seed=r"\d+",
     shard=r"\d+",
     shards=r"\d+",
@@ -166,9 +187,23 @@ def all_ranks(wc):
     return [
         f"results/{wc.scenario}/{source}_to_{target}/{system}/seed{seed}/ranks.parquet"
         for source, target in ((first, second), (second, first))
-        for system in SYSTEMS
+        for system in COMPARED
         for seed in seeds_of(system, wc.scenario)
     ]
+
+
+def variant_ranks(wc):
+    """By variant of an experiment the ranks of its seeds, in the directions that the experiment asks for."""
+    first, second = SCENARIOS[wc.scenario]["domains"]
+    pairs = [(first, second), (second, first)][: EXPERIMENTS[wc.experiment].get("directions", 2)]
+    return {
+        variant: [
+            f"results/{wc.scenario}/{source}_to_{target}/{system}/seed{seed}/ranks.parquet"
+            for source, target in pairs
+            for seed in seeds_of(system, wc.scenario)
+        ]
+        for variant, system in VARIANTS[wc.experiment].items()
+    }
 
 
 def folder(wc, output):
