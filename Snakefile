@@ -2,11 +2,12 @@
 
 resources/raw/<release>/            raw reviews and metadata, downloaded, linked or simulated          raw, sample
 results/<scenario>/                 interactions, users, items, statistics                             preprocess
-results/<scenario>/semantics/       taxonomy, inner-domain texts, domain-agnostic categories           taxonomy, semantics
+results/<scenario>/semantics/       categories, snippets of reviews, texts and places        taxonomy, snippets, semantics
 results/<scenario>/embeddings       frozen text vectors                                                encode
 results/<scenario>/<a>_to_<b>/      split, candidates, graphs                                          split, graph
 results/<scenario>/<a>_to_<b>/<system>/seed<N>/  checkpoint, history, ranks                            train, rank
 results/<scenario>/metrics.tsv      the result table, and metrics.md to read                           metrics
+results/<scenario>/<experiment>.tsv variants of a system beside each other, with tests                 compare
 """
 
 from snakemake.utils import min_version, validate
@@ -24,15 +25,18 @@ report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/llm.smk"
 include: "workflow/rules/raw.smk"
 include: "workflow/rules/preprocess.smk"
 include: "workflow/rules/split.smk"
+include: "workflow/rules/snippets.smk"
 include: "workflow/rules/semantics.smk"
 include: "workflow/rules/encode.smk"
 include: "workflow/rules/graph.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/rank.smk"
 include: "workflow/rules/metrics.smk"
+include: "workflow/rules/compare.smk"
 
 
 rule all:

@@ -24,6 +24,8 @@ def parser(doc: str) -> argparse.ArgumentParser:
 def run(main: Callable[[Sequence[str] | None], None]) -> None:
     """Run a stage's main on the command line's arguments; a UserError becomes a plain message and exit status 1."""
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    for chatty in ("httpx2", "openai"):  # a line for each request
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
         main(None)
     except UserError as error:

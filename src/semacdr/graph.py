@@ -5,6 +5,9 @@ Writes  source.bin, target.bin: DGL graphs of the items of a domain, joined wher
         mixed.bin: the bipartite DGL graph of users and all items (paper, section 2.3.4; all edges binary);
         source.parquet, target.parquet, mixed.parquet: the same, as the symmetrically normalised adjacency with
         self-loops, D^-1/2 (A + I) D^-1/2, one row, column, weight a line. In mixed the items come first, then users.
+        source_counted.parquet, target_counted.parquet: A counts the users who interacted with both items.
+        source_sequence.parquet, target_sequence.parquet, mixed_sequence.parquet: items are joined where one directly
+        follows the other in a user's own sequence (the ablation SimpGraph, section 3.3); users stand alone.
 """
 
 import argparse
@@ -18,6 +21,7 @@ import dgl
 import numpy as np
 import pyarrow as pa
 import torch
+from scipy.sparse import coo_array
 
 from semacdr import tables
 from semacdr.cli import log, parser, run
@@ -37,14 +41,38 @@ def co_interaction(graph: dgl.DGLGraph) -> dgl.DGLGraph:
     return dgl.remove_self_loop(dgl.metapath_reachable_graph(graph, ["interacted", "interacts"]))
 
 
+def shared_users(users: np.ndarray, items: np.ndarray, counts: dict[str, int]) -> dgl.DGLGraph:
+    """The item graph of co-interaction whose edge data `count` say how many users interacted with both."""
+    events = coo_array((np.ones(len(users)), (items, users)), shape=(counts["item"], counts["user"])).tocsr()
+    product = (events @ events.T).tocoo()
+    apart = product.row != product.col
+    graph = dgl.graph((product.row[apart], product.col[apart]), num_nodes=counts["item"])
+    graph.edata["count"] = torch.from_numpy(product.data[apart])
+    return graph
+
+
+def following(users: np.ndarray, items: np.ndarray, nodes: int) -> dgl.DGLGraph:
+    """Items joined where one directly follows the other among a user's events (in order, a user's side by side)."""
+    same = (users[1:] == users[:-1]) & (items[1:] != items[:-1])
+    before, after = items[:-1][same], items[1:][same]
+    pairs = np.unique(np.stack([np.append(before, after), np.append(after, before)]), axis=1)
+    return dgl.graph((pairs[0], pairs[1]), num_nodes=nodes)
+
+
 def normalised(graph: dgl.DGLGraph) -> pa.Table:
-    """D^-1/2 (A + I) D^-1/2 of a homogeneous graph as row, column, weight, sorted; D are the degrees of A + I."""
-    graph = dgl.add_self_loop(graph)
+    """D^-1/2 (A + I) D^-1/2 of a homogeneous graph as row, column, weight, sorted; D are the row sums of A + I.
+
+    A holds the edge data `count` where the graph has them, else ones.
+    """
     column, row = (end.numpy() for end in graph.edges())
-    degree = graph.in_degrees().numpy().astype(np.float64)
+    value = graph.edata["count"].numpy() if "count" in graph.edata else np.ones(len(row))
+    nodes = np.arange(graph.num_nodes())
+    row, column = np.append(row, nodes), np.append(column, nodes)
+    value = np.append(value, np.ones(len(nodes))).astype(np.float64)
     order = np.lexsort((column, row))
-    row, column = row[order], column[order]
-    return pa.table({"row": row, "column": column, "weight": 1.0 / np.sqrt(degree[row] * degree[column])})
+    row, column, value = row[order], column[order], value[order]
+    degree = np.bincount(row, value)
+    return pa.table({"row": row, "column": column, "weight": value / np.sqrt(degree[row] * degree[column])})
 
 
 def latest(history: History, chosen: np.ndarray, limit: int) -> np.ndarray:
@@ -55,8 +83,8 @@ def latest(history: History, chosen: np.ndarray, limit: int) -> np.ndarray:
     return chosen & (reversed_rank - after <= limit)
 
 
-def build(history: History, limit: int) -> dict[str, tuple[dgl.DGLGraph, dgl.DGLGraph]]:
-    """By name the graph as stored and its homogeneous form, whose adjacency is normalised."""
+def build(history: History, limit: int) -> dict[str, tuple[dgl.DGLGraph | None, dgl.DGLGraph]]:
+    """By name the graph as stored with DGL, or None, and the homogeneous graph whose adjacency is normalised."""
     user, training, graphs = history.user(), history.training(), {}
     for name, is_target, items in (
         ("source", False, history.source_items),
@@ -64,11 +92,15 @@ def build(history: History, limit: int) -> dict[str, tuple[dgl.DGLGraph, dgl.DGL
     ):
         events = latest(history, training & (history.is_target == is_target), limit)
         counts = {"user": history.users, "item": len(items)}
-        graph = co_interaction(bipartite(user[events], history.item[events] - items.start, counts))
+        pairs = user[events], history.item[events] - items.start
+        graph = co_interaction(bipartite(*pairs, counts))
         graphs[name] = (graph, graph)
+        graphs[f"{name}_counted"] = (None, shared_users(*pairs, counts))
+        graphs[f"{name}_sequence"] = (None, following(*pairs, len(items)))
     counts = {"user": history.users, "item": len(history.source_items) + len(history.target_items)}
     mixed = bipartite(user[training], history.item[training], counts)
     graphs["mixed"] = (mixed, dgl.to_homogeneous(mixed))  # node types in alphabetical order: items, then users
+    graphs["mixed_sequence"] = (None, following(user[training], history.item[training], sum(counts.values())))
     return graphs
 
 
@@ -97,11 +129,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     history = load_history(args.interactions, args.items, args.split)
     args.output.mkdir(parents=True, exist_ok=True)
     for name, (graph, homogeneous) in build(history, args.max_history).items():
-        store(graph, args.output / f"{name}.bin")
+        if graph is not None:
+            store(graph, args.output / f"{name}.bin")
         adjacency = normalised(homogeneous)
         meta = history.meta | {"nodes": str(homogeneous.num_nodes()), "norm": "D^-1/2 (A + I) D^-1/2"}
         tables.write(adjacency, args.output / f"{name}.parquet", "adjacency", meta)
-        log.info("%s graph: %s nodes, %s edges", name, f"{graph.num_nodes():,}", f"{graph.num_edges():,}")
+        log.info("%s graph: %s nodes, %s edges", name, f"{homogeneous.num_nodes():,}", f"{homogeneous.num_edges():,}")
 
 
 if __name__ == "__main__":

@@ -53,11 +53,12 @@ def load_candidates(path: Path, history: History, split: str) -> np.ndarray:
     return negatives.flatten().to_numpy().reshape(len(table), -1) - history.target_items.start
 
 
-def rank_all(model: Model, history: History, candidates: Path, max_length: int, batch: int, device) -> pa.Table:
+def rank_all(model: Model, history: History, candidates: Path, training: dict, batch: int, device) -> pa.Table:
     """The ranks table of all users, both splits and both rankings."""
     parts = []
     for split in ("valid", "test"):
-        ranker = Ranker(history, split, max_length, batch, device, load_candidates(candidates, history, split))
+        stored = load_candidates(candidates, history, split)
+        ranker = Ranker(history, split, training["max_length"], batch, device, stored, training["visibility"])
         for ranking, ranks in ranker.rank(model).items():
             users = np.arange(len(ranks), dtype=np.int32)
             named = {"split": [split] * len(ranks), "ranking": [ranking] * len(ranks)}
@@ -75,12 +76,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     module = models.load(settings["model"])
     use_threads(args.threads)
     device = torch.device(args.device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    max_length = settings["training"]["max_length"]
-    problem = load_problem(args, module.INPUTS, max_length)
-    model = module.Model(problem, module.Settings(**settings["settings"]))
+    own = module.Settings(**settings["settings"])
+    problem = load_problem(
+        args, module.INPUTS, settings["training"]["max_length"], getattr(own, "graph", "co_interaction")
+    )
+    model = module.Model(problem, own)
     model.load_state_dict(load_file(args.checkpoint))
     model.double().to(device)
-    ranks = rank_all(model, problem.history, args.candidates, max_length, args.batch_size, device)
+    ranks = rank_all(model, problem.history, args.candidates, settings["training"], args.batch_size, device)
     named = {name: str(settings[name]) for name in ("model", "variant", "seed")}
     tables.write(ranks, args.output, "ranks", problem.history.meta | named)
 

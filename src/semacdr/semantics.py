@@ -1,8 +1,10 @@
 """Semantics: each item's inner-domain text, and its subcategories in the categories that both domains share.
 
-Reads   items.parquet, taxonomy.json; with engine llm also the prompts, and answers that were recorded.
+Reads   items.parquet, taxonomy.json; snippets.parquet where reviews are told too; with engine llm also the prompts, and
+        answers that were recorded.
 Writes  inner.parquet: item, text, provenance; agnostic.parquet: item, category, subcategory, provenance, one row an
-        assignment; semantics.tsv: how many items were described and filed at which attempt, and how many fell back.
+        assignment, the best of an item's category first; semantics.tsv: how many items were described and filed at
+        which attempt, and how many fell back.
 
 Provenance says of each row what made it. Engine `llm` asks a language model, each question once: answers stay in a
 store. Engine `encoder` needs none: the text is composed from the metadata, and a frozen sentence encoder files the
@@ -18,20 +20,14 @@ from pathlib import Path
 import pyarrow as pa
 
 from semacdr import tables
+from semacdr.categories import Category, read_taxonomy
 from semacdr.cli import log, parser, resolve, run
 from semacdr.engines.encoder import EncoderEngine
-from semacdr.engines.llm import Engine, Settings
+from semacdr.engines.llm import NAMES, Engine, Settings
 from semacdr.llm import options
 from semacdr.llm.prompts import Prompt
 from semacdr.llm.store import export_answers
-from semacdr.taxonomy import Category, read_taxonomy
 from semacdr.text_encoder import PACKAGED
-
-NAMES = {
-    "inner": {"domain", "item", "words"},
-    "letters": {"domain", "item", "category", "question", "options"},
-    "structured": {"domain", "item", "categories", "most"},
-}
 
 
 @dataclass
@@ -41,6 +37,15 @@ class Semantics:
     texts: list[tuple[str, str]]
     filed: list[tuple[int, str, str, str]]  # item, category, subcategory, provenance
     report: Counter = field(default_factory=Counter)  # items by (step, result)
+
+
+def with_reviews(rows: list[dict], snippets: Path | None) -> list[dict]:
+    """The rows of items, each with its reviews where there is a table of them."""
+    if snippets:
+        table, _ = tables.read(snippets, "snippets")
+        texts = dict(zip(table["item"].to_pylist(), table["text"].to_pylist(), strict=True))
+        rows = [row | {"reviews": texts.get(row["item"], "")} for row in rows]
+    return rows
 
 
 def by_encoder(encoder: EncoderEngine, categories: Sequence[Category]) -> Semantics:
@@ -86,11 +91,11 @@ def write(semantics: Semantics, items: pa.Table, meta: dict[str, str], folder: P
     texts, made = zip(*semantics.texts, strict=True) if semantics.texts else ((), ())
     inner = pa.table({"item": ids, "text": pa.array(texts, pa.string()), "provenance": pa.array(made, pa.string())})
     tables.write(inner, folder / "inner.parquet", "inner", meta)
-    item, *columns = zip(*semantics.filed, strict=True)
+    filed = sorted(semantics.filed, key=lambda row: row[:2])  # stable: the best of a category stays first
+    item, *columns = zip(*filed, strict=True)
     names = ("category", "subcategory", "provenance")
     agnostic = pa.table({"item": ids[list(item)]} | dict(zip(names, map(list, columns), strict=True)))
-    order = [("item", "ascending"), ("category", "ascending"), ("subcategory", "ascending")]
-    tables.write(agnostic.sort_by(order), folder / "agnostic.parquet", "agnostic", meta)
+    tables.write(agnostic, folder / "agnostic.parquet", "agnostic", meta)
     lines = [f"{step}\t{result}\t{count}" for (step, result), count in sorted(semantics.report.items())]
     (folder / "semantics.tsv").write_text("\n".join(["step\tresult\titems", *lines]) + "\n", encoding="utf-8")
     for line in lines:
@@ -102,6 +107,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     cli = parser(__doc__)
     cli.add_argument("--items", type=Path, required=True)
     cli.add_argument("--taxonomy", type=Path, required=True)
+    cli.add_argument("--snippets", type=Path, help="what people wrote of the items, told with the metadata")
     cli.add_argument("--engine", choices=["encoder", "llm"], default="encoder", help="what describes and files")
     cli.add_argument("--encoder", default=PACKAGED, help=f"sentence encoder; default {PACKAGED}, which works offline")
     cli.add_argument(
@@ -131,7 +137,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     categories = read_taxonomy(args.taxonomy)
     if args.shard:
         items = items.take(list(range(args.shard[0] - 1, len(items), args.shard[1])))
-    rows = items.to_pylist()
+    rows = with_reviews(items.to_pylist(), args.snippets)
     encoder = EncoderEngine(
         rows, args.max_characters, args.max_subcategories, args.margin,
         name=args.encoder, device=args.device, threads=args.threads,

@@ -28,6 +28,7 @@ CONTRACTS: dict[str, dict[str, pa.DataType | None]] = {
     },
     "split": {"user": I32, "item": I32, "role": TEXT},  # target domain; role: train, valid, test
     "candidates": {"user": I32, "split": TEXT, "positive": I32, "negatives": pa.list_(I32)},
+    "snippets": {"item": I32, "text": TEXT},  # of training reviews; items without any have no row
     "inner": {"item": I32, "text": TEXT, "provenance": TEXT},
     "agnostic": {"item": I32, "category": TEXT, "subcategory": TEXT, "provenance": TEXT},
     "answers": {"key": pa.binary(32), "model": TEXT, "weights": TEXT, "created": I64, "answer": TEXT},  # of a model

@@ -1,84 +1,122 @@
 """Taxonomy: the categories that both domains share, each with its subcategories.
 
-Reads   a taxonomy file, as resources/taxonomies/<scenario>.json: a list of categories, each with a name, a question and
-        subcategories (name, description).
-Writes  taxonomy.json of the scenario, checked. A person may edit the file that is read; it is used as it is.
+Reads   with engine file a taxonomy, as resources/taxonomies/<scenario>.json, which is used as it is; with engine llm
+        items.parquet and the prompts: a language model proposes categories from samples of the items of both domains,
+        merges the proposals, files other items under them and revises what they do not fit.
+Writes  taxonomy.json of the scenario, checked; taxonomy.tsv: with engine llm, how the items of each test were filed.
+
+What the model made is a file like any other: a person may edit it. Its copy in resources/taxonomies stays for good.
 """
 
 import argparse
+import csv
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict
+from hashlib import sha256
 from pathlib import Path
 
-from semacdr.cli import log, parser, run
-from semacdr.errors import UserError
+from semacdr import tables
+from semacdr.categories import Category, read_taxonomy
+from semacdr.cli import log, parser, resolve, run
+from semacdr.engines.induction import PROMPTS, Induction, Settings, Unasked
+from semacdr.engines.naming import Rules, own_names
+from semacdr.engines.sampling import draw
+from semacdr.engines.trial import Row, Trials
+from semacdr.llm import options
+from semacdr.llm.prompts import Prompt
+
+CONTEXT = 8192  # tokens that a local model gets: a sample of items, and a taxonomy as its answer
 
 
-@dataclass(frozen=True)
-class Category:
-    """A high-level category: its name, the question it answers, its subcategories as (name, description)."""
-
-    name: str
-    question: str
-    subcategories: tuple[tuple[str, str], ...]
-
-
-def read_taxonomy(path: Path) -> list[Category]:
-    """The categories of a taxonomy file; a UserError says what in it is wrong."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        categories = [
-            Category(
-                c["name"],
-                c.get("question", ""),
-                tuple((s["name"], s.get("description", "")) for s in c["subcategories"]),
-            )
-            for c in content["categories"]
-        ]
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: no such taxonomy; write one, with the others there as an example") from error
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not UTF-8: {error}") from error
-    except json.JSONDecodeError as error:
-        raise UserError(f"{path}: line {error.lineno}: not JSON: {error.msg}") from error
-    except (KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{path}: needs categories with name and subcategories with name; missing: {error}") from error
-    _check(path, [category.name for category in categories], "category", least=1)
-    for category in categories:
-        _check(path, [name for name, _ in category.subcategories], f"subcategory of '{category.name}'", least=2)
-        for name, text in category.subcategories:
-            if not isinstance(text, str):
-                raise UserError(f"{path}: the description of '{name}' is {text!r}, not a text")
-    return categories
+def induce(args: argparse.Namespace) -> tuple[bytes, list[Row], list[str]] | None:
+    """The taxonomy that a language model makes, as JSON; how the tests went; the domains. None after a dry run."""
+    settings = resolve(Settings, args.settings, "taxonomy")
+    table, meta = tables.read(args.items, "items")
+    items = table.to_pylist()
+    samples = draw(items, settings.sizes(), settings.seed)
+    domains = sorted({item["domain"] for item in items})
+    files = {name: args.prompts / f"{name}.txt" for name in PROMPTS}
+    prompts = {name: Prompt(path, PROMPTS[name]) for name, path in files.items()}
+    rules = Rules(
+        settings.categories, settings.min_subcategories, settings.max_subcategories,
+        tuple(own_names(domains, args.avoid)),
+    )  # fmt: skip
+    trials = Trials(domains, settings.min_subcategories, settings.max_other)
+    with options.asker(args, CONTEXT) as asker:
+        asking = options.asking(args)
+        induction = Induction(asker, asking, settings, prompts, rules, trials)
+        try:
+            categories = induction.run(samples)
+        except Unasked:
+            print(f"{options.priced(asker)}\nThat is the next step; up to {settings.most_requests:,} in all.")
+            return None
+    made_by = {"engine": "llm", "model": asking.model, "weights": asking.weights, "parameters": asking.parameters}
+    made_by["prompts"] = {name: sha256(path.read_bytes()).hexdigest()[:12] for name, path in files.items()}
+    made_by["settings"] = asdict(settings)
+    return as_json(meta.get("scenario", ""), made_by, categories), trials.rows, domains
 
 
-def _check(path: Path, names: list, what: str, least: int) -> None:
-    if len(names) < least:
-        raise UserError(f"{path}: fewer than {least} entries: {what}")
-    for name in names:
-        if not isinstance(name, str) or not name.strip():
-            raise UserError(f"{path}: the name of a {what} is {name!r}, not a text")
-        if names.count(name) > 1:
-            raise UserError(f"{path}: '{name}' stands twice: {what}")
+def as_json(scenario: str, made_by: dict, categories: Sequence[Category]) -> bytes:
+    """A taxonomy file as a person would write it."""
+    listed = [
+        {
+            "name": category.name,
+            "question": category.question,
+            "subcategories": [{"name": name, "description": text} for name, text in category.subcategories],
+        }
+        for category in categories
+    ]
+    content = {"scenario": scenario, "made_by": made_by, "categories": listed}
+    return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def write_report(rows: Sequence[Row], domains: Sequence[str], path: Path) -> None:
+    """Write how the tests went, a line a subcategory; the header alone where there was none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
+        writer.writerow(["test", "category", "subcategory", *domains, "remark"])
+        for test, category, name, counts, what in rows:
+            writer.writerow([test, category, name, *(counts.get(domain, 0) for domain in domains), what])
 
 
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """The stage's command line."""
     cli = parser(__doc__)
-    cli.add_argument("--taxonomy", type=Path, required=True, help="the file to take")
-    cli.add_argument("--output", type=Path, required=True, help="taxonomy.json")
-    return cli.parse_args(argv)
+    cli.add_argument("--engine", choices=["file", "llm"], default="file", help="where the taxonomy comes from")
+    cli.add_argument("--taxonomy", type=Path, help="engine file: the file to take")
+    cli.add_argument("--items", type=Path, help="engine llm: items.parquet")
+    cli.add_argument("--avoid", nargs="*", default=[], help="engine llm: the release's names of the domains")
+    cli.add_argument("--settings", type=options.as_json, default={}, help="JSON: of semacdr.engines.induction.Settings")
+    cli.add_argument("--prompts", type=Path, default=Path("resources/prompts"), help="folder of the prompts")
+    cli.add_argument("--output", type=Path, help="taxonomy.json")
+    cli.add_argument("--report", type=Path, help="taxonomy.tsv")
+    options.add_options(cli)
+    args = cli.parse_args(argv)
+    if not (args.taxonomy if args.engine == "file" else args.items):
+        cli.error("engine file needs --taxonomy, engine llm --items")
+    if not (args.output or args.dry_run):
+        cli.error("give --output; or, with engine llm, --dry-run")
+    return args
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the stage."""
     args = arguments(argv)
-    categories = read_taxonomy(args.taxonomy)
+    if args.engine == "llm":
+        made = induce(args)
+        if made is None:
+            return
+        content, rows, domains = made
+    else:
+        read_taxonomy(args.taxonomy)
+        content, rows, domains = args.taxonomy.read_bytes(), [], []
     args.output.parent.mkdir(parents=True, exist_ok=True)
-    args.output.write_bytes(args.taxonomy.read_bytes())
+    args.output.write_bytes(content)
+    if args.report:
+        write_report(rows, domains, args.report)
+    categories = read_taxonomy(args.output)
     counts = ", ".join(f"{category.name} ({len(category.subcategories)})" for category in categories)
     log.info("%d categories: %s", len(categories), counts)
 

@@ -12,7 +12,17 @@ from hypothesis import strategies as st
 
 from semacdr.batching.batches import Sequence
 from semacdr.batching.layout import Upload, plan_layout
-from semacdr.models.layers import Encoder, GraphConvolution, attend_across, attend_self, dropout, propagate
+from semacdr.errors import UserError
+from semacdr.models.layers import (
+    NORMS,
+    Block,
+    Encoder,
+    GraphConvolution,
+    attend_across,
+    attend_self,
+    dropout,
+    propagate,
+)
 from semacdr.training.inputs import load_graph
 
 LENGTHS = st.lists(st.integers(0, 40), min_size=1, max_size=8)
@@ -48,8 +58,12 @@ def test_self_attention_is_dense_causal_attention_of_each_row(lengths, seed):
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), min_size=1, max_size=8), st.integers(0, 99))
-def test_cross_attention_sees_the_visible_keys_and_the_null_key(pairs, seed):
+@given(
+    st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), min_size=1, max_size=8),
+    st.integers(0, 99),
+    st.booleans(),
+)
+def test_cross_attention_sees_the_visible_keys_and_the_null_key_if_there_is_one(pairs, seed, with_null):
     queries, keys = map(list, zip(*pairs, strict=True))
     if not sum(queries):
         return
@@ -57,12 +71,12 @@ def test_cross_attention_sees_the_visible_keys_and_the_null_key(pairs, seed):
     query = torch.randn(sum(queries), 4, dtype=torch.float64)
     joint, null = (torch.randn(*shape, dtype=torch.float64) for shape in ((sum(keys), 8), (8,)))
     visible = torch.cat([torch.randint(0, n + 1, (m,)) for m, n in pairs]).int()
-    found = attend_across(query, joint, visible, null, layout_of(queries, keys), 0.0)
+    found = attend_across(query, joint, visible, null if with_null else None, layout_of(queries, keys), 0.0)
     expected, rows = [], torch.repeat_interleave(torch.arange(len(pairs)), torch.tensor(queries))
     parts = joint.split(keys)
     for one, seen, row in zip(query, visible, rows, strict=True):
-        k, v = torch.cat([null[None], parts[row][:seen]]).chunk(2, -1)
-        expected.append((k @ one / 2).softmax(0) @ v)
+        k, v = torch.cat([*([null[None]] if with_null else []), parts[row][:seen]]).chunk(2, -1)
+        expected.append((k @ one / 2).softmax(0) @ v)  # over nothing: a sum over nothing, zeros
     torch.testing.assert_close(found, torch.stack(expected))
 
 
@@ -79,9 +93,10 @@ def test_dropout_keeps_the_mean_and_drops_its_share(rate):
     assert dropout(x, 0.0) is x
 
 
-def test_later_events_change_no_earlier_state():
+@pytest.mark.parametrize("norm", NORMS)
+def test_later_events_change_no_earlier_state(norm):
     torch.manual_seed(0)
-    encoder = Encoder(8, 20, 2, 0.0).eval()
+    encoder = Encoder(8, 20, 2, 0.0, norm).eval()
     vectors, lengths = torch.randn(12, 8), [5, 7]
     whole = encoder(vectors, sequence_of(lengths))
     changed = vectors.clone()
@@ -94,13 +109,34 @@ def test_later_events_change_no_earlier_state():
     torch.testing.assert_close(cut, whole[:3], rtol=0, atol=1e-6)
 
 
-def test_a_row_does_not_depend_on_the_rows_beside_it():
+@pytest.mark.parametrize("norm", NORMS)
+def test_a_row_does_not_depend_on_the_rows_beside_it(norm):
     torch.manual_seed(0)
-    encoder = Encoder(8, 64, 2, 0.0).eval().double()
+    encoder = Encoder(8, 64, 2, 0.0, norm).eval().double()
     vectors = torch.randn(60, 8, dtype=torch.float64)
     alone = encoder(vectors[:4], sequence_of([4]))
     beside = encoder(vectors, sequence_of([4, 40, 0, 16]))
     torch.testing.assert_close(beside[:4], alone, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("norm", ["pre", "post"])
+def test_a_block_equals_torch_s_own_transformer_layer(norm):
+    torch.manual_seed(0)
+    block = Block(8, 0.0, norm).eval().double()
+    options = {"batch_first": True, "norm_first": norm == "pre", "layer_norm_eps": 1e-8}
+    theirs = torch.nn.TransformerEncoderLayer(8, 1, 8, 0.0, **options).eval().double()
+    with torch.no_grad():
+        theirs.self_attn.in_proj_weight.copy_(torch.cat([block.query.weight, block.key_value.weight]))
+        theirs.self_attn.in_proj_bias.copy_(torch.cat([block.query.bias, block.key_value.bias]))
+        theirs.self_attn.out_proj.weight.copy_(torch.eye(8))  # ours has no map after attention, as SASRec's
+        theirs.self_attn.out_proj.bias.zero_()
+    theirs.linear1.load_state_dict(block.inner.state_dict())
+    theirs.linear2.load_state_dict(block.outer.state_dict())
+    x = torch.randn(5, 8, dtype=torch.float64)
+    mask = torch.nn.Transformer.generate_square_subsequent_mask(5, dtype=torch.float64)
+    torch.testing.assert_close(block(x, sequence_of([5]).layout), theirs(x[None], mask)[0], rtol=0, atol=1e-10)
+    with pytest.raises(UserError, match="norm is one of original, pre, post, not 'none'"):
+        Block(8, 0.0, "none")
 
 
 @pytest.mark.parametrize("name", ["source", "target", "mixed"])

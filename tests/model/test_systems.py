@@ -9,13 +9,32 @@ import torch
 from conftest import DAY, LEARNED, SYSTEMS, build, make_world, random_events
 
 from semacdr.batching.batches import Batches
-from semacdr.batching.windows import evaluation_windows, training_windows
+from semacdr.batching.windows import evaluation_windows, make_windows, training_windows
 from semacdr.models import load
 from semacdr.ranking.ranks import Ranker
 from semacdr.training.engine import Trainer, Training, fit
+from semacdr.training.losses import LOSSES
 
 CPU = torch.device("cpu")
 FILES = ("checkpoint.safetensors", "history.tsv", "settings.json")
+
+VARIANTS = [  # other readings and ablations: each value of a setting at least once
+    ("sasrec", {"norm": "pre"}),
+    ("sasrec", {"norm": "post"}),
+    ("semacdr", {"views": "concat", "fusion": "softmax", "self_information": "self_loop"}),
+    ("semacdr", {"views": "gate", "fusion": "dimension", "self_information": "residual"}),
+    ("semacdr", {"graph": "counted", "fusion": "gate", "domain_nodes": "domain", "contrastive_pairs": "all"}),
+    (
+        "semacdr",
+        {"graph": "sequence", "shared_encoder": True, "symmetric": True, "views": "gate", "domain_nodes": "domain"},
+    ),
+    ("semacdr", {"graph": "none", "user_vector": "none", "mask_same": True}),
+    ("semacdr", {"convolution": "light", "item_vector": "node", "user_vector": "graph"}),
+    ("semacdr", {"user_vector": "graph_without_positive", "null_key": False, "norm": "pre"}),
+    ("semacdr", {"inner": False, "cross_domain": False, "fusion": "average"}),
+    ("semacdr", {"agnostic": False, "contrastive_pairs": "all"}),
+    ("semacdr", {"inner": False, "agnostic": False, "contrastive_weight": 0.0}),
+]
 
 
 def digests(folder):
@@ -58,10 +77,10 @@ def test_an_event_between_validation_and_test_changes_that_users_test_rank_alone
     assert set(changed["user"]) <= {user} and set(changed["split"]) <= {"test"}
 
 
-@pytest.mark.parametrize("name", LEARNED)
-def test_the_state_of_a_step_depends_on_nothing_at_or_after_its_positive(world, name):
+@pytest.mark.parametrize(("name", "settings"), [*((name, {}) for name in LEARNED), *VARIANTS], ids=str)
+def test_the_state_of_a_step_depends_on_nothing_at_or_after_its_positive(world, name, settings):
     """Replace the last target event and the source events of the last days: earlier steps keep their states."""
-    model, problem = build(world, name)
+    model, problem = build(world, name, **settings)
     model.eval()
     history = problem.history
     windows = training_windows(history, 20)
@@ -73,8 +92,6 @@ def test_the_state_of_a_step_depends_on_nothing_at_or_after_its_positive(world, 
     previous = target[np.searchsorted(target, last) - 1]  # the second last training event as the last positive
     users = windows.users[np.searchsorted(target, last) - np.searchsorted(target, earlier) >= 2]
     chosen = np.isin(windows.users, users)
-    from semacdr.batching.windows import make_windows
-
     shorter = next(Batches(make_windows(history, previous[chosen], users, 20), 64, CPU).ordered())
     found = model.states(model.prepare(), shorter)
     keep = np.isin(windows.users[batch.target.row.numpy()], users)
@@ -82,9 +99,9 @@ def test_the_state_of_a_step_depends_on_nothing_at_or_after_its_positive(world, 
     torch.testing.assert_close(found, whole[torch.from_numpy(keep)], rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", SYSTEMS)
-def test_scores_do_not_depend_on_who_shares_the_batch(world, name):
-    model, problem = build(world, name)
+@pytest.mark.parametrize(("name", "settings"), [*((name, {}) for name in SYSTEMS), *VARIANTS], ids=str)
+def test_scores_do_not_depend_on_who_shares_the_batch(world, name, settings):
+    model, problem = build(world, name, **settings)
     model.double().eval()
     found = []
     for size in (1, 7, 64):
@@ -95,9 +112,9 @@ def test_scores_do_not_depend_on_who_shares_the_batch(world, name):
     torch.testing.assert_close(found[1], found[2], rtol=0, atol=1e-10)
 
 
-@pytest.mark.parametrize("name", LEARNED)
-def test_gradients_reach_every_parameter(world, name):
-    model, problem = build(world, name)
+@pytest.mark.parametrize(("name", "settings"), [*((name, {}) for name in LEARNED), *VARIANTS], ids=str)
+def test_gradients_reach_every_parameter(world, name, settings):
+    model, problem = build(world, name, **settings)
     trainer = Trainer(model, problem.history, Training(loss=load(name).LOSS, batch_size=64, max_length=20), 0, CPU)
     trainer.optimiser.step = lambda: None
     trainer.epoch()
@@ -111,7 +128,7 @@ def training_items(history, user):
     return history.item[own][history.is_target[own]] - history.target_items.start
 
 
-@pytest.mark.parametrize("loss", ["bpr", "bce", "ce"])
+@pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("name", LEARNED)
 def test_overfits_a_handful_of_users(tmp_path_factory, name, loss):
     few = make_world(tmp_path_factory.mktemp("few"), random_events(users=6, seed=5))

@@ -23,8 +23,8 @@ UNCALLED = {  # what is imported in a function that is called only by who has it
     "encode": {"xllamacpp"},  # a local language model
 }
 STAGES = {
-    "data": ["raw", "sample", "preprocess", "split", "taxonomy", "metrics"],
-    "encode": ["semantics", "encode"],
+    "data": ["raw", "sample", "preprocess", "split", "snippets", "metrics", "compare"],
+    "encode": ["taxonomy", "semantics", "encode"],
     "graph": ["graph"],
     "train": ["train", "rank"],
 }

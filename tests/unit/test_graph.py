@@ -11,7 +11,7 @@ from handmade import World, neighbours, read, worlds
 from hypothesis import given, settings
 
 from semacdr import graph, tables
-from semacdr.training.inputs import load_graph
+from semacdr.training.inputs import KINDS, load_graph
 
 NAMES = ("source", "target", "mixed")
 
@@ -57,6 +57,28 @@ def test_edges_by_hand(tmp_path):
     user_0, user_1 = 13, 14  # after 7 books and 6 films
     films_and_books = [(user_0, 7), (user_0, 8), (user_0, 9), (user_0, 0), (user_0, 1), (user_1, 9), (user_1, 2)]
     assert pairs(adjacency(output, "mixed")) == both_ways(*films_and_books)
+
+
+def test_sequence_edges_join_what_follows_each_other_in_a_user_s_own_order(tmp_path):
+    output = run(tmp_path, tiny())
+    assert pairs(adjacency(output, "source_sequence")) == both_ways((0, 1))
+    assert pairs(adjacency(output, "target_sequence")) == both_ways((0, 1), (1, 2))  # 0 and 2 are two steps apart
+    merged = [(7, 0), (0, 8), (8, 9), (9, 1), (9, 2)]  # by day, of one day the target event first
+    assert pairs(adjacency(output, "mixed_sequence")) == both_ways(*merged)
+
+
+def test_counted_edges_weigh_by_the_users_who_interacted_with_both(tmp_path):
+    events = [(user, "film", item, day) for user in range(3) for day, item in enumerate((0, 1, 4, 5))]
+    events += [(3, "film", item, day) for day, item in enumerate((0, 2, 4, 5))]
+    events += [(user, "book", 0, 0) for user in range(4)]
+    output = run(tmp_path, World(events, books=2, films=6))
+    counts = np.eye(6)
+    counts[0, 1] = counts[1, 0] = 3
+    counts[0, 2] = counts[2, 0] = 1
+    degree = counts.sum(1)
+    expected = counts / np.sqrt(np.outer(degree, degree))
+    np.testing.assert_allclose(adjacency(output, "target_counted"), expected, rtol=1e-6)
+    assert pairs(adjacency(output, "target_counted")) == pairs(adjacency(output, "target"))
 
 
 def test_items_without_an_edge_are_nodes(tmp_path):
@@ -156,7 +178,9 @@ def test_the_same_input_gives_the_same_bytes(tmp_path):
     one, two = run(tmp_path / "a", tiny()), run(tmp_path / "b", tiny())
     for path in sorted(one.iterdir()):
         assert path.read_bytes() == (two / path.name).read_bytes(), path.name
-    assert {path.name for path in one.iterdir()} == {f"{name}.{end}" for name in NAMES for end in ("bin", "parquet")}
+    files = {f"{name}.{end}" for name in NAMES for end in ("bin", "parquet")}
+    files |= {f"{name}.parquet" for name in KINDS["counted"] + KINDS["sequence"]}
+    assert {path.name for path in one.iterdir()} == files
 
 
 def test_the_adjacency_says_what_it_is(tmp_path):

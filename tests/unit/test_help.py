@@ -15,12 +15,14 @@ STAGES = [
     "preprocess",
     "split",
     "taxonomy",
+    "snippets",
     "semantics",
     "encode",
     "graph",
     "train",
     "rank",
     "metrics",
+    "compare",
 ]
 
 

@@ -126,6 +126,25 @@ def test_windows_are_what_the_rules_say(max_length, world):
     assert rows_of(windows) == [naive_window(world, user, count - 3, max_length) for user, count in trained.items()]
 
 
+def test_all_shows_the_whole_source_history_at_every_step():
+    films = [(0, "film", item, 2 * item) for item in range(6)]  # days 0, 2, 4, 6, 8, 10
+    books = [(0, "book", item, day) for item, day in enumerate([1, 1, 3, 4, 99])]
+    history = loaded(World(films + books))
+    for windows, source in (
+        (training_windows(history, 2, "all"), [3, 4]),
+        (evaluation_windows(history, "test", 3, "all"), [2, 3, 4]),
+    ):
+        (row,) = rows_of(windows)
+        assert row["source"] == source  # the last ones of all time, the one of day 99 too
+        assert set(row["source_visible"]) == {len(source)}
+    (causal,), (everything,) = (rows_of(evaluation_windows(history, "test", 50, name)) for name in ("causal", "all"))
+    assert {name: everything[name] for name in ("target", "mixed", "positives", "mixed_last")} == {
+        name: causal[name] for name in ("target", "mixed", "positives", "mixed_last")
+    }
+    with pytest.raises(UserError, match="visibility is one of causal, all, not 'some'"):
+        training_windows(history, 2, "some")
+
+
 def test_windows_by_hand():
     films = [(0, "film", item, 2 * item) for item in range(6)]  # days 0, 2, 4, 6, 8, 10
     books = [(0, "book", item, day) for item, day in enumerate([1, 1, 3, 4, 9])]

@@ -5,7 +5,7 @@ import pytest
 import torch
 from handmade import World
 
-from semacdr.batching.negatives import NegativeSampler
+from semacdr.batching.negatives import NegativeSampler, SharedNegatives
 
 ITEMS = 10
 TRAINED = {0: [0], 1: [2, 3, 7], 2: [9, 0, 1, 5, 6, 8, 4], 3: [4, 5]}  # user 2 has all but 2, 3 and 7
@@ -72,3 +72,15 @@ def test_the_ends_of_the_catalogue_are_reached(history, monkeypatch):
         drawn = sampler(history, 1).draw(torch.tensor([0, 1, 2, 3]))
         free = [pick(set(range(ITEMS)) - set(TRAINED[user])) for user in TRAINED]
         assert drawn[:, 0].tolist() == free
+
+
+def test_shared_negatives_are_uniform_and_follow_the_seed(history):
+    draw = [SharedNegatives(history, 20_000, seed, torch.device("cpu")) for seed in (1, 1, 2)]
+    users = torch.zeros(3, dtype=torch.int32)
+    first, again, other = (sampler.draw(users) for sampler in draw)
+    assert first.shape == (20_000,) and first.dtype == torch.int32
+    assert torch.equal(first, again) and not torch.equal(first, other)
+    assert not torch.equal(first, draw[0].draw(users))
+    counts = np.bincount(first.numpy(), minlength=ITEMS)
+    assert len(counts) == ITEMS
+    assert ((counts - 2000) ** 2 / 2000).sum() < 29.7  # chi-square of p = 0.0005, 9 degrees of freedom

@@ -86,6 +86,37 @@ def test_taxonomy(project):
     assert systems_of(project, start) == {"semacdr"}  # the only one that takes semantics
 
 
+def test_edited_taxonomy(project):
+    """A taxonomy that a person edits where the rule wrote it is not made anew but used as it is."""
+    path = project / "results/movie_book/semantics/taxonomy.json"
+    edited = path.read_text().replace('"Bleak"', '"Hopeless"')
+    path.write_text(edited)
+    assert project.run() == {"semantics": 1, "encode": 1, **ONE_SYSTEM}
+    assert path.read_text() == edited
+    assert project.run() == {}
+
+
+def test_settings_by_which_a_model_makes_the_taxonomy(project):
+    """They count where a model makes it, and there alone; what changes no answer never counts."""
+    project.configure(lambda config: config["taxonomy"].update(seed=1))
+    project.append("resources/prompts/taxonomy_merge.txt", "Merge well.\n")
+    assert project.plan() == {}
+    project.configure(lambda config: config["taxonomy"].update(engine="llm"))
+    assert project.plan() == {"taxonomy": 1, "semantics": 1, "encode": 1, **ONE_SYSTEM}
+
+
+def test_an_experiment_trains_what_is_new_in_it(project):
+    """A variant that is a system of the table already is not trained again."""
+    variants = {"full": {}, "pre_norm": {"settings": {"norm": "pre"}}}
+    tiny = {"system": {"model": "sasrec", "settings": {"dim": 16}}, "variants": variants}
+    project.configure(lambda config: config.update(experiments={"tiny": tiny}))
+    assert project.run() == {}
+    assert project.run("results/movie_book/tiny.tsv") == {"train": 2, "rank": 2, "compare": 1}
+    rows = [line.split("\t") for line in (project / "results/movie_book/tiny.tsv").read_text().splitlines()]
+    assert {row[5] for row in rows[1:]} == {"full", "pre_norm"}
+    assert {row[:2] == ["movie", "book"] for row in rows[1:]} == {True, False}
+
+
 def test_local_file(project):
     """One more line in one of the four files that a local release holds."""
     project.append(f"given/{REVIEWS}", json.dumps(REVIEW) + "\n")

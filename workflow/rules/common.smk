@@ -10,7 +10,27 @@ import sys
 from pathlib import Path
 
 SCENARIOS = config["scenarios"]
-SYSTEMS = config["train"]["systems"]
+COMPARED = config["train"]["systems"]  # the systems of metrics.tsv
+EXPERIMENTS = config["experiments"]
+SYSTEMS = dict(COMPARED)  # and the variants of experiments
+
+
+def variant_system(experiment, variant):
+    """The system that a variant of an experiment is: one that is there already, or a new one `<experiment>-<variant>`."""
+    base, change = EXPERIMENTS[experiment]["system"], EXPERIMENTS[experiment]["variants"][variant]
+    system = base | change | {"settings": base.get("settings", {}) | change.get("settings", {})}
+    told = lambda spec: {"settings": {}} | {name: value for name, value in spec.items() if name != "variant"}
+    for name, other in SYSTEMS.items():
+        if told(other) == told(system):
+            return name
+    name = f"{experiment}-{variant}"
+    SYSTEMS[name] = system | {"variant": variant}
+    return name
+
+
+VARIANTS = {
+    name: {variant: variant_system(name, variant) for variant in e["variants"]} for name, e in EXPERIMENTS.items()
+}
 
 
 wildcard_constraints:
@@ -18,6 +38,7 @@ wildcard_constraints:
     source="[a-z0-9]+",
     target="[a-z0-9]+",
     system="|".join(SYSTEMS),
+    experiment="|".join(EXPERIMENTS) or "none",
     seed=r"\d+",
     shard=r"\d+",
     shards=r"\d+",
@@ -166,9 +187,23 @@ def all_ranks(wc):
     return [
         f"results/{wc.scenario}/{source}_to_{target}/{system}/seed{seed}/ranks.parquet"
         for source, target in ((first, second), (second, first))
-        for system in SYSTEMS
+        for system in COMPARED
         for seed in seeds_of(system, wc.scenario)
     ]
+
+
+def variant_ranks(wc):
+    """By variant of an experiment the ranks of its seeds, in the directions that the experiment asks for."""
+    first, second = SCENARIOS[wc.scenario]["domains"]
+    pairs = [(first, second), (second, first)][: EXPERIMENTS[wc.experiment].get("directions", 2)]
+    return {
+        variant: [
+            f"results/{wc.scenario}/{source}_to_{target}/{system}/seed{seed}/ranks.parquet"
+            for source, target in pairs
+            for seed in seeds_of(system, wc.scenario)
+        ]
+        for variant, system in VARIANTS[wc.experiment].items()
+    }
 
 
 def folder(wc, output):
@@ -176,51 +211,15 @@ def folder(wc, output):
     return str(Path(output[0]).parent)
 
 
-def prompts(wc, *names):
-    """The prompt files of a stage where a language model is asked; a changed one makes its answers stale."""
-    asked = setting("semantics", "engine")(wc) == "llm"
-    return [f"{setting('llm', 'prompts')(wc)}/{name}.txt" for name in names] if asked else []
+def snippets(wc):
+    """The snippets of reviews, where items are told with them."""
+    return f"results/{wc.scenario}/semantics/snippets.parquet" if setting("semantics", "reviews")(wc) else []
 
 
-def recorded(wc):
-    """Files of answers that were recorded before."""
-    return setting("llm", "recorded")(wc) if setting("semantics", "engine")(wc) == "llm" else []
-
-
-def shards(wc):
-    """The answers of each shard, where the asking is shared out."""
-    count = setting("semantics", "shards")(wc) if setting("semantics", "engine")(wc) == "llm" else 1
-    folder = f"results/{wc.scenario}/semantics/shards"
-    return [f"{folder}/{shard}of{count}.parquet" for shard in range(1, count + 1)] if count > 1 else []
-
-
-def model_asked(wc, stage):
-    """The options that determine what a language model answers a stage; none where it is not asked."""
-    if setting(stage, "engine")(wc) != "llm":
-        return ""
-    told = {name: setting("llm", name)(wc) for name in ("model", "weights", "parameters", "token_limit")}
-    options = [f"--{name.replace('_', '-')} {quoted(value)}" for name, value in told.items() if value]
-    own = quoted(setting(stage, "llm")(wc))
-    return " ".join([*options, f"--method {setting(stage, 'method')(wc)} --llm {own}"])
-
-
-def how_asked(wc, input):
-    """The options of how answers are come by. They change no result, and as `input` is among what they come from,
-    Snakemake does not count them as a reason to run a job again."""
-    if setting("semantics", "engine")(wc) != "llm":
-        return ""
-    how = {name: setting("llm", name)(wc) for name in ("endpoint", "store", "running", "budget", "batch")}
-    how["price"] = setting("llm", "prices")(wc).get(setting("llm", "model")(wc))
-    how["prompts"] = setting("llm", "prompts")(wc)
-    options = [f"--{name} {quoted(value)}" for name, value in how.items() if value]
-    given = [*input.get("recorded", []), *input.get("shards", [])]
-    options += [f"--recorded {' '.join(map(quoted, given))}"] if given else []
-    return " ".join(options + [f"--{name}" for name in ("offline", "run-batch") if setting("llm", name)(wc)])
-
-
-def quoted(value):
-    """A setting as one word of a shell command; what is no text as JSON."""
-    return shlex.quote(value if isinstance(value, str) else json.dumps(value, sort_keys=True))
+def both_splits(wc):
+    """The splits of a scenario's two directions."""
+    first, second = SCENARIOS[wc.scenario]["domains"]
+    return [f"results/{wc.scenario}/{a}_to_{b}/split.parquet" for a, b in ((first, second), (second, first))]
 
 
 def cpus(wanted):

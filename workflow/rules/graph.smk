@@ -16,6 +16,9 @@ rule graph:
         multiext("results/{scenario}/{source}_to_{target}/graphs/source", ".bin", ".parquet"),
         multiext("results/{scenario}/{source}_to_{target}/graphs/target", ".bin", ".parquet"),
         multiext("results/{scenario}/{source}_to_{target}/graphs/mixed", ".bin", ".parquet"),
+        multiext("results/{scenario}/{source}_to_{target}/graphs/source", "_counted.parquet", "_sequence.parquet"),
+        multiext("results/{scenario}/{source}_to_{target}/graphs/target", "_counted.parquet", "_sequence.parquet"),
+        "results/{scenario}/{source}_to_{target}/graphs/mixed_sequence.parquet",
     log:
         "logs/{scenario}/{source}_to_{target}/graph.log",
     benchmark:

@@ -1,27 +1,42 @@
 """Item semantics: the shared categories, each item's text within its domain, and its place in the categories.
 
-REQUIRED  results/<scenario>/items.parquet, resources/taxonomies/<scenario>.json, with engine llm resources/prompts
-OUTPUTS   results/<scenario>/semantics/taxonomy.json, inner.parquet, agnostic.parquet, semantics.tsv
+REQUIRED  results/<scenario>/items.parquet; with taxonomy.engine file resources/taxonomies/<scenario>.json;
+          with engine llm, of either stage, resources/prompts; with semantics.reviews semantics/snippets.parquet
+OUTPUTS   results/<scenario>/semantics/taxonomy.json, taxonomy.tsv, inner.parquet, agnostic.parquet, semantics.tsv
 ON DEMAND results/<scenario>/semantics/price.txt: what asking would cost, before a request is sent
 """
 
 
 rule taxonomy:
-    """Checking the categories of {wildcards.scenario}."""
+    """The categories of {wildcards.scenario}, by engine {params.engine}."""
     input:
-        taxonomy=lambda wc: f"{setting('taxonomy', 'folder')(wc)}/{wc.scenario}.json",
+        given=lambda wc: [] if asks(wc, "taxonomy") else f"{setting('taxonomy', 'folder')(wc)}/{wc.scenario}.json",
+        catalogue=lambda wc: f"results/{wc.scenario}/items.parquet" if asks(wc, "taxonomy") else [],
+        prompts=lambda wc: prompts(
+            wc, "taxonomy", "taxonomy_propose", "taxonomy_merge", "taxonomy_revise", "structured"
+        ),
+        recorded=recorded("taxonomy"),
         code=code("semacdr.taxonomy"),
     output:
-        "results/{scenario}/semantics/taxonomy.json",
+        taxonomy="results/{scenario}/semantics/taxonomy.json",
+        tests=report(
+            "results/{scenario}/semantics/taxonomy.tsv", category="{scenario}", caption="../report/taxonomy.rst"
+        ),
     log:
         "logs/{scenario}/taxonomy.log",
     benchmark:
         "logs/benchmarks/{scenario}/taxonomy.tsv"
     conda:
-        "../../envs/data.yaml"
+        "../../envs/encode.yaml"
     threads: cpus(1)
+    params:
+        engine=setting("taxonomy", "engine"),
+        llm=taxonomy_asked,
+        given=taxonomy_given,
+        how=lambda wc, input: how_asked(wc, input, "taxonomy"),
     shell:
-        "python -m semacdr.taxonomy --taxonomy {input.taxonomy} --output {output} 2> {log}"
+        "python -m semacdr.taxonomy --engine {params.engine} {params.given} --output {output.taxonomy}"
+        " --report {output.tests} {params.llm} {params.how} 2> {log}"
 
 
 rule semantics:
@@ -29,8 +44,9 @@ rule semantics:
     input:
         catalogue="results/{scenario}/items.parquet",
         taxonomy="results/{scenario}/semantics/taxonomy.json",
-        prompts=lambda wc: prompts(wc, "inner", setting("semantics", "method")(wc)),
-        recorded=recorded,
+        prompts=lambda wc: prompts(wc, "semantics", "inner", setting("semantics", "method")(wc)),
+        recorded=recorded("semantics"),
+        snippets=snippets,
         shards=shards,
         code=code("semacdr.semantics"),
     output:
@@ -55,12 +71,15 @@ rule semantics:
         max_characters=setting("semantics", "max_characters"),
         max_subcategories=setting("semantics", "max_subcategories"),
         margin=setting("semantics", "margin"),
-        llm=lambda wc: model_asked(wc, "semantics"),
-        how=how_asked,
+        llm=lambda wc: model_asked(
+            wc, "semantics", method=setting("semantics", "method")(wc), llm=setting("semantics", "llm")(wc)
+        ),
+        how=lambda wc, input: how_asked(wc, input, "semantics"),
+        reviews=lambda wc, input: f"--snippets {input.snippets}" if input.snippets else "",
         goal=lambda wc, output: f"--output {Path(output[0]).parent}",
     shell:
         "python -m semacdr.semantics --items {input.catalogue} --taxonomy {input.taxonomy} --engine {params.engine}"
-        " --encoder {params.encoder} --max-characters {params.max_characters}"
+        " {params.reviews} --encoder {params.encoder} --max-characters {params.max_characters}"
         " --max-subcategories {params.max_subcategories} --margin {params.margin} --threads {params.threads}"
         " {params.llm} {params.how} {params.goal} 2> {log}"
 
@@ -69,8 +88,9 @@ use rule semantics as shard with:
     input:
         catalogue="results/{scenario}/items.parquet",
         taxonomy="results/{scenario}/semantics/taxonomy.json",
-        prompts=lambda wc: prompts(wc, "inner", setting("semantics", "method")(wc)),
-        recorded=recorded,
+        prompts=lambda wc: prompts(wc, "semantics", "inner", setting("semantics", "method")(wc)),
+        recorded=recorded("semantics"),
+        snippets=snippets,
         code=code("semacdr.semantics"),
     output:
         "results/{scenario}/semantics/shards/{shard}of{shards}.parquet",
@@ -86,8 +106,9 @@ use rule semantics as price with:
     input:
         catalogue="results/{scenario}/items.parquet",
         taxonomy="results/{scenario}/semantics/taxonomy.json",
-        prompts=lambda wc: prompts(wc, "inner", setting("semantics", "method")(wc)),
-        recorded=recorded,
+        prompts=lambda wc: prompts(wc, "semantics", "inner", setting("semantics", "method")(wc)),
+        recorded=recorded("semantics"),
+        snippets=snippets,
         code=code("semacdr.semantics"),
     output:
         "results/{scenario}/semantics/price.txt",

@@ -37,8 +37,11 @@ rule train:
         settings=lambda wc: json.dumps(SYSTEMS[wc.system].get("settings", {}), sort_keys=True),
         loss=lambda wc: f"--loss {training('loss')(wc)}" if training("loss")(wc) else "",
         max_length=training("max_length"),
+        visibility=training("visibility"),
         batch_size=training("batch_size"),
         negatives=training("negatives"),
+        shared_negatives=training("shared_negatives"),
+        calibration=training("calibration"),
         learning_rate=training("learning_rate"),
         semantic_learning_rate=training("semantic_learning_rate"),
         weight_decay=training("weight_decay"),
@@ -48,8 +51,9 @@ rule train:
     shell:
         "python -m semacdr.train --interactions {input.interactions} --items {input.catalogue} --split {input.split}"
         " {params.options} --model {params.model} --variant {params.variant} --settings '{params.settings}'"
-        " {params.loss} --max-length {params.max_length} --batch-size {params.batch_size}"
-        " --negatives {params.negatives} --learning-rate {params.learning_rate}"
+        " {params.loss} --max-length {params.max_length} --visibility {params.visibility} --batch-size {params.batch_size}"
+        " --negatives {params.negatives} --shared-negatives {params.shared_negatives}"
+        " --calibration {params.calibration} --learning-rate {params.learning_rate}"
         " --semantic-learning-rate {params.semantic_learning_rate} --weight-decay {params.weight_decay}"
         " --epochs {params.epochs} --patience {params.patience} --seed {wildcards.seed}"
         " --threads {params.threads} --output {params.folder} 2> {log}"

@@ -1,8 +1,22 @@
-"""Training negatives, drawn on the device: uniform over the target items outside the user's training history."""
+"""Training negatives, drawn on the device: of each step, outside the user's training history, or shared by a batch."""
 
 import torch
 
 from semacdr.data.history import History
+
+
+class SharedNegatives:
+    """Draws `count` items, uniformly from the target catalogue, that all steps of a batch share."""
+
+    def __init__(self, history: History, count: int, seed: int, device: torch.device) -> None:
+        self.items, self.count = len(history.target_items), count
+        self.generator = torch.Generator(device).manual_seed(seed)
+
+    def draw(self, users: torch.Tensor) -> torch.Tensor:
+        """(count,) int32, whoever the users are."""
+        return torch.randint(
+            self.items, (self.count,), generator=self.generator, device=users.device, dtype=torch.int32
+        )
 
 
 class NegativeSampler:

@@ -3,6 +3,9 @@
 A window ends just before its last positive p (an event index of `History`): the last training event, the validation
 event or the test event. It holds the last `max_length` target events before p, source events before p and events of
 both before p. Each target event but those before the window is one step, whose positive is the next target event.
+
+That is visibility `causal`. Under `all`, as much published code has it, the source window holds the user's last source
+events of all time and every step sees all of them: to measure what that leak is worth, and for nothing else.
 """
 
 from dataclasses import dataclass
@@ -10,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from semacdr.data.history import History
+from semacdr.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -40,18 +44,27 @@ class Windows:
     mixed_last: np.ndarray  # (target steps,) position in the mixed window of the event before the positive; or -1
 
 
-def make_windows(history: History, last_positive: np.ndarray, users: np.ndarray, max_length: int) -> Windows:
+VISIBILITIES = ("causal", "all")
+
+
+def make_windows(
+    history: History, last_positive: np.ndarray, users: np.ndarray, max_length: int, visibility: str = "causal"
+) -> Windows:
     """The windows of `users` (who have a target event before p) ending before the events `last_positive` (rows,)."""
+    if visibility not in VISIBILITIES:
+        raise UserError(f"visibility is one of {', '.join(VISIBILITIES)}, not '{visibility}'")
     begin = history.start[users]
     target_before = np.append(0, np.cumsum(history.is_target))  # target events before each event index
     source_before = np.arange(len(target_before)) - target_before
     positions = {True: np.flatnonzero(history.is_target), False: np.flatnonzero(~history.is_target)}
     target = _last(target_before[begin], target_before[last_positive], max_length)
-    source = _last(source_before[begin], source_before[last_positive], max_length)
+    end = history.start[users + 1] if visibility == "all" else last_positive
+    source = _last(source_before[begin], source_before[end], max_length)
     mixed = _last(begin, last_positive, max_length)
     steps = _flatten(*target)
     next_event = positions[True][steps + 1]  # of each step, the event that it predicts
     row = np.repeat(np.arange(len(users)), target[1] - target[0])
+    seen = source[1][row] if visibility == "all" else source_before[next_event]
     return Windows(
         users=users,
         target=Ragged(history.item[positions[True][steps]] - history.target_items.start, _offsets(*target)),
@@ -60,24 +73,24 @@ def make_windows(history: History, last_positive: np.ndarray, users: np.ndarray,
         ),
         mixed=Ragged(history.item[_flatten(*mixed)], _offsets(*mixed)),
         positives=history.item[next_event] - history.target_items.start,
-        source_visible=np.maximum(source_before[next_event] - source[0][row], 0),
+        source_visible=np.maximum(seen - source[0][row], 0),
         mixed_last=np.maximum(next_event - 1 - mixed[0][row], -1),
     )
 
 
-def training_windows(history: History, max_length: int) -> Windows:
+def training_windows(history: History, max_length: int, visibility: str = "causal") -> Windows:
     """Windows of the users with at least two training events in the target domain; p is the last of them."""
     target = np.flatnonzero(history.is_target)
     order = np.searchsorted(target, history.valid)  # the validation event's place among all target events
     enough = order - np.searchsorted(target, history.start[:-1]) >= 2
     users = np.flatnonzero(enough)
-    return make_windows(history, target[order[users] - 1], users, max_length)
+    return make_windows(history, target[order[users] - 1], users, max_length, visibility)
 
 
-def evaluation_windows(history: History, split: str, max_length: int) -> Windows:
+def evaluation_windows(history: History, split: str, max_length: int, visibility: str = "causal") -> Windows:
     """Windows of all users that end before the validation ('valid') or the test ('test') event."""
     last = {"valid": history.valid, "test": history.test}[split]
-    return make_windows(history, last, np.arange(history.users), max_length)
+    return make_windows(history, last, np.arange(history.users), max_length, visibility)
 
 
 def _last(first: np.ndarray, end: np.ndarray, limit: int) -> tuple[np.ndarray, np.ndarray]:

@@ -4,7 +4,9 @@
 the colour or size variant), timestamp (milliseconds). The format is seen from the fields of each line.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 import polars as pl
@@ -16,7 +18,12 @@ CHUNK = 500_000  # rows held as Python objects before they go into a polars fram
 EARLIEST, LATEST = 788_918_400, 4_102_444_800  # 1995, when the shop opened, and 2100: outside is not a review's time
 
 
-class _Line(msgspec.Struct):
+L = TypeVar("L", bound="Line")
+
+
+class Line(msgspec.Struct):
+    """What of a line says which event it is."""
+
     reviewerID: str = ""
     user_id: str = ""
     asin: str = ""
@@ -27,12 +34,24 @@ class _Line(msgspec.Struct):
 
 def read_reviews(path: Path) -> tuple[pl.DataFrame, Tally]:
     """All usable reviews of a file (columns user_id, item_id, timestamp in seconds), and the tally of its lines."""
-    tally, decode = Tally(path), msgspec.json.Decoder(_Line).decode
-    frames, rows = [], []
-    for number, line in read_lines(path):
+    tally, frames, rows = Tally(path), [], []
+    for event, _ in usable(path, tally, Line):
+        rows.append(event)
+        if len(rows) == CHUNK:
+            frames.append(pl.DataFrame(rows, schema=SCHEMA, orient="row"))
+            rows.clear()
+    frames.append(pl.DataFrame(rows, schema=SCHEMA, orient="row"))
+    return pl.concat(frames), tally
+
+
+def usable(path: Path, tally: Tally, kind: type[L]) -> Iterator[tuple[tuple[str, str, int], L]]:
+    """Event (user_id, item_id, timestamp in seconds) and line of each usable review; the others go into the tally."""
+    decode = msgspec.json.Decoder(kind).decode
+    for number, text in read_lines(path):
         tally.lines = number
         try:
-            rows.append(_event(decode(line)))
+            line = decode(text)
+            event = _event(line)
         except Malformed as error:
             tally.add(number, error)
         except msgspec.ValidationError as error:
@@ -42,15 +61,12 @@ def read_reviews(path: Path) -> tuple[pl.DataFrame, Tally]:
         except RecursionError as error:
             tally.add(number, Malformed("nested too deeply", str(error)))
         except msgspec.DecodeError as error:
-            tally.add(number, Malformed("not JSON" if line.strip() else "blank", str(error)))
-        if len(rows) == CHUNK:
-            frames.append(pl.DataFrame(rows, schema=SCHEMA, orient="row"))
-            rows.clear()
-    frames.append(pl.DataFrame(rows, schema=SCHEMA, orient="row"))
-    return pl.concat(frames), tally
+            tally.add(number, Malformed("not JSON" if text.strip() else "blank", str(error)))
+        else:
+            yield event, line
 
 
-def _event(line: _Line) -> tuple[str, str, int]:
+def _event(line: Line) -> tuple[str, str, int]:
     user, item = line.reviewerID or line.user_id, line.parent_asin or line.asin
     if not user:
         raise Malformed("no user", "neither reviewerID nor user_id")

@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from semacdr.taxonomy import Category
+from semacdr.categories import Category
 from semacdr.text_encoder import TextEncoder
 
 
@@ -17,6 +17,7 @@ def compose(item: dict, max_characters: int) -> str:
     """The inner-domain text of an item's row: what its domain says of it, at most `max_characters` long."""
     title = item["title"] or f"untitled {item['domain']}"
     parts = [title, f"by {item['brand']}" if item["brand"] else "", ", ".join(item["categories"]), item["description"]]
+    parts.append(item.get("reviews", ""))
     text = ". ".join(part for part in (part.rstrip(". ") for part in parts) if part)
     return text if len(text) <= max_characters else text[: max_characters - 1].rsplit(" ", 1)[0] + "…"
 
@@ -29,11 +30,15 @@ def calibrated(vectors: np.ndarray, options: np.ndarray, domain: np.ndarray) -> 
     return scores
 
 
-def choose(scores: np.ndarray, most: int, margin: float) -> np.ndarray:
-    """(items, options) bool: each item's best option, and up to `most` in all that are within `margin` of the best."""
-    best = scores.max(1, keepdims=True)
-    place = np.argsort(np.argsort(-scores, axis=1, kind="stable"), axis=1)
-    return (place == 0) | ((place < most) & (scores >= best - margin))
+def choose(scores: np.ndarray, most: int, margin: float) -> tuple[list[int], list[int]]:
+    """Item and option of each assignment from (items, options) scores: an item's best option first, then others.
+
+    Up to `most` options of an item are taken, those within `margin` of its best; of equal ones the earlier.
+    """
+    order = np.argsort(-scores, axis=1, kind="stable")[:, :most]
+    taken = np.take_along_axis(scores, order, axis=1)
+    item, place = np.nonzero(taken >= taken[:, :1] - margin)
+    return item.tolist(), order[item, place].tolist()
 
 
 class EncoderEngine:
@@ -56,9 +61,8 @@ class EncoderEngine:
         return self.encoder.encode(self.texts)
 
     def file(self, category: Category) -> list[tuple[int, str]]:
-        """Item and subcategory of each assignment in a category, in the items' order."""
+        """Item and subcategory of each assignment in a category, in the items' order, the best of an item first."""
         options = self.encoder.encode([f"{name}: {text}" if text else name for name, text in category.subcategories])
         scores = calibrated(self.vectors, options, self.domain)
-        item, option = np.nonzero(choose(scores, self.most, self.margin))
         names = [name for name, _ in category.subcategories]
-        return [(i, names[o]) for i, o in zip(item.tolist(), option.tolist(), strict=True)]
+        return [(item, names[o]) for item, o in zip(*choose(scores, self.most, self.margin), strict=True)]

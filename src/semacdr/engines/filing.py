@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import Field, ValidationError, create_model
+from pydantic import BaseModel, Field, ValidationError, create_model
 
+from semacdr.categories import Category
 from semacdr.errors import UserError
 from semacdr.llm.requests import Answer
-from semacdr.taxonomy import Category
 
 MOST_OPTIONS = 20  # an endpoint tells the log-probabilities of 20 tokens
 
@@ -86,15 +86,20 @@ def reader(categories: Sequence[Category], most: int) -> Callable[[Answer], tupl
     model = create_model("Filing", __config__={"extra": "forbid"}, **fields)
 
     def read(answer: Answer) -> tuple[list[list[str]] | None, str]:
-        if answer.refusal or answer.finish == "content_filter":
-            return None, "refused"
-        if not answer.text:
-            return None, "empty"
-        try:
-            filed = model.model_validate_json(answer.text)
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            return None, f"off the schema: {'.'.join(map(str, first['loc']))} {first['msg']}".replace("\n", " ")
-        return [list(dict.fromkeys(getattr(filed, name)))[:most] for name in fields], ""
+        filed, why = parsed(answer, model)
+        return filed and [list(dict.fromkeys(getattr(filed, name)))[:most] for name in fields], why
 
     return read
+
+
+def parsed(answer: Answer, model: type[BaseModel]) -> tuple[Any, str]:
+    """The answer's JSON object as `model`, or None and why it does not conform."""
+    if answer.refusal or answer.finish == "content_filter":
+        return None, "refused"
+    if not answer.text:
+        return None, "empty"
+    try:
+        return model.model_validate_json(answer.text), ""
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        return None, f"off the schema: {'.'.join(map(str, first['loc']))} {first['msg']}".replace("\n", " ")

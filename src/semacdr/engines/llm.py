@@ -4,23 +4,26 @@ What it answers is judged; what does not conform is asked again with another see
 then is left to the caller, with the reason.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
-from typing import Any
+from functools import lru_cache
 
 import numpy as np
 
+from semacdr.categories import Category
 from semacdr.engines import filing
 from semacdr.engines.encoder import choose
 from semacdr.engines.quality import outliers, prose
 from semacdr.llm.asker import Asker
+from semacdr.llm.attempts import Reasons, until_good
 from semacdr.llm.prompts import Prompt, describe
-from semacdr.llm.requests import Answer, Asking, Request
-from semacdr.taxonomy import Category
+from semacdr.llm.requests import Asking, Request
 
-Judged = tuple[Any, str]  # what an answer is worth, or None and why not
-Reasons = dict[int, str]  # of what failed, by index
+NAMES = {  # of the prompts, and what each may ask for
+    "inner": {"domain", "item", "words"},
+    "letters": {"domain", "item", "category", "question", "options"},
+    "structured": {"domain", "item", "categories", "most"},
+}
 Filed = list[
     tuple[list[tuple[int, str, int]], Reasons]
 ]  # a category each: (item, subcategory, attempt) rows, failed items
@@ -52,39 +55,6 @@ class Engine:
     def __post_init__(self) -> None:
         self.known = lru_cache(16)(lambda index: describe(self.items[index], self.settings.max_characters))
 
-    def until_good(
-        self,
-        indices: Iterable[int],
-        build: Callable[[int, int], Request],
-        judge: Callable[[int, Answer], Judged],
-        sift: Callable[[dict[int, Any]], Reasons] | None = None,
-    ) -> tuple[dict[int, Any], dict[int, int], Reasons]:
-        """By index: what the first good answer is worth, and at which attempt it came; and why others have none.
-
-        `build(index, attempt)` makes the request; `sift` may throw out of all that is good so far.
-        """
-        pending, good, attempts, reasons = indices, {}, {}, {}
-        for attempt in range(self.settings.tries):
-            bad = []
-            for index, answer in self.asker.answers(pending, partial(build, attempt=attempt)):
-                if isinstance(answer, str):  # none came, however often it was asked: another seed would not help
-                    reasons[index] = answer
-                    continue
-                value, why = judge(index, answer)
-                if value is None:
-                    reasons[index] = why
-                    bad.append(index)
-                else:
-                    good[index], attempts[index] = value, attempt
-            for index, why in (sift(good) if sift else {}).items():
-                reasons[index] = why
-                bad.append(index)
-                del good[index], attempts[index]
-            pending = sorted(bad)
-            if not pending:
-                break
-        return good, attempts, {index: why for index, why in reasons.items() if index not in good}
-
     def describe(self, prompt: Prompt, sifted: bool = True) -> tuple[dict[int, str], dict[int, int], Reasons]:
         """The inner-domain descriptions by item, the attempts they came at, and why others have none.
 
@@ -109,8 +79,13 @@ class Engine:
                 found |= outliers(texts, self.known, settings.max_loop, settings.max_rare)
             return found
 
-        return self.until_good(
-            range(len(self.items)), build, lambda _, answer: prose(answer, settings.max_words), sift if sifted else None
+        return until_good(
+            self.asker,
+            self.settings.tries,
+            range(len(self.items)),
+            build,
+            lambda _, answer: prose(answer, settings.max_words),
+            sift if sifted else None,
         )
 
     def file(self, method: str, prompt: Prompt, categories: Sequence[Category]) -> Filed:
@@ -128,7 +103,9 @@ class Engine:
             what = f"{category.name} of {item['item_id']}"
             return self.asking.request(what, messages, attempt, 1, logprobs=True, top_logprobs=20)
 
-        good, attempts, reasons = self.until_good(
+        good, attempts, reasons = until_good(
+            self.asker,
+            self.settings.tries,
             range(len(self.items) * width),
             build,
             lambda index, answer: filing.letter_scores(answer, len(categories[index % width].subcategories)),
@@ -137,9 +114,9 @@ class Engine:
         for place, category in enumerate(categories):
             found = [index for index in range(place, len(self.items) * width, width) if index in good]
             scores = filing.calibrated(np.array([good[index] for index in found]), self.settings.calibration)
-            item, option = np.nonzero(choose(scores, self.settings.max_subcategories, self.settings.margin))
+            chosen = zip(*choose(scores, self.settings.max_subcategories, self.settings.margin), strict=True)
             names = [name for name, _ in category.subcategories]
-            rows = [(found[i] // width, names[o], attempts[found[i]]) for i, o in zip(item, option, strict=True)]
+            rows = [(found[i] // width, names[o], attempts[found[i]]) for i, o in chosen]
             filed.append((rows, {i // width: why for i, why in reasons.items() if i % width == place}))
         return filed
 
@@ -155,7 +132,9 @@ class Engine:
             what = f"the categories of {item['item_id']}"
             return self.asking.request(what, messages, attempt, limit, response_format=schema)
 
-        good, attempts, reasons = self.until_good(range(len(self.items)), build, lambda _, answer: read(answer))
+        good, attempts, reasons = until_good(
+            self.asker, self.settings.tries, range(len(self.items)), build, lambda _, answer: read(answer)
+        )
         return [
             ([(item, name, attempts[item]) for item in sorted(good) for name in good[item][place]], reasons)
             for place in range(len(categories))

@@ -39,10 +39,11 @@ class Asker:
     quote: Quote = field(default_factory=Quote)
     used: list[bytes] = field(default_factory=list)  # keys of all answers that were given
 
-    def answers(self, indices: Iterable[int], build: Build) -> Iterator[tuple[int, Answer | str]]:
+    def answers(self, indices: Iterable[int], build: Build, again: bool = False) -> Iterator[tuple[int, Answer | str]]:
         """For each index the answer to `build(index)`, or why there is none; those that the store holds come first.
 
-        A UserError offline where an answer is missing, and where asking makes no sense to go on with.
+        A UserError offline where an answer is missing, unless it is asked for `again` because one before was not good;
+        and where it makes no sense to go on asking.
         """
         missing, hits = [], 0
         for some in batched(indices, CHUNK):
@@ -60,7 +61,9 @@ class Asker:
                     yield index, answer
         self.quote.stored += hits
         self.quote.requests += hits + len(missing)
-        if missing:
+        if missing and again and self.offline:
+            yield from ((index, "not good, and offline it is not asked again") for index in missing)
+        elif missing:
             failed = self._count(missing, build) if self.dry else self._ask(missing, build, hits)
             for some in batched(missing, CHUNK):
                 keys = [build(index).key for index in some]
@@ -69,9 +72,14 @@ class Asker:
                 for index, key in zip(some, keys, strict=True):
                     yield index, known.get(key) or failed[key]
 
+    @property
+    def offline(self) -> bool:
+        """Whether nothing can be asked."""
+        return self.endpoint is None and self.batch is None and not self.dry
+
     def _ask(self, missing: list[int], build: Build, hits: int) -> dict[bytes, str]:
         """Ask for all that is missing; by key, why some have no answer."""
-        if self.endpoint is None and self.batch is None:
+        if self.offline:
             first = build(missing[0]).what
             raise UserError(
                 f"offline: the store {self.store.path} lacks {len(missing):,} answers, the first for {first}. Either "
@@ -81,9 +89,8 @@ class Asker:
         log.info("%s answers are in the store, %s are asked", f"{hits:,}", f"{len(missing):,}")
         distinct = self._distinct(missing, build)
         if self.batch:
-            run = BatchRun(self.endpoint, self.bill, self._heard, self.batch)
-        else:
-            run = Run(self.endpoint, self.bill, self._heard, len(missing) + hits, hits)
+            return BatchRun(self.endpoint, self.bill, self.store.put, self.batch).run(distinct)
+        run = Run(self.endpoint, self.bill, self._heard, len(missing) + hits, hits)
         return {request.key: why for request, why in run.run(distinct)}
 
     def _count(self, missing: list[int], build: Build) -> dict[bytes, str]:

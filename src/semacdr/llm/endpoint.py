@@ -39,6 +39,7 @@ class Endpoint:
     tokens_per_minute: float | None = None
     timeout: float = 120.0  # seconds for one try, whole: a server that trickles is cut off too
     retries: int = 4  # the client's own, with its back-off, at 408, 409, 429, 5xx and lost connections
+    queued_tokens: int | None = None  # of prompts, that its Batch API lets wait at once, by the account's tier
     rounds: int = 3  # how often a request that failed in spite of them is asked again, after all others
 
     def key(self) -> str:

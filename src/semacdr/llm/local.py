@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -46,37 +47,46 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+@dataclass(frozen=True)
+class Server:
+    """How a server runs."""
+
+    threads: int = 0  # 0: all CPUs
+    slots: int = 1  # requests at once; several make descriptions faster, not letters
+    context: int = 4096  # tokens of a request and its answer
+
+
 @contextlib.contextmanager
-def serving(gguf: Path, threads: int | None = None, slots: int = 1, context: int = 4096) -> Iterator[str]:
-    """The base URL of a server of `gguf`: `slots` requests at once of `context` tokens each. It ends with the block."""
+def serving(gguf: Path, server: Server) -> Iterator[str]:
+    """The base URL of a server of `gguf`, which ends with the block."""
     if not find_spec("xllamacpp"):
         raise UserError("a local model needs xllamacpp: pip install -c constraints.txt -e .[local-llm]")
-    command = [sys.executable, "-m", "semacdr.llm.local", str(gguf), "--slots", str(slots), "--context", str(context)]
-    command += ["--threads", str(threads or available_cpus())]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as server:
+    settings = asdict(replace(server, threads=server.threads or available_cpus()))
+    options = [word for name, value in settings.items() for word in (f"--{name}", str(value))]
+    command = [sys.executable, "-m", "semacdr.llm.local", str(gguf), *options]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         try:
-            line = server.stdout.readline()
+            line = process.stdout.readline()
             if not line:
-                raise UserError(f"{gguf}: the local server did not start: {server.stderr.read().decode()[-2000:]}")
-            threading.Thread(target=server.stderr.read, daemon=True).start()  # a full pipe would stop it
+                raise UserError(f"{gguf}: the local server did not start: {process.stderr.read().decode()[-2000:]}")
+            threading.Thread(target=process.stderr.read, daemon=True).start()  # a full pipe would stop it
             url = json.loads(line)["url"]
             log.info("serving %s at %s", gguf.name, url)
             yield f"{url}/v1"
         finally:
-            server.stdin.close()
+            process.stdin.close()
             try:
-                server.wait(10)
+                process.wait(10)
             except subprocess.TimeoutExpired:
-                server.kill()
+                process.kill()
 
 
 def serve(argv: list[str] | None = None) -> None:
     """Be the server, until standard input ends."""
     cli = argparse.ArgumentParser(description=__doc__)
     cli.add_argument("gguf")
-    cli.add_argument("--threads", type=int, default=1)
-    cli.add_argument("--slots", type=int, default=1)
-    cli.add_argument("--context", type=int, default=4096)
+    for field in fields(Server):
+        cli.add_argument(f"--{field.name}", type=int, default=field.default)
     args = cli.parse_args(argv)
     import xllamacpp
 

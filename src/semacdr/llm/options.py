@@ -39,7 +39,9 @@ def add_options(cli: argparse.ArgumentParser) -> None:
         "--budget", type=float, help="dollars that the answers of this job may cost, those in the store too"
     )
     how.add_argument("--dry-run", action="store_true", help="ask nothing: print what asking would cost, write nothing")
-    how.add_argument("--local-threads", type=int, help="of a local model; default: all CPUs")
+    how.add_argument(
+        "--local", type=as_json, default={}, help="JSON: threads, slots, context of a local model's server"
+    )
 
 
 def running_defaults() -> dict:
@@ -77,10 +79,12 @@ def asking(args: argparse.Namespace) -> Asking:
 
 
 @contextlib.contextmanager
-def asker(args: argparse.Namespace) -> Iterator[Asker]:
-    """The asker that the options describe; a local server runs while the block does."""
+def asker(args: argparse.Namespace, context: int = 4096) -> Iterator[Asker]:
+    """The asker that the options describe; a local server runs while the block does, by default of `context` tokens."""
     if not args.store:
         raise UserError("engine llm needs --store (llm.store)")
+    if args.run_batch and not args.batch:
+        raise UserError("--run-batch needs --batch (llm.batch), the folder for its files")
     price = resolve(Price, args.price, "llm.prices") if args.price else None
     if price and args.batch:
         price = replace(price, discount=0.5)
@@ -96,8 +100,9 @@ def asker(args: argparse.Namespace) -> Iterator[Asker]:
             endpoint = resolve(Endpoint, args.running | {"url": url}, "llm.running")
             if url.startswith(LOCAL):
                 gguf = local.weights_file(url.removeprefix(LOCAL))
-                url = stack.enter_context(local.serving(gguf, args.local_threads))
-                endpoint = replace(endpoint, url=url, concurrency=1)
+                server = resolve(local.Server, {"context": context} | args.local, "llm.local")
+                url = stack.enter_context(local.serving(gguf, server))
+                endpoint = replace(endpoint, url=url, concurrency=server.slots)
             endpoint.key()  # missing: better said now than after an hour of preparation
         yield Asker(store, endpoint, Bill(price, args.budget), None if args.offline else args.batch, args.dry_run)
 

@@ -5,6 +5,7 @@ share a store on one machine's disk (not on a network file system: give each its
 the last second.
 """
 
+import contextlib
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -47,79 +48,98 @@ class AnswerStore:
             self.db.execute("PRAGMA synchronous=NORMAL")
             self.db.execute("PRAGMA wal_autocheckpoint=0")  # by time instead, see put
             self.db.execute(_SCHEMA)
+            self.db.execute(f"SELECT {', '.join(_COLUMNS)} FROM answers LIMIT 0")  # of another program's database?
         except (OSError, sqlite3.Error) as error:
             raise UserError(f"{path}: cannot be opened as a store of answers: {error}") from error
         self.synced = time.monotonic()
         self.decode = msgspec.json.Decoder(Answer).decode
 
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        """A UserError where the file is damaged, the disk full, or the store held by others for minutes."""
+        try:
+            yield
+        except (sqlite3.Error, msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise UserError(f"{self.path}: {error}; `python -m semacdr.answers check` looks for damage") from error
+
     def get(self, keys: Sequence[bytes]) -> dict[bytes, Answer]:
         """The answers of those keys that have one."""
         found = {}
-        for some in batched(keys, 500):
-            marks = ",".join("?" * len(some))
-            rows = self.db.execute(f"SELECT key, answer FROM answers WHERE key IN ({marks})", some)
-            found |= {key: self.decode(answer) for key, answer in rows}
+        with self._told():
+            for some in batched(keys, 500):
+                marks = ",".join("?" * len(some))
+                rows = self.db.execute(f"SELECT key, answer FROM answers WHERE key IN ({marks})", some)
+                found |= {key: self.decode(answer) for key, answer in rows}
         return found
 
-    def put(self, key: bytes, model: str, weights: str, answer: Answer) -> None:
-        """Keep an answer; it is safe from a kill when this returns."""
-        self.db.execute(_PUT, (key, model, weights, int(time.time()), msgspec.json.encode(answer)))
-        if time.monotonic() - self.synced > 1.0:
-            self.synced = time.monotonic()
-            self.db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+    def put(self, key: bytes, model: str, weights: str, answer: Answer) -> bool:
+        """Keep an answer, unless there is one: False then. It is safe from a kill when this returns."""
+        row = (key, model, weights, int(time.time()), msgspec.json.encode(answer))
+        with self._told():
+            new = self.db.execute(_PUT, row).rowcount == 1
+            if time.monotonic() - self.synced > 1.0:
+                self.synced = time.monotonic()
+                self.db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        return new
 
     def add(self, rows: Iterable[tuple]) -> int:
         """Add (key, model, weights, created, answer as JSON) rows, in one transaction; how many were new."""
         before = self.db.total_changes
-        self.db.execute("BEGIN IMMEDIATE")
-        try:
-            self.db.executemany(_PUT, rows)
-        except BaseException:
-            self.db.execute("ROLLBACK")
-            raise
-        self.db.execute("COMMIT")
+        with self._told():
+            self.db.execute("BEGIN IMMEDIATE")
+            try:
+                self.db.executemany(_PUT, rows)
+            except BaseException:
+                self.db.execute("ROLLBACK")
+                raise
+            self.db.execute("COMMIT")
         return self.db.total_changes - before
 
     def rows(self, model: str | None = None) -> Iterator[tuple]:
         """All rows by key, or those of a model."""
         where, given = ("WHERE model = ?", (model,)) if model else ("", ())
-        return self.db.execute(f"SELECT {', '.join(_COLUMNS)} FROM answers {where} ORDER BY key", given)
+        with self._told():
+            yield from self.db.execute(f"SELECT {', '.join(_COLUMNS)} FROM answers {where} ORDER BY key", given)
 
     def some(self, keys: Iterable[bytes]) -> Iterator[tuple]:
         """The rows of these keys, by key."""
-        for part in batched(sorted(set(keys)), 500):
-            marks = ",".join("?" * len(part))
-            yield from self.db.execute(
-                f"SELECT {', '.join(_COLUMNS)} FROM answers WHERE key IN ({marks}) ORDER BY key", part
-            )
+        columns = ", ".join(_COLUMNS)
+        with self._told():
+            for part in batched(sorted(set(keys)), 500):
+                marks = ",".join("?" * len(part))
+                yield from self.db.execute(f"SELECT {columns} FROM answers WHERE key IN ({marks}) ORDER BY key", part)
 
     def models(self) -> list[dict]:
         """For each model and weights: answers, tokens, first and last time."""
-        total = "SUM(json_extract(answer, '$.{}'))"
+        total = "COALESCE(SUM(json_extract(answer, '$.{}')), 0)"
         query = (
             f"SELECT model, weights, COUNT(*), {total.format('prompt_tokens')}, {total.format('completion_tokens')},"
             " MIN(created), MAX(created) FROM (SELECT *, CAST(answer AS TEXT) AS answer FROM answers)"
             " GROUP BY model, weights ORDER BY model, weights"
         )
         names = ("model", "weights", "answers", "prompt_tokens", "completion_tokens", "first", "last")
-        return [dict(zip(names, (value or 0 for value in row), strict=True)) for row in self.db.execute(query)]
+        with self._told():
+            return [dict(zip(names, row, strict=True)) for row in self.db.execute(query)]
 
     def check(self) -> list[str]:
         """What is wrong with the store: damage of the file, answers that cannot be read. Empty where all is well."""
+        wrong = []
         try:
-            wrong = [row[0] for row in self.db.execute("PRAGMA integrity_check") if row[0] != "ok"]
+            wrong += [row[0] for row in self.db.execute("PRAGMA integrity_check") if row[0] != "ok"]
             for key, *_, answer in self.rows():
                 try:
                     self.decode(answer)
                 except msgspec.DecodeError as error:
                     wrong.append(f"answer {key.hex()}: {error}")
-        except sqlite3.DatabaseError as error:
-            wrong = [str(error)]
+        except (sqlite3.DatabaseError, UserError) as error:
+            wrong.append(str(error))
         return wrong
 
     def close(self) -> None:
         """Write all into the one file, as far as other processes let it, and close it."""
-        self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        with contextlib.suppress(sqlite3.Error):  # what was put is safe without it
+            self.db.execute("PRAGMA busy_timeout=1000")
+            self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self.db.close()
 
     def __enter__(self) -> "AnswerStore":
@@ -137,7 +157,7 @@ def export_answers(rows: Iterable[tuple], path: Path) -> int:
     with pq.ParquetWriter(path, schema, compression="zstd", compression_level=19) as writer:
         for some in batched(rows, 20_000):
             columns = list(zip(*some, strict=True))
-            columns[-1] = [bytes(answer).decode() for answer in columns[-1]]
+            columns[-1] = [bytes(answer).decode("utf-8", "replace") for answer in columns[-1]]
             writer.write_table(pa.table([pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)], schema))
             count += len(some)
     return count
@@ -152,8 +172,19 @@ def import_answers(store: AnswerStore, path: Path) -> int:
             for batch in table.to_batches(max_chunksize=20_000)
             for key, model, weights, created, answer in zip(*(c.to_pylist() for c in batch.columns), strict=True)
         )
-        return store.add(rows)
+        return store.add(_readable(rows, path))
     if not path.exists():
         raise UserError(f"{path}: no such store of answers")
     with AnswerStore(path) as other:
-        return store.add(other.rows())
+        return store.add(_readable(other.rows(), path))
+
+
+def _readable(rows: Iterable[tuple], path: Path) -> Iterator[tuple]:
+    """The rows; a UserError where one holds no answer, before it can spoil a store."""
+    decode = msgspec.json.Decoder(Answer).decode
+    for row in rows:
+        try:
+            decode(row[-1])
+        except msgspec.DecodeError as error:
+            raise UserError(f"{path}: answer {row[0].hex()} cannot be read: {error}; nothing was imported") from error
+        yield row

@@ -8,6 +8,7 @@ from torch import nn
 
 from semacdr.batching.batches import Sequence
 from semacdr.batching.layout import Layout
+from semacdr.errors import UserError
 
 
 def dropout(x: torch.Tensor, rate: float) -> torch.Tensor:
@@ -38,13 +39,19 @@ def attend_self(joint: torch.Tensor, layout: Layout, rate: float) -> torch.Tenso
 
 
 def attend_across(
-    query: torch.Tensor, joint: torch.Tensor, visible: torch.Tensor, null: torch.Tensor, layout: Layout, rate: float
+    query: torch.Tensor,
+    joint: torch.Tensor,
+    visible: torch.Tensor,
+    null: torch.Tensor | None,
+    layout: Layout,
+    rate: float,
 ) -> torch.Tensor:
     """Single-head attention (N_q, d) of packed queries (N_q, d) over packed keys and values, `joint` (N_k, 2d).
 
     A query sees the first `visible` (N_q,) keys of its row, and before them the `null` key and value (2d,), so that no
-    softmax is over nothing.
+    softmax is over nothing. Without `null` a query that sees nothing gets zeros.
     """
+    null_is_there, null = null is not None, joint.new_zeros(joint.shape[1]) if null is None else null
     results = []
     joint = torch.cat([null[None], joint])
     queries = F.embedding(layout.query, query).split([b * lq for b, lq, _ in layout.shapes])
@@ -54,7 +61,11 @@ def attend_across(
         part = torch.cat([null.expand(b, 1, -1), part.view(b, lk, joint.shape[1])], 1)
         key, value = part.chunk(2, -1)
         place = torch.arange(lk + 1, device=joint.device)
-        results.append(_weighted(q.view(b, lq, -1), key, value, place > limit.view(b, lq, 1), rate))
+        limit = limit.view(b, lq, 1)
+        hidden = place > limit
+        if not null_is_there:  # seen by those alone who see nothing else: its value is zero
+            hidden = hidden | ((place == 0) & (limit > 0))
+        results.append(_weighted(q.view(b, lq, -1), key, value, hidden, rate))
     return _packed(results, layout, query.shape[1])
 
 
@@ -70,11 +81,21 @@ def _packed(results: list[torch.Tensor], layout: Layout, dim: int) -> torch.Tens
     return F.embedding(layout.restore, torch.cat([result.flatten(0, 1) for result in results]))
 
 
-class Block(nn.Module):
-    """A SASRec block (Kang & McAuley 2018, section III-B): only the query is normalised, the residual is that query."""
+NORMS = ("original", "pre", "post")
 
-    def __init__(self, dim: int, rate: float) -> None:
+
+class Block(nn.Module):
+    """Self-attention and a feed-forward part, each with its residual; `norm` says where they are normalised.
+
+    original: SASRec's code (Kang & McAuley 2018, section III-B): the query alone is, and it is the residual too.
+    pre: what goes into each part is, the residual is not. post: what comes out of each residual sum is.
+    """
+
+    def __init__(self, dim: int, rate: float, norm: str = "original") -> None:
         super().__init__()
+        if norm not in NORMS:
+            raise UserError(f"a Transformer block's norm is one of {', '.join(NORMS)}, not '{norm}'")
+        self.norm = norm
         self.attention_norm, self.forward_norm = nn.LayerNorm(dim, eps=1e-8), nn.LayerNorm(dim, eps=1e-8)
         self.query, self.key_value = nn.Linear(dim, dim), nn.Linear(dim, 2 * dim)
         self.inner, self.outer = nn.Linear(dim, dim), nn.Linear(dim, dim)
@@ -83,10 +104,18 @@ class Block(nn.Module):
     def forward(self, x: torch.Tensor, layout: Layout) -> torch.Tensor:
         """(N, d) from (N, d)."""
         rate = self.rate if self.training else 0.0
-        q = self.attention_norm(x)
-        x = q + attend_self(torch.cat([self.query(q), self.key_value(x)], -1), layout, rate)
-        y = self.forward_norm(x)
-        return y + dropout(self.outer(dropout(F.relu(self.inner(y)), rate)), rate)
+        normed = x if self.norm == "post" else self.attention_norm(x)
+        keys = normed if self.norm == "pre" else x
+        attended = attend_self(torch.cat([self.query(normed), self.key_value(keys)], -1), layout, rate)
+        if self.norm == "post":
+            x = self.attention_norm(x + attended)
+            return self.forward_norm(x + self._forward(x, rate))
+        x = (normed if self.norm == "original" else x) + attended
+        normed = self.forward_norm(x)
+        return (normed if self.norm == "original" else x) + self._forward(normed, rate)
+
+    def _forward(self, x: torch.Tensor, rate: float) -> torch.Tensor:
+        return dropout(self.outer(dropout(F.relu(self.inner(x)), rate)), rate)
 
 
 class Encoder(nn.Module):
@@ -95,10 +124,10 @@ class Encoder(nn.Module):
     Positions count from the start of the window, so that what comes later in a sequence changes nothing before it.
     """
 
-    def __init__(self, dim: int, max_length: int, blocks: int, rate: float) -> None:
+    def __init__(self, dim: int, max_length: int, blocks: int, rate: float, norm: str = "original") -> None:
         super().__init__()
         self.positions = nn.Embedding(max_length, dim)
-        self.blocks = nn.ModuleList(Block(dim, rate) for _ in range(blocks))
+        self.blocks = nn.ModuleList(Block(dim, rate, norm) for _ in range(blocks))
         self.norm = nn.LayerNorm(dim, eps=1e-8)
         self.rate = rate
 
@@ -138,7 +167,11 @@ class GraphConvolution(nn.Module):
 
     def forward(self, adjacency: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
         """(nodes, d) from (nodes, d)."""
-        return F.leaky_relu(self.linear(propagate(adjacency, x)), self.slope)
+        return self.transform(propagate(adjacency, x))
+
+    def transform(self, neighbours: torch.Tensor) -> torch.Tensor:
+        """What follows propagation: LeakyReLU(A X W + b) from A X."""
+        return F.leaky_relu(self.linear(neighbours), self.slope)
 
 
 def initialise(module: nn.Module) -> None:

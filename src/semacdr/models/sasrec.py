@@ -26,6 +26,7 @@ class Settings:
     dim: int = 64
     blocks: int = 2
     dropout: float = 0.5
+    norm: str = "original"  # of the Transformer blocks: original, pre or post (semacdr.models.layers.Block)
 
 
 class Model(base.Model):
@@ -34,7 +35,7 @@ class Model(base.Model):
     def __init__(self, problem: base.Problem, settings: Settings) -> None:
         super().__init__()
         self.items = nn.Embedding(len(problem.history.target_items), settings.dim)
-        self.encoder = Encoder(settings.dim, problem.max_length, settings.blocks, settings.dropout)
+        self.encoder = Encoder(settings.dim, problem.max_length, settings.blocks, settings.dropout, settings.norm)
         initialise(self)
 
     def states(self, prepared: None, batch: Batch) -> torch.Tensor:

@@ -5,6 +5,7 @@ paper's prose supports best. Open points are settings, the paper's ablations too
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
@@ -14,8 +15,9 @@ from torch import nn
 from semacdr.batching.batches import Batch, Sequence
 from semacdr.errors import UserError
 from semacdr.models import base
-from semacdr.models.layers import Encoder, GraphConvolution, attend_across, dropout, initialise
-from semacdr.models.views import SemanticViews, contrast
+from semacdr.models.fusion import FUSIONS, Fusion
+from semacdr.models.layers import Encoder, GraphConvolution, attend_across, dropout, initialise, propagate
+from semacdr.models.views import COMBINATIONS, Combination, SemanticViews, contrast
 
 INPUTS = ("agnostic", "embeddings", "graphs")
 LOSS = "bpr"
@@ -28,28 +30,61 @@ class Settings:
     dim: int = 64
     blocks: int = 2
     dropout: float = 0.5
-    contrastive_weight: float = 0.1  # lambda of eq. 14
-    temperature: float = 0.2  # tau of eq. 3, lost in the text
-    contrastive_items: int = 1024  # at most so many items of a domain and batch in eq. 3
-    self_information: str = "layer_mean"  # of a node after propagation: self_loop alone, or its mean with the input
-    graph_dropout: float = 0.0  # of the nodes before propagation
-    user_vector: str = "id"  # e_u of eq. 11: id (the raw embedding) or graph (the enriched node of eq. 6, which in
-    # training knows the positives of the very steps that it is to predict, and is worse on validation)
+    norm: str = "original"  # of the Transformer blocks: original, pre or post (semacdr.models.layers.Block)
     inner: bool = True  # False: ablation without inner-domain semantics
     agnostic: bool = True  # False: ablation without domain-agnostic semantics
+    views: str = "sum"  # how the views of an item become its node: sum, concat, gate
+    domain_nodes: str = "all"  # views in the source and the target graph: all, or domain (without the agnostic one)
+    graph: str = "co_interaction"  # its edges: co_interaction, counted (by users), sequence (SimpGraph), none
+    convolution: str = "gcn"  # gcn (appendix C), or light: A X without weights and activation
+    self_information: str = "layer_mean"  # of a node after propagation: self_loop, layer_mean, residual (their sum)
+    graph_dropout: float = 0.0  # of the nodes before propagation
+    shared_encoder: bool = False  # one sequence encoder for source, target and mixed
     cross_domain: bool = True  # False: ablation without cross-domain behaviour (no source sequence)
-    fusion: str = "adaptive"  # adaptive: learned weights of eq. 11; average: the ablation
+    null_key: bool = True  # of eq. 10, learned: what a step attends to that may also attend to nothing
+    user_vector: str = "id"  # e_u of eq. 11: id (the raw embedding); graph (the enriched node of eq. 6, which in
+    # training knows the positives of the very steps that it is to predict); graph_without_positive; none
+    fusion: str = "adaptive"  # weights of eq. 11: semacdr.models.fusion
+    item_vector: str = "graph"  # h_v of eq. 12: graph (the enriched target item), or node (before propagation)
+    contrastive_weight: float = 0.1  # lambda of eq. 14
+    contrastive_pairs: str = "agnostic"  # (id, agnostic) and (inner, agnostic); all: (id, inner) too
+    temperature: float = 0.2  # tau of eq. 3, lost in the text
+    symmetric: bool = False  # eq. 3 in both directions
+    mask_same: bool = False  # items with the same subcategories are no negatives of each other in eq. 3
+    contrastive_items: int = 1024  # at most so many items of a domain and batch in eq. 3
 
 
-CHOICES = {"self_information": ("self_loop", "layer_mean"), "user_vector": ("graph", "id")}
-CHOICES |= {"fusion": ("adaptive", "average")}
+CHOICES = {
+    "views": COMBINATIONS,
+    "domain_nodes": ("all", "domain"),
+    "graph": ("co_interaction", "counted", "sequence", "none"),
+    "convolution": ("gcn", "light"),
+    "self_information": ("self_loop", "layer_mean", "residual"),
+    "user_vector": ("id", "graph", "graph_without_positive", "none"),
+    "fusion": FUSIONS,
+    "item_vector": ("graph", "node"),
+    "contrastive_pairs": ("agnostic", "all"),
+}
 
 
 def check(settings: Settings) -> None:
-    """Raise a UserError where a setting is none of its choices."""
+    """Raise a UserError where a setting is none of its choices, or two do not go together."""
     for name, choices in CHOICES.items():
         if getattr(settings, name) not in choices:
             raise UserError(f"semacdr: {name} is one of {', '.join(choices)}, not '{getattr(settings, name)}'")
+    if settings.mask_same and not settings.agnostic:
+        raise UserError("semacdr: mask_same needs the agnostic view, which is switched off")
+    if settings.graph in ("none", "sequence") and settings.user_vector.startswith("graph"):
+        raise UserError(
+            f"semacdr: user_vector '{settings.user_vector}' needs a graph with users, not '{settings.graph}'"
+        )
+
+
+def pairs(settings: Settings) -> list[tuple[str, str]]:
+    """The pairs of views that eq. 3 aligns, the anchor first."""
+    own = ["identity", "inner"] if settings.inner else ["identity"]
+    found = [(view, "agnostic") for view in own] if settings.agnostic else []
+    return found + ([("identity", "inner")] if settings.contrastive_pairs == "all" and settings.inner else [])
 
 
 class Views(NamedTuple):
@@ -61,13 +96,13 @@ class Views(NamedTuple):
 
 
 class Prepared(NamedTuple):
-    """What all batches share: the views and the graph-enhanced nodes (eqs. 4 to 6)."""
+    """What all batches share: the views, the nodes, and the graph-enhanced nodes (eqs. 4 to 6)."""
 
     views: Views
-    source: torch.Tensor  # (source items, d)
+    nodes: torch.Tensor  # (items of the scenario and users, d) as they enter the mixed graph
+    source: torch.Tensor | None  # (source items, d), where the source sequence is encoded
     target: torch.Tensor  # (target items, d)
-    mixed: torch.Tensor  # (items of the scenario, d)
-    users: torch.Tensor  # (users, d)
+    mixed: torch.Tensor  # (items of the scenario and users, d)
 
 
 class Model(base.Model):
@@ -76,60 +111,106 @@ class Model(base.Model):
     def __init__(self, problem: base.Problem, settings: Settings) -> None:
         super().__init__()
         check(settings)
-        self.settings, history = settings, problem.history
-        self.distinct_items = settings.contrastive_items if settings.agnostic and settings.contrastive_weight else 0
+        self.settings, history, dim = settings, problem.history, settings.dim
+        self.pairs = pairs(settings) if settings.contrastive_weight else []
+        self.distinct_items = settings.contrastive_items if self.pairs else 0
         self.source_items, self.target_items = history.source_items, history.target_items
-        items = len(self.source_items) + len(self.target_items)
-        self.identity, self.user_identity = nn.Embedding(items, settings.dim), nn.Embedding(history.users, settings.dim)
-        self.semantic = SemanticViews(problem, settings.dim, settings.inner, settings.agnostic)
-        self.convolutions = nn.ModuleDict({name: GraphConvolution(settings.dim) for name in problem.graphs})
-        for name, adjacency in problem.graphs.items():
+        self.items = len(self.source_items) + len(self.target_items)
+        self.users, self.identity = history.users, nn.Embedding(self.items, dim)
+        joined = settings.graph in ("co_interaction", "counted") or settings.user_vector != "none"
+        self.user_identity = nn.Embedding(history.users, dim) if joined else None
+        self.semantic = SemanticViews(problem, dim, settings.inner, settings.agnostic)
+        own = 1 + settings.inner
+        self.combine = Combination(settings.views, own + settings.agnostic, dim)
+        self.combine_domain = Combination(settings.views, own, dim) if settings.domain_nodes == "domain" else None
+        graphs = {name: graph for name, graph in problem.graphs.items() if name != "source" or settings.cross_domain}
+        learned = graphs if settings.convolution == "gcn" else {}
+        self.convolutions = nn.ModuleDict({name: GraphConvolution(dim) for name in learned})
+        for name, adjacency in graphs.items():
             self.register_buffer(f"{name}_graph", adjacency, persistent=False)
-        encoders = ("source", "target", "mixed") if settings.cross_domain else ("target", "mixed")
-        self.encoders = nn.ModuleDict(
-            {name: Encoder(settings.dim, problem.max_length, settings.blocks, settings.dropout) for name in encoders}
-        )
-        if settings.cross_domain:
-            dim = settings.dim
-            self.cross = nn.ModuleDict({"query": nn.Linear(dim, dim), "key_value": nn.Linear(dim, 2 * dim)})
-            self.null = nn.Parameter(torch.zeros(2 * dim))
-            self.cross_norm = nn.LayerNorm(settings.dim)
-        self.fusion = nn.Parameter(torch.empty(3)) if settings.fusion == "adaptive" else None
+        self._make_encoders(problem.max_length)
+        self.fusion = Fusion(settings.fusion, 2 + (settings.user_vector != "none"), dim)
         initialise(self)
-        if self.fusion is not None:
-            nn.init.constant_(self.fusion, 1 / 3)
+        self.fusion.reset()
+
+    def _make_encoders(self, max_length: int) -> None:
+        settings, dim = self.settings, self.settings.dim
+        names = ("source", "target", "mixed") if settings.cross_domain else ("target", "mixed")
+        self.encoders = nn.ModuleDict()
+        for name in names[:1] if settings.shared_encoder else names:
+            self.encoders[name] = Encoder(dim, max_length, settings.blocks, settings.dropout, settings.norm)
+        if settings.cross_domain:
+            self.cross = nn.ModuleDict({"query": nn.Linear(dim, dim), "key_value": nn.Linear(dim, 2 * dim)})
+            self.null = nn.Parameter(torch.zeros(2 * dim)) if settings.null_key else None
+            self.cross_norm = nn.LayerNorm(dim)
 
     def prepare(self) -> Prepared:
         """Eqs. 4 to 6: all nodes after one propagation over the source, the target and the mixed graph."""
         views = Views(self.identity.weight, *self.semantic())
-        items = sum(view for view in views if view is not None)
-        mixed = self._enrich("mixed", torch.cat([items, self.user_identity.weight]))
+        there = [view for view in views if view is not None]
+        items = self.combine(there)
+        own = self.combine_domain([v for v in views[:2] if v is not None]) if self.combine_domain else items
+        users = items.new_zeros(self.users, items.shape[1]) if self.user_identity is None else self.user_identity.weight
+        nodes = self._dropped(torch.cat([items, users]))
+        source, target = (self._dropped(own[d.start : d.stop]) for d in (self.source_items, self.target_items))
         return Prepared(
             views=views,
-            source=self._enrich("source", items[self.source_items.start : self.source_items.stop]),
-            target=self._enrich("target", items[self.target_items.start : self.target_items.stop]),
-            mixed=mixed[: len(items)],
-            users=mixed[len(items) :] if self.settings.user_vector == "graph" else self.user_identity.weight,
+            nodes=nodes,
+            source=self._enrich("source", source) if self.settings.cross_domain else None,
+            target=self._enrich("target", target),
+            mixed=self._enrich("mixed", nodes),
         )
 
+    def _dropped(self, nodes: torch.Tensor) -> torch.Tensor:
+        return dropout(nodes, self.settings.graph_dropout if self.training else 0.0)
+
     def _enrich(self, name: str, nodes: torch.Tensor) -> torch.Tensor:
-        dropped = dropout(nodes, self.settings.graph_dropout if self.training else 0.0)
-        enriched = self.convolutions[name](getattr(self, f"{name}_graph"), dropped)
-        return (nodes + enriched) / 2 if self.settings.self_information == "layer_mean" else enriched
+        if self.settings.graph == "none":
+            return nodes
+        return self._join(name, nodes, propagate(getattr(self, f"{name}_graph"), nodes))
+
+    def _join(self, name: str, nodes: torch.Tensor, neighbours: torch.Tensor) -> torch.Tensor:
+        """Nodes after propagation, from what they were and the normalised sum of their neighbours."""
+        enriched = self.convolutions[name].transform(neighbours) if name in self.convolutions else neighbours
+        if self.settings.self_information == "self_loop":
+            return enriched
+        return (nodes + enriched) / (2 if self.settings.self_information == "layer_mean" else 1)
 
     def states(self, prepared: Prepared, batch: Batch) -> torch.Tensor:
         """Eq. 11: z (N_t, d), the weighted sum of fused target state, mixed state and user vector."""
         target = self._fuse_source(prepared, batch, self._encode("target", prepared.target, batch.target))
-        mixed = self._encode("mixed", prepared.mixed, batch.mixed)
+        mixed = self._encode("mixed", prepared.mixed[: self.items], batch.mixed)
         mixed = F.embedding(batch.mixed_last, torch.cat([mixed.new_zeros(1, mixed.shape[1]), mixed]))
-        user = F.embedding(batch.users.index_select(0, batch.target.row), prepared.users)
-        if self.fusion is None:
-            return (target + mixed + user) / 3
-        return self.fusion[0] * target + self.fusion[1] * mixed + self.fusion[2] * user
+        if self.settings.user_vector == "none":
+            return self.fusion([target, mixed])
+        return self.fusion([target, mixed, self._users(prepared, batch)])
+
+    def _users(self, prepared: Prepared, batch: Batch) -> torch.Tensor:
+        """(N_t, d): e_u of eq. 11 at each step."""
+        users = batch.users.index_select(0, batch.target.row)
+        if self.settings.user_vector == "id":
+            return F.embedding(users, self.user_identity.weight)
+        users = users + self.items
+        if self.settings.user_vector == "graph" or not self.training:  # else no edge leads to the positive
+            return F.embedding(users, prepared.mixed)
+        positives = batch.positives + self.target_items.start
+        nodes, inverse = prepared.nodes, self.inverse_degrees
+        edge = (inverse[users] * inverse[positives]).sqrt()[:, None]
+        neighbours = F.embedding(users, propagate(self.mixed_graph, nodes)) - edge * F.embedding(positives, nodes)
+        return self._join("mixed", F.embedding(users, nodes), neighbours)
+
+    @cached_property
+    def inverse_degrees(self) -> torch.Tensor:
+        """(items and users,): 1 / degree in the mixed graph, which stands on the diagonal of D^-1/2 (A + I) D^-1/2."""
+        graph = self.mixed_graph
+        rows = torch.repeat_interleave(graph.crow_indices().diff())
+        own = rows == graph.col_indices()
+        return graph.values()[own]
 
     def _encode(self, name: str, items: torch.Tensor, sequence: Sequence) -> torch.Tensor:
         """Eqs. 7 to 9."""
-        return self.encoders[name](F.embedding(sequence.items, items), sequence)
+        encoder = next(iter(self.encoders.values())) if self.settings.shared_encoder else self.encoders[name]
+        return encoder(F.embedding(sequence.items, items), sequence)
 
     def _fuse_source(self, prepared: Prepared, batch: Batch, target: torch.Tensor) -> torch.Tensor:
         """Eq. 10: each target step attends to the source events that precede its positive, and to a learned null."""
@@ -143,20 +224,22 @@ class Model(base.Model):
 
     def item_vectors(self, prepared: Prepared) -> torch.Tensor:
         """(target items, d): eq. 12 as an inner product with the graph-enhanced target items."""
+        if self.settings.item_vector == "node":
+            return prepared.nodes[self.target_items.start : self.target_items.stop]
         return prepared.target
 
     def auxiliary_loss(self, prepared: Prepared, batch: Batch) -> torch.Tensor | float:
-        """Eq. 14: lambda times eq. 3 of (id, agnostic) and (inner, agnostic), summed over views and both domains."""
-        identity, inner, agnostic = prepared.views
-        if agnostic is None or not self.settings.contrastive_weight:
-            return 0.0
-        loss = 0.0
+        """Eq. 14: lambda times eq. 3 of the pairs of views, summed over pairs and both domains."""
+        settings, views, loss = self.settings, prepared.views._asdict(), 0.0
         for domain, items in ((self.source_items, batch.source_items), (self.target_items, batch.target_items)):
-            anchor = F.embedding(items + domain.start, agnostic)
-            for view in (identity, inner):
-                if view is not None and len(items):
-                    loss = loss + contrast(F.embedding(items + domain.start, view), anchor, self.settings.temperature)
-        return self.settings.contrastive_weight * loss
+            if not len(items):
+                continue
+            items = items + domain.start
+            labels = F.embedding(items, self.semantic.membership) if settings.mask_same else None
+            for pair in self.pairs:
+                a, b = (F.embedding(items, views[name]) for name in pair)
+                loss = loss + contrast(a, b, settings.temperature, labels, settings.symmetric)
+        return settings.contrastive_weight * loss
 
     def semantic_parameters(self) -> list[nn.Parameter]:
         """The maps of the text vectors and the category tables (appendix E)."""

@@ -45,7 +45,48 @@ class SemanticViews(nn.Module):
         return self.membership @ torch.cat(mapped) + self.join.bias
 
 
-def contrast(a: torch.Tensor, b: torch.Tensor, temperature: float) -> torch.Tensor:
-    """Eq. 3: InfoNCE of the views a and b (N, d) of the same N items, a as anchor, cosine similarity."""
+COMBINATIONS = ("sum", "concat", "gate")
+
+
+class Combination(nn.Module):
+    """One vector an item out of its views (the node input of section 2.3.4, lost in the text).
+
+    sum: their sum; concat: a linear map of all side by side; gate: their mean with weights that each item's views give.
+    """
+
+    def __init__(self, how: str, views: int, dim: int) -> None:
+        super().__init__()
+        self.how, self.views = how, views
+        if how != "sum" and views > 1:
+            self.linear = nn.Linear(views * dim, dim if how == "concat" else views)
+
+    def forward(self, views: list[torch.Tensor]) -> torch.Tensor:
+        """(items, d) of the views (items, d)."""
+        if self.how == "sum" or self.views == 1:
+            return sum(views)
+        joined = self.linear(torch.cat(views, -1))
+        if self.how == "concat":
+            return joined
+        return (torch.stack(views, -1) * joined.softmax(-1)[:, None]).sum(-1)
+
+
+def contrast(
+    a: torch.Tensor,
+    b: torch.Tensor,
+    temperature: float,
+    labels: torch.Tensor | None = None,
+    symmetric: bool = False,
+) -> torch.Tensor:
+    """Eq. 3: InfoNCE of the views a and b (N, d) of the same N items, a as anchor, cosine similarity.
+
+    With `labels` (N, m), items whose rows are equal are no negatives of each other: their agnostic views are the same
+    vector, which no training can tell apart. `symmetric`: the mean of both directions.
+    """
     logits = F.normalize(a, dim=-1) @ F.normalize(b, dim=-1).T / temperature
-    return F.cross_entropy(logits, torch.arange(len(a), device=a.device))
+    if labels is not None:
+        same = torch.unique(labels, dim=0, return_inverse=True)[1]
+        own = torch.eye(len(same), dtype=torch.bool, device=same.device)
+        logits = logits.masked_fill((same == same[:, None]) & ~own, -torch.inf)
+    wanted = torch.arange(len(a), device=a.device)
+    loss = F.cross_entropy(logits, wanted)
+    return (loss + F.cross_entropy(logits.T, wanted)) / 2 if symmetric else loss

@@ -25,11 +25,18 @@ class Ranker:
     """Ranks the positives of one split ('valid' or 'test') for all users, in batches on a device."""
 
     def __init__(
-        self, history: History, split: str, max_length: int, batch_size: int, device: torch.device, candidates=None
+        self,
+        history: History,
+        split: str,
+        max_length: int,
+        batch_size: int,
+        device: torch.device,
+        candidates: np.ndarray | None = None,
+        visibility: str = "causal",
     ) -> None:
         """`candidates` (users, negatives): the stored negatives, numbered within the target domain; None: full only."""
         self.split, self.device = split, device
-        windows = evaluation_windows(history, split, max_length)
+        windows = evaluation_windows(history, split, max_length, visibility)
         self.batches = Batches(windows, batch_size, device)
         last = history.valid if split == "valid" else history.test
         self.positives = torch.from_numpy(history.item[last] - history.target_items.start).to(device)

@@ -10,14 +10,14 @@ import numpy as np
 import torch
 
 from semacdr.batching.batches import Batch, Batches
-from semacdr.batching.negatives import NegativeSampler
+from semacdr.batching.negatives import NegativeSampler, SharedNegatives
 from semacdr.batching.windows import training_windows
 from semacdr.cli import log
 from semacdr.data.history import History
 from semacdr.models.base import Model
 from semacdr.ranking.measures import hit_rate, ndcg
 from semacdr.ranking.ranks import Ranker
-from semacdr.training.losses import step_loss
+from semacdr.training.losses import SAMPLED, step_loss
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,12 @@ class Training:
     """How a system is trained; the defaults are the paper's where it gives one."""
 
     loss: str = "bpr"
-    negatives: int = 1
+    negatives: int = 1  # of each step: bpr, bce, gbce
+    shared_negatives: int = 1000  # of a batch: sampled_softmax
+    calibration: float = 0.75  # t of gbce
     batch_size: int = 256
     max_length: int = 100
+    visibility: str = "causal"  # all: every step sees the whole source history, to measure that leak
     learning_rate: float = 1e-3
     semantic_learning_rate: float = 3e-4
     weight_decay: float = 0.0
@@ -60,7 +63,9 @@ class Fitted:
 def fit(model: Model, history: History, settings: Training, seed: int, device: torch.device) -> Fitted:
     """Train until `patience` epochs brought nothing better; a system without parameters is only validated."""
     model.to(device)
-    ranker = Ranker(history, "valid", settings.max_length, settings.evaluation_batch, device)
+    ranker = Ranker(
+        history, "valid", settings.max_length, settings.evaluation_batch, device, visibility=settings.visibility
+    )
     learned = any(parameter.requires_grad for parameter in model.parameters())
     trainer = Trainer(model, history, settings, seed, device) if learned else None
     epochs, best, state, seconds = [], None, {}, {"training": 0.0, "validation": 0.0}
@@ -91,8 +96,12 @@ class Trainer:
     def __init__(self, model: Model, history: History, settings: Training, seed: int, device: torch.device) -> None:
         self.model, self.settings = model, settings
         self.rng = np.random.default_rng(seed)
-        self.sampler = NegativeSampler(history, settings.negatives if settings.loss != "ce" else 0, seed, device)
-        windows = training_windows(history, settings.max_length)
+        if settings.loss == "sampled_softmax":
+            self.sampler = SharedNegatives(history, settings.shared_negatives, seed, device)
+        else:
+            own = settings.negatives if settings.loss in SAMPLED else 0
+            self.sampler = NegativeSampler(history, own, seed, device)
+        windows = training_windows(history, settings.max_length, settings.visibility)
         self.batches = Batches(windows, settings.batch_size, device, distinct=model.distinct_items)
         semantic = {id(parameter) for parameter in model.semantic_parameters()}
         groups = [
@@ -122,5 +131,6 @@ class Trainer:
         """The loss of a batch: over its steps, and the model's own."""
         prepared = self.model.prepare()
         states, items = self.model.states(prepared, batch), self.model.item_vectors(prepared)
-        steps = step_loss(self.settings.loss, states, items, batch.positives, batch.negatives)
+        settings = self.settings
+        steps = step_loss(settings.loss, states, items, batch.positives, batch.negatives, settings.calibration)
         return steps + self.model.auxiliary_loss(prepared, batch)

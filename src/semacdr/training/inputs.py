@@ -14,6 +14,12 @@ from semacdr.models.base import Problem, Semantics
 from semacdr.models.sparse import csr
 
 GRAPHS = ("source", "target", "mixed")
+KINDS = {  # the files of each kind of edges, in the order of GRAPHS
+    "co_interaction": GRAPHS,
+    "counted": ("source_counted", "target_counted", "mixed"),  # a user interacts with an item once
+    "sequence": ("source_sequence", "target_sequence", "mixed_sequence"),
+    "none": (),
+}
 
 
 def add_arguments(cli: argparse.ArgumentParser) -> None:
@@ -26,8 +32,15 @@ def add_arguments(cli: argparse.ArgumentParser) -> None:
     cli.add_argument("--graphs", type=Path, help="folder of the graphs, where the system takes them")
 
 
-def load_problem(args: argparse.Namespace, needs: tuple[str, ...], max_length: int) -> Problem:
-    """The Problem of the paths in `args` with what `needs` names; a UserError names a path that is missing."""
+def load_problem(
+    args: argparse.Namespace, needs: tuple[str, ...], max_length: int, graph: str = "co_interaction"
+) -> Problem:
+    """The Problem of the paths in `args` with what `needs` names, and graphs of the kind `graph` (a key of KINDS).
+
+    A UserError names a path that is missing.
+    """
+    if graph not in KINDS:
+        raise UserError(f"there are graphs of the kinds {', '.join(KINDS)}, not '{graph}'")
     for need in needs:
         if getattr(args, need) is None:
             raise UserError(f"this system needs --{need}")
@@ -38,7 +51,7 @@ def load_problem(args: argparse.Namespace, needs: tuple[str, ...], max_length: i
         max_length=max_length,
         text=load_text(args.embeddings, items) if "embeddings" in needs else None,
         semantics=load_semantics(args.agnostic, items) if "agnostic" in needs else None,
-        graphs={name: load_graph(args.graphs / f"{name}.parquet") for name in GRAPHS} if "graphs" in needs else None,
+        graphs=load_graphs(args.graphs, graph) if "graphs" in needs else None,
     )
 
 
@@ -73,6 +86,12 @@ def load_semantics(path: Path, items: int) -> Semantics:
 def _encoded(column: pa.ChunkedArray) -> np.ndarray:
     """Numbers of the names in alphabetical order."""
     return np.unique(column.to_numpy(zero_copy_only=False).astype(str), return_inverse=True)[1]
+
+
+def load_graphs(folder: Path, kind: str) -> dict[str, torch.Tensor]:
+    """The source, target and mixed graph of a kind (a key of KINDS), by name."""
+    files = dict(zip(GRAPHS, KINDS[kind], strict=bool(KINDS[kind])))
+    return {name: load_graph(folder / f"{file}.parquet") for name, file in files.items()}
 
 
 def load_graph(path: Path) -> torch.Tensor:

@@ -1,25 +1,58 @@
 """Losses over the steps of a batch; the same for every system, so that a loss never passes for an architecture."""
 
+import math
+
 import torch
 import torch.nn.functional as F
 
-LOSSES = ("bpr", "bce", "ce")
+LOSSES = ("bpr", "bce", "gbce", "sampled_softmax", "ce")
+SAMPLED = ("bpr", "bce", "gbce")  # those that take negatives of each step's own
 
 
 def step_loss(
-    name: str, states: torch.Tensor, items: torch.Tensor, positives: torch.Tensor, negatives: torch.Tensor
+    name: str,
+    states: torch.Tensor,
+    items: torch.Tensor,
+    positives: torch.Tensor,
+    negatives: torch.Tensor,
+    calibration: float = 0.75,
 ) -> torch.Tensor:
-    """The mean loss over steps, from states (N, d), item vectors (n, d), positives (N,), negatives (N, k).
+    """The mean loss over steps, from states (N, d), item vectors (n, d), positives (N,) and negatives.
 
-    bpr: -log sigma(s+ - s-) (SemaCDR, eq. 13); bce: -log sigma(s+) - log(1 - sigma(s-)) (SASRec, section III-E);
-    both average over a step's negatives. ce: softmax cross-entropy over all n items.
+    With negatives (N, k) of each step: bpr: -log sigma(s+ - s-) (SemaCDR, eq. 13); bce: -log sigma(s+) -
+    log(1 - sigma(s-)) (SASRec, section III-E), both averaged over a step's negatives; gbce: bce whose positive term is
+    the log of sigma(s+)^beta, so that scores are calibrated in spite of the sampling (Petrov & Macdonald, RecSys 2023,
+    eqs. 8 to 10, `calibration` is their t), averaged over positive and negatives.
+    sampled_softmax: cross-entropy against negatives (k,) that all steps share, drawn uniformly from all n items; the
+    logQ correction log(n / k) makes their sum an unbiased estimate of the whole catalogue's.
+    ce: softmax cross-entropy over all n items.
     """
     if name == "ce":
         return F.cross_entropy(states @ items.T, positives.long())
+    if name == "sampled_softmax":
+        return _sampled_softmax(states, items, positives, negatives)
     positive = (states * F.embedding(positives, items)).sum(-1, keepdim=True)  # (N, 1)
     negative = torch.einsum("nd,nkd->nk", states, F.embedding(negatives, items))
     if name == "bpr":
         return F.softplus(negative - positive).mean()
     if name == "bce":
         return (F.softplus(-positive) + F.softplus(negative)).mean()
+    if name == "gbce":
+        beta = power(negatives.shape[1], len(items), calibration)
+        return (beta * F.softplus(-positive) + F.softplus(negative).sum(-1, keepdim=True)).mean() / (
+            1 + negatives.shape[1]
+        )
     raise ValueError(f"unknown loss '{name}'; known are {', '.join(LOSSES)}")
+
+
+def power(negatives: int, items: int, calibration: float) -> float:
+    """beta of gbce: alpha (t (1 - 1/alpha) + 1/alpha), alpha = k / (n - 1) the share of negatives that is drawn."""
+    alpha = negatives / (items - 1)
+    return alpha * (calibration * (1 - 1 / alpha) + 1 / alpha)
+
+
+def _sampled_softmax(states, items, positives, negatives) -> torch.Tensor:
+    positive = (states * F.embedding(positives, items)).sum(-1, keepdim=True)
+    drawn = states @ F.embedding(negatives, items).T + math.log(len(items) / len(negatives))
+    drawn = drawn.masked_fill(negatives == positives[:, None], -torch.inf)  # it stands there already
+    return F.cross_entropy(torch.cat([positive, drawn], 1), torch.zeros_like(positives, dtype=torch.long))

@@ -1,0 +1,61 @@
+"""Categories that both domains share, and the files that hold them: resources/taxonomies, results/<scenario>/semantics.
+
+A file is a JSON object with `categories`, a list; each has a name, a question and subcategories (name, description).
+What else stands in it is for its readers.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from semacdr.errors import UserError
+
+
+@dataclass(frozen=True)
+class Category:
+    """A high-level category: its name, the question it answers, its subcategories as (name, description)."""
+
+    name: str
+    question: str
+    subcategories: tuple[tuple[str, str], ...]
+
+
+def read_taxonomy(path: Path) -> list[Category]:
+    """The categories of a taxonomy file; a UserError says what in it is wrong."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        categories = [
+            Category(
+                c["name"],
+                c.get("question", ""),
+                tuple((s["name"], s.get("description", "")) for s in c["subcategories"]),
+            )
+            for c in content["categories"]
+        ]
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: no such taxonomy; write one, with the others there as an example") from error
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8: {error}") from error
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path}: line {error.lineno}: not JSON: {error.msg}") from error
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{path}: needs categories with name and subcategories with name; missing: {error}") from error
+    _check(path, [category.name for category in categories], "category", least=1)
+    for category in categories:
+        _check(path, [name for name, _ in category.subcategories], f"subcategory of '{category.name}'", least=2)
+        for name, text in category.subcategories:
+            if not isinstance(text, str):
+                raise UserError(f"{path}: the description of '{name}' is {text!r}, not a text")
+    return categories
+
+
+def _check(path: Path, names: list, what: str, least: int) -> None:
+    if len(names) < least:
+        raise UserError(f"{path}: fewer than {least} entries: {what}")
+    for name in names:
+        if not isinstance(name, str) or not name.strip():
+            raise UserError(f"{path}: the name of a {what} is {name!r}, not a text")
+        if names.count(name) > 1:
+            raise UserError(f"{path}: '{name}' stands twice: {what}")

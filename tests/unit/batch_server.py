@@ -1,0 +1,151 @@
+"""A scripted Batch API on loopback: files, batches, chat completions; what it did is there to be counted."""
+
+import json
+import re
+import threading
+from collections import Counter
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
+
+STEPS = ["validating", "in_progress", "finalizing"]
+
+
+def completion(body: dict) -> dict:
+    """An answer that repeats the end of its prompt."""
+    message = {"role": "assistant", "content": f"answer to {body['messages'][-1]['content']}"}
+    return {
+        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 1000, "completion_tokens": 100},
+    }
+
+
+def answered(request: dict) -> dict:
+    response = {"status_code": 200, "request_id": "r", "body": completion(request["body"])}
+    return {"id": "x", "custom_id": request["custom_id"], "response": response, "error": None}
+
+
+def refused(request: dict, status: int, message: str) -> dict:
+    response = {"status_code": status, "request_id": "r", "body": {"error": {"message": message, "code": None}}}
+    return {"id": "x", "custom_id": request["custom_id"], "response": response, "error": None}
+
+
+def unfinished(request: dict) -> dict:
+    error = {"code": "batch_expired", "message": "not executed before the completion window expired"}
+    return {"id": "x", "custom_id": request["custom_id"], "response": None, "error": error}
+
+
+def all_answered(requests: list[dict]) -> tuple[str, list[dict], list[dict]]:
+    return "completed", [answered(request) for request in requests], []
+
+
+class BatchServer(ThreadingHTTPServer):
+    """`outcome(requests)` says how a batch ends: status, lines of its output file, lines of its error file."""
+
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.files, self.batches, self.numbers = {}, {}, count(1)
+        self.outcome = all_answered
+        self.asked = Counter()  # how often each custom_id was in a batch that was not refused: what is paid
+        self.calls = Counter()
+        self.broken = {}  # (method and path as in calls): how often to do the work and yet answer 500
+        self.chats = []
+        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/v1"
+
+    def requests_of(self, batch: dict) -> list[dict]:
+        return [json.loads(line) for line in self.files[batch["input_file_id"]].splitlines()]
+
+    def upload(self, content: bytes) -> dict:
+        name = f"file-{next(self.numbers)}"
+        self.files[name] = content
+        return {"id": name, "object": "file", "bytes": len(content), "purpose": "batch", "filename": "x"}
+
+    def create(self, told: dict) -> dict:
+        assert told["endpoint"] == "/v1/chat/completions" and told["completion_window"] == "24h"
+        name = f"batch_{next(self.numbers)}"
+        batch = {"id": name, "object": "batch", "created_at": 0, "status": "validating", "seen": 0, "errors": None}
+        self.batches[name] = batch | told | {"output_file_id": None, "error_file_id": None, "request_counts": None}
+        self.asked.update(request["custom_id"] for request in self.requests_of(self.batches[name]))
+        return self.batches[name]
+
+    def retrieve(self, batch: dict) -> dict:
+        """One step further each time that it is asked for."""
+        batch["seen"] += 1
+        if batch["seen"] < len(STEPS):
+            batch["status"] = STEPS[batch["seen"]]
+        elif batch["status"] in STEPS:
+            self.end(batch)
+        return batch
+
+    def end(self, batch: dict) -> None:
+        requests = self.requests_of(batch)
+        batch["status"], output, errors = self.outcome(requests)
+        if batch["status"] == "failed":
+            batch["errors"] = {"object": "list", "data": errors}
+            self.asked.subtract(request["custom_id"] for request in requests)
+            return
+        batch["request_counts"] = {"total": len(requests), "completed": len(output), "failed": len(errors)}
+        for name, lines in (("output_file_id", output), ("error_file_id", errors)):
+            if lines:
+                batch[name] = self.upload("".join(f"{json.dumps(line)}\n" for line in lines).encode())["id"]
+
+    def list(self, after: str | None) -> dict:
+        """Pages of two, the newest first."""
+        names = list(self.batches)[::-1]
+        start = names.index(after) + 1 if after else 0
+        page = names[start : start + 2]
+        data = [self.batches[name] for name in page]
+        return {"object": "list", "data": data, "has_more": start + 2 < len(names)} | (
+            {"first_id": page[0], "last_id": page[-1]} if page else {}
+        )
+
+
+class _Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.answer("GET")
+
+    def do_POST(self):
+        self.answer("POST")
+
+    def answer(self, method: str) -> None:
+        server, body = self.server, self.rfile.read(int(self.headers.get("content-length") or 0))
+        path, _, query = self.path.removeprefix("/v1").partition("?")
+        kind = f"{method} {re.sub(r'(file-|batch_)[0-9]+', '*', path)}"
+        server.calls[kind] += 1
+        after = re.search(r"after=(\w+)", query)
+        name = path.split("/")[2] if path.count("/") > 1 else ""
+        done = {
+            "POST /files": lambda: server.upload(content_of(body)),
+            "GET /files/*/content": lambda: server.files[name],
+            "POST /batches": lambda: server.create(json.loads(body)),
+            "GET /batches/*": lambda: server.retrieve(server.batches[name]),
+            "GET /batches": lambda: server.list(after and after[1]),
+            "POST /chat/completions": lambda: server.chats.append(body) or completion(json.loads(body)),
+        }[kind]()
+        status = 200
+        if server.broken.get(kind):
+            server.broken[kind] -= 1
+            status, done = 500, {"error": {"message": "broken"}}
+        content = done if isinstance(done, bytes) else json.dumps(done).encode()
+        self.send_response(status)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_):
+        pass
+
+
+def content_of(body: bytes) -> bytes:
+    """The file in a multipart form."""
+    boundary = body.partition(b"\r\n")[0]
+    parts = [part.partition(b"\r\n\r\n") for part in body.split(boundary)]
+    (file,) = (content for head, _, content in parts if b"filename=" in head)
+    assert any(b'name="purpose"' in head and content.strip() == b"batch" for head, _, content in parts)
+    return file.removesuffix(b"\r\n")

@@ -1,0 +1,105 @@
+"""Comparisons: means by hand, intervals and p-values beside what theory says, and every refusal."""
+
+import csv
+
+import numpy as np
+import pytest
+from scipy.stats import norm, ttest_1samp
+
+from semacdr import compare
+from semacdr.errors import UserError
+from semacdr.ranking.significance import bootstrap, holm, signed_rank
+
+
+def test_bootstrap_intervals_are_those_of_the_normal_law_for_many_users():
+    values = np.random.default_rng(1).normal([0.0, 0.3], [1.0, 2.0], (2000, 2))
+    for column, interval in enumerate(bootstrap(values)):
+        mean, error = values[:, column].mean(), values[:, column].std() / np.sqrt(2000)
+        assert interval.mean == pytest.approx(mean)
+        assert interval.low == pytest.approx(mean + norm.ppf(0.025) * error, abs=0.1 * error)
+        assert interval.high == pytest.approx(mean + norm.ppf(0.975) * error, abs=0.1 * error)
+    values = np.random.default_rng(2).normal(0.05, 1.0, (2000, 1))
+    assert bootstrap(values)[0].p == pytest.approx(ttest_1samp(values[:, 0], 0).pvalue, rel=0.1)
+
+
+def test_bootstrap_p_never_is_zero_and_is_one_where_nothing_differs():
+    (sure,), (nothing,) = bootstrap(np.ones((10, 1)), draws=999), bootstrap(np.zeros((10, 1)), draws=999)
+    assert sure.p == pytest.approx(2 / 1000) and (sure.low, sure.high) == (1, 1)
+    assert nothing.p == 1
+
+
+def test_the_same_seed_draws_the_same():
+    values = np.random.default_rng(0).random((50, 3))
+    assert bootstrap(values) == bootstrap(values)
+    assert bootstrap(values)[1] == bootstrap(values[:, 1:])[0]  # columns share the resamples
+    assert bootstrap(values) != bootstrap(values, seed=1)
+
+
+def test_holm_by_hand():
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert holm([0.5, 0.9]) == pytest.approx([1.0, 1.0])
+    assert holm([0.02]) == [0.02]
+    assert holm([]) == []
+
+
+def test_signed_rank_sees_a_shift_and_nothing_where_there_is_none():
+    rng = np.random.default_rng(0)
+    assert signed_rank(rng.normal(0.2, 1, 500)) < 0.001
+    assert signed_rank(rng.normal(0.0, 1, 500)) > 0.05
+    assert signed_rank(np.zeros(5)) == 1
+
+
+@pytest.fixture
+def stage(tmp_path):
+    def run(**variants):
+        argv = ["--output", str(tmp_path / "c.tsv"), "--table", str(tmp_path / "c.md"), "--title", "Ablation"]
+        for name, paths in variants.items():
+            argv += ["--runs", name, *map(str, paths)]
+        compare.main(argv)
+        with (tmp_path / "c.tsv").open(newline="") as file:
+            return list(csv.DictReader(file, delimiter="\t")), (tmp_path / "c.md").read_text()
+
+    return run
+
+
+def test_a_comparison_by_hand(write_ranks, stage):
+    full = [write_ranks({1: 1, 2: 3}, seed="1"), write_ranks({1: 3, 2: 11}, seed="2")]
+    less = [write_ranks({1: 3, 2: 3}, seed=seed, variant="less") for seed in ("1", "2")]
+    rows, page = stage(full=full, less=less)
+    ndcg = [row for row in rows if (row["ranking"], row["metric"]) == ("full", "ndcg")]
+    # full: user 1 has 1 and 0.5, user 2 has 0.5 and 0: 0.75 and 0.25; seeds 0.75 and 0.25. less: 0.5 everywhere.
+    assert [row["variant"] for row in ndcg] == ["full", "less"]
+    assert [float(row["mean"]) for row in ndcg] == [0.5, 0.5]
+    assert float(ndcg[0]["std"]) == pytest.approx(np.std([0.75, 0.25], ddof=1), rel=1e-5)
+    assert (ndcg[0]["difference"], ndcg[0]["p_holm"]) == ("", "")
+    assert float(ndcg[1]["difference"]) == 0 and float(ndcg[1]["p_wilcoxon"]) == 1
+    assert (float(ndcg[1]["difference_low"]), float(ndcg[1]["difference_high"])) == (-0.25, 0.25)
+    assert {(row["seeds"], row["users"]) for row in rows} == {("2", "2")}
+    assert "| less | 0.5000 ± 0.0000 | 1.0000 ± 0.0000 |" in page and page.startswith("# Ablation\n")
+    assert "2 seeds, 2 users." in page
+
+
+def test_p_values_are_corrected_for_the_number_of_variants(write_ranks, stage):
+    users = range(200)
+    rng = np.random.default_rng(0)
+    base = [write_ranks({u: float(rng.integers(1, 9)) for u in users})]
+    others = {
+        f"v{n}": [write_ranks({u: float(rng.integers(1, 9 + n)) for u in users}, variant=f"v{n}")] for n in (1, 2)
+    }
+    rows, _ = stage(base=base, **others)
+    part = [row for row in rows if (row["ranking"], row["metric"]) == ("full", "ndcg")][1:]
+    raw = [float(row["p_wilcoxon"]) for row in part]
+    assert [float(row["p_holm"]) for row in part] == pytest.approx(holm(raw), rel=1e-4)
+    assert {row["std"] for row in rows} == {""}  # of one seed it is unknown
+
+
+def test_what_cannot_be_compared_is_refused(write_ranks, stage):
+    one, two = write_ranks({1: 1, 2: 2}, seed="1"), write_ranks({1: 1, 2: 2}, seed="2")
+    other, sample = write_ranks({1: 1, 3: 2}, variant="x"), write_ranks({1: 1, 2: 2}, release="sample", variant="x")
+    with pytest.raises(UserError, match=r"movie to book: 'a' has 2 runs and 'b' 1; give each as many seeds"):
+        stage(a=[one, two], b=[one])
+    for wrong in (other, sample):
+        with pytest.raises(UserError, match="do not rank the same users of the same release"):
+            stage(a=[one], b=[wrong])
+    with pytest.raises(UserError, match="two variants or more, each once; it names a"):
+        stage(a=[one])

@@ -1,0 +1,31 @@
+"""An experiment: variants of a system beside each other, user by user, with intervals and paired tests.
+
+REQUIRED  ranks.parquet of every variant's runs
+OUTPUTS   results/<scenario>/<experiment>.tsv, and .md to read; experiments and their variants stand in the config
+"""
+
+
+localrules:
+    compare,
+
+
+rule compare:
+    """Comparing the variants of {wildcards.experiment} on {wildcards.scenario}."""
+    input:
+        ranks=lambda wc: sorted({path for paths in variant_ranks(wc).values() for path in paths}),
+        code=code("semacdr.compare"),
+    output:
+        table=report("results/{scenario}/{experiment}.tsv", category="{scenario}", caption="../report/compare.rst"),
+        page="results/{scenario}/{experiment}.md",
+    log:
+        "logs/{scenario}/{experiment}.log",
+    benchmark:
+        "logs/benchmarks/{scenario}/{experiment}.tsv"
+    conda:
+        "../../envs/data.yaml"
+    threads: cpus(1)
+    params:
+        runs=lambda wc: " ".join(f"--runs {name} {' '.join(paths)}" for name, paths in variant_ranks(wc).items()),
+    shell:
+        "python -m semacdr.compare {params.runs} --title '{wildcards.experiment}, {wildcards.scenario}'"
+        " --output {output.table} --table {output.page} 2> {log}"

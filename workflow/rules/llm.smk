@@ -1,0 +1,69 @@
+"""Helpers of the stages that ask a language model: their prompts, and the options of section `llm`."""
+
+
+def asks(wc, stage):
+    """Whether a stage asks a language model."""
+    return setting(stage, "engine")(wc) == "llm"
+
+
+def prompts(wc, stage, *names):
+    """The prompt files of a stage where a language model is asked; a changed one makes its answers stale."""
+    return [f"{setting('llm', 'prompts')(wc)}/{name}.txt" for name in names] if asks(wc, stage) else []
+
+
+def recorded(stage):
+    """A function of the wildcards: files of answers that were recorded before."""
+    return lambda wc: setting("llm", "recorded")(wc) if asks(wc, stage) else []
+
+
+def shards(wc):
+    """The answers of each shard, where the asking is shared out."""
+    count = setting("semantics", "shards")(wc) if asks(wc, "semantics") else 1
+    folder = f"results/{wc.scenario}/semantics/shards"
+    return [f"{folder}/{shard}of{count}.parquet" for shard in range(1, count + 1)] if count > 1 else []
+
+
+def model_asked(wc, stage, **own):
+    """The options that determine what a language model answers a stage, its `own` too; none where it is not asked."""
+    if not asks(wc, stage):
+        return ""
+    told = {name: setting("llm", name)(wc) for name in ("model", "weights", "parameters", "token_limit")}
+    options = [f"--{name.replace('_', '-')} {quoted(value)}" for name, value in told.items() if value]
+    return " ".join([*options, *(f"--{name} {quoted(value)}" for name, value in own.items())])
+
+
+def how_asked(wc, input, stage):
+    """The options of how a stage comes by its answers. They change no result, and as `input` is among what they come
+    from, Snakemake does not count them as a reason to run a job again."""
+    if not asks(wc, stage):
+        return ""
+    how = {name: setting("llm", name)(wc) for name in ("endpoint", "local", "store", "running", "budget", "batch")}
+    how["price"] = setting("llm", "prices")(wc).get(setting("llm", "model")(wc))
+    how["prompts"] = setting("llm", "prompts")(wc)
+    run_batch = setting("llm", "run-batch")(wc)
+    if stage == "taxonomy" and not run_batch:
+        del how["batch"]  # few requests, each step's after the answers of the last: a day for each would be long
+    if how.get("batch"):  # a folder of each job's own: one process holds it
+        how["batch"] = str(Path(how["batch"], wc.scenario, stage, wc.get("shard", "")))
+    options = [f"--{name} {quoted(value)}" for name, value in how.items() if value]
+    given = [*input.get("recorded", []), *input.get("shards", [])]
+    options += [f"--recorded {' '.join(map(quoted, given))}"] if given else []
+    return " ".join(options + [f"--{name}" for name in ("offline", "run-batch") if setting("llm", name)(wc)])
+
+
+def taxonomy_given(wc, input):
+    """The options of what stage taxonomy reads."""
+    return f"--items {input.catalogue}" if asks(wc, "taxonomy") else f"--taxonomy {input.given}"
+
+
+def taxonomy_asked(wc):
+    """The options of a taxonomy that a language model makes."""
+    names = [name for name in config["taxonomy"] if name not in ("engine", "folder")]
+    settings = {name: setting("taxonomy", name)(wc) for name in names}
+    categories = " ".join(map(quoted, SCENARIOS[wc.scenario]["domains"].values()))
+    return f"{model_asked(wc, 'taxonomy', settings=settings)} --avoid {categories}" if asks(wc, "taxonomy") else ""
+
+
+def quoted(value):
+    """A setting as one word of a shell command; what is no text as JSON."""
+    return shlex.quote(value if isinstance(value, str) else json.dumps(value, sort_keys=True))
