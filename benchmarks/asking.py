@@ -14,15 +14,14 @@ import tempfile
 import time
 from pathlib import Path
 
-from semacdr.engines.llm import Engine, Settings
+from semacdr.categories import read_taxonomy
+from semacdr.engines.llm import NAMES, Engine, Settings
 from semacdr.llm.asker import Asker
 from semacdr.llm.endpoint import Endpoint
 from semacdr.llm.limits import Bill
 from semacdr.llm.prompts import Prompt
 from semacdr.llm.requests import Asking
 from semacdr.llm.store import AnswerStore
-from semacdr.semantics import NAMES
-from semacdr.taxonomy import read_taxonomy
 
 ROOT = Path(__file__).parents[1]
 SERVER = ROOT / "tests/unit/scripted.py"

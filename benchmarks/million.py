@@ -7,25 +7,26 @@ Each step runs in a process of its own, so that its peak is its own. Nothing is 
 
 import argparse
 import random
+import re
 import resource
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
 import pyarrow as pa
 
 from semacdr import tables
-from semacdr.engines.llm import Engine, Settings
-from semacdr.llm.asker import Asker
+from semacdr.engines.llm import NAMES, Engine, Settings
+from semacdr.llm.asker import Asker, Build
 from semacdr.llm.limits import Bill
 from semacdr.llm.prompts import Prompt
 from semacdr.llm.requests import Answer, Asking
 from semacdr.llm.store import AnswerStore
-from semacdr.semantics import NAMES, Semantics, write
+from semacdr.semantics import Semantics, write
 
 ROOT = Path(__file__).parents[1]
 META = {"release": "benchmark", "scenario": "million"}
@@ -48,34 +49,34 @@ def catalogue(count: int) -> pa.Table:
     )
 
 
-def engine(items: pa.Table, store: AnswerStore) -> Engine:
-    return Engine(items.to_pylist(), Asker(store, None, Bill()), Asking("m", parameters={"temperature": 0}), Settings())
+def engine(items: pa.Table, asker: Asker) -> Engine:
+    return Engine(items.to_pylist(), asker, Asking("m", parameters={"temperature": 0}), Settings())
 
 
-class Noted(Exception):
-    """The key of a request is known."""
+class Told(Asker):
+    """Has an answer for each request, and keeps it as a row of a store."""
+
+    def answers(self, indices: Iterable[int], build: Build, again: bool = False) -> Iterator[tuple[int, Answer]]:
+        rng, words, self.rows = random.Random(2), WORDS.split(), []
+        for index in indices:
+            request = build(index)
+            title = re.search("Title: (.*)", request.body["messages"][1]["content"])[1]
+            one, two, three = rng.sample(words, 3)
+            text = f"{title} tells of a {one} and a {two}. It suits readers who like a good {three} story."
+            answer = Answer(text, "stop", prompt_tokens=200, completion_tokens=30, seconds=1.0)
+            self.rows.append((request.key, "m", "", 1_700_000_000, msgspec.json.encode(answer)))
+            yield index, answer
 
 
 def put(folder: Path) -> None:
     """An answer for the request of each item, as an import adds them."""
     items, _ = tables.read(folder / "items.parquet", "items")
-    prompt, rng, words = Prompt(ROOT / "resources/prompts/inner.txt", NAMES["inner"]), random.Random(2), WORDS.split()
     with AnswerStore(folder / "answers.sqlite") as store:
-        described = engine(items, store)
-        build = {}
-        described.until_good = lambda indices, by, judge, sift: build.update(by=by) or ({}, {}, {})
-        described.describe(prompt)
-
-        def rows() -> Iterator[tuple]:
-            for index, title in enumerate(items["title"].to_pylist()):
-                one, two, three = rng.sample(words, 3)
-                text = f"{title} tells of a {one} and a {two}. It suits readers who like a good {three} story."
-                answer = Answer(text, "stop", prompt_tokens=200, completion_tokens=30, seconds=1.0)
-                yield build["by"](index, 0).key, "m", "", 1_700_000_000, msgspec.json.encode(answer)
-
-        some = sorted(rows())  # as an exported file has them
+        asker = Told(store, None, Bill())
+        engine(items, asker).describe(Prompt(ROOT / "resources/prompts/inner.txt", NAMES["inner"]), sifted=False)
+        rows = sorted(asker.rows)  # as an exported file has them
         start = time.perf_counter()
-        assert store.add(some) == len(items)
+        assert store.add(rows) == len(items)
         report("put", len(items), start)
 
 
@@ -85,7 +86,7 @@ def describe(folder: Path) -> None:
     items, meta = tables.read(folder / "items.parquet", "items")
     prompt = Prompt(ROOT / "resources/prompts/inner.txt", NAMES["inner"])
     with AnswerStore(folder / "answers.sqlite") as store:
-        described, at, failed = engine(items, store).describe(prompt)
+        described, at, failed = engine(items, Asker(store, None, Bill())).describe(prompt)
     assert len(described) + len(failed) == len(items) and len(failed) < len(items) / 100
     texts = [(described.get(n, ""), f"engine=llm attempt={at.get(n, 0) + 1}") for n in range(len(items))]
     write(Semantics(texts, [(0, "Genre", "Other", "")]), items, meta, folder)

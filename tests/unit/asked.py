@@ -8,14 +8,13 @@ from pathlib import Path
 import pyarrow as pa
 
 from semacdr import tables
-from semacdr.engines.llm import Engine, Settings
+from semacdr.categories import read_taxonomy
+from semacdr.engines.llm import NAMES, Engine, Settings
 from semacdr.llm.asker import Asker
 from semacdr.llm.endpoint import Endpoint
 from semacdr.llm.limits import Bill
 from semacdr.llm.prompts import Prompt
 from semacdr.llm.requests import Asking
-from semacdr.semantics import NAMES
-from semacdr.taxonomy import read_taxonomy
 
 ROOT = Path(__file__).parents[2]
 CATEGORIES = read_taxonomy(ROOT / "resources/taxonomies/movie_book.json")

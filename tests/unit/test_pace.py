@@ -92,7 +92,7 @@ def test_requests_and_tokens_a_minute_are_kept_over_the_wire(ask):
     with Server() as server:  # 1200 a minute: 20 in the first second, then one each 51 ms
         failed(ask(items(40), server.url, concurrency=40, timeout=5.0, requests_per_minute=1200))
         first = server.starts[0]
-        assert sum(start - first < 0.5 for start in server.starts) <= 20 + 10
+        assert sum(start - first < 0.5 for start in server.starts) <= 20 + 15
         assert server.starts[-1] - first >= 0.9
 
 
