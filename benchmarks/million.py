@@ -50,7 +50,7 @@ def catalogue(count: int) -> pa.Table:
 
 
 def engine(items: pa.Table, asker: Asker) -> Engine:
-    return Engine(items.to_pylist(), asker, Asking("m", parameters={"temperature": 0}), Settings())
+    return Engine(tables.Rows(items), asker, Asking("m", parameters={"temperature": 0}), Settings())
 
 
 class Told(Asker):

@@ -39,22 +39,23 @@ class Semantics:
     report: Counter = field(default_factory=Counter)  # items by (step, result)
 
 
-def with_reviews(rows: list[dict], snippets: Path | None) -> list[dict]:
-    """The rows of items, each with its reviews where there is a table of them."""
-    if snippets:
-        table, _ = tables.read(snippets, "snippets")
-        texts = dict(zip(table["item"].to_pylist(), table["text"].to_pylist(), strict=True))
-        rows = [row | {"reviews": texts.get(row["item"], "")} for row in rows]
-    return rows
+def with_reviews(items: pa.Table, snippets: Path | None) -> pa.Table:
+    """The items, each with its reviews where there is a table of them."""
+    if not snippets:
+        return items
+    table, _ = tables.read(snippets, "snippets")
+    texts = dict(zip(table["item"].to_pylist(), table["text"].to_pylist(), strict=True))
+    return items.append_column("reviews", pa.array([texts.get(item, "") for item in items["item"].to_pylist()]))
 
 
 def by_encoder(encoder: EncoderEngine, categories: Sequence[Category]) -> Semantics:
     """All by the frozen encoder."""
     made = f"engine=encoder model={encoder.arguments['name']}"
     filed = [(item, c.name, name, made) for c in categories for item, name in encoder.file(c)]
-    report = Counter({("describe", "composed"): len(encoder.texts)})
+    texts = [(encoder.text(item), f"{made} text=composed") for item in range(len(encoder.items))]
+    report = Counter({("describe", "composed"): len(texts)})
     report.update((f"file: {category}", "by encoder") for _, category in {row[:2] for row in filed})
-    return Semantics([(text, f"{made} text=composed") for text in encoder.texts], filed, report)
+    return Semantics(texts, filed, report)
 
 
 def by_llm(
@@ -69,8 +70,8 @@ def by_llm(
     texts = [
         (described[item], f"{made} attempt={at[item] + 1}")
         if item in described
-        else (text, f"{instead} text=composed because={failed[item]}")
-        for item, text in enumerate(encoder.texts)
+        else (encoder.text(item), f"{instead} text=composed because={failed[item]}")
+        for item in range(len(encoder.items))
     ]
     asked = engine.file(method, prompts[method], categories)
     filed = []
@@ -137,7 +138,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     categories = read_taxonomy(args.taxonomy)
     if args.shard:
         items = items.take(list(range(args.shard[0] - 1, len(items), args.shard[1])))
-    rows = with_reviews(items.to_pylist(), args.snippets)
+    rows = tables.Rows(with_reviews(items, args.snippets))
     encoder = EncoderEngine(
         rows, args.max_characters, args.max_subcategories, args.margin,
         name=args.encoder, device=args.device, threads=args.threads,

@@ -4,6 +4,8 @@ Each file carries in its metadata the release that its data come from, and where
 that says so; a stage passes on what it read.
 """
 
+from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import pyarrow as pa
@@ -61,6 +63,27 @@ def read(path: Path | str, contract: str) -> tuple[pa.Table, dict[str, str]]:
             raise UserError(f"{path}: column '{name}' of the {contract} table must be {kind}, it is {found}")
     meta = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
     return table.select(list(CONTRACTS[contract])), {k: v for k, v in meta.items() if k != "ARROW:schema"}
+
+
+class Rows(Sequence):
+    """The rows of a table as dicts, made a block at a time: as objects a million rows would take gigabytes."""
+
+    def __init__(self, table: pa.Table, block: int = 4096) -> None:
+        self.table, self.block = table, block
+        self._rows = lru_cache(4)(lambda number: table.slice(number * block, block).to_pylist())
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def __getitem__(self, index: int) -> dict:
+        if not 0 <= index < len(self.table):
+            raise IndexError(index)
+        return self._rows(index // self.block)[index % self.block]
+
+
+def column(rows: Sequence[dict], name: str) -> list:
+    """All values of a column of rows."""
+    return rows.table[name].to_pylist() if isinstance(rows, Rows) else [row[name] for row in rows]
 
 
 def _noted(meta: dict[str, str]) -> dict[str, str]:

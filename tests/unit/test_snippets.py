@@ -249,10 +249,8 @@ def test_the_two_splits_must_be_of_both_directions(small):
 def test_items_are_told_with_their_reviews(small):
     folder = small()
     run(folder, *ALL)
-    items = read(folder / "items.parquet", "items").to_dicts()
-    for item in items:
-        item["title"] = item["item_id"]
-    rows = {row["item_id"]: row for row in semantics.with_reviews(items, folder / "snippets.parquet")}
+    items = read(folder / "items.parquet", "items").with_columns(title="item_id").to_arrow()
+    rows = {row["item_id"]: row for row in semantics.with_reviews(items, folder / "snippets.parquet").to_pylist()}
     assert describe(rows["F1"], 1000) == f"Title: F1\nReviews: {said('u1', 'F1', 0)}"
     assert describe(rows["F5"], 1000) == "Title: F5"
     assert compose(rows["F1"], 1000) == f"F1. {said('u1', 'F1', 0)}"

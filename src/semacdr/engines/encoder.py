@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from semacdr.categories import Category
+from semacdr.tables import column
 from semacdr.text_encoder import TextEncoder
 
 
@@ -42,13 +43,16 @@ def choose(scores: np.ndarray, most: int, margin: float) -> tuple[list[int], lis
 
 
 class EncoderEngine:
-    """Composes and files the items (rows as dicts); the encoder is loaded when it is first needed."""
+    """Composes and files the items (rows as dicts, or tables.Rows); the encoder is loaded when it is first needed."""
 
     def __init__(self, items: Sequence[dict], max_characters: int, most: int, margin: float, **encoder) -> None:
         """Up to `most` subcategories of an item in a category, within `margin` in cosine; `encoder` for TextEncoder."""
-        self.texts = [compose(item, max_characters) for item in items]
-        self.domain = np.array([item["domain"] for item in items])
+        self.items, self.max_characters = items, max_characters
         self.most, self.margin, self.arguments = most, margin, encoder
+
+    def text(self, item: int) -> str:
+        """The composed text of an item."""
+        return compose(self.items[item], self.max_characters)
 
     @cached_property
     def encoder(self) -> TextEncoder:
@@ -58,11 +62,11 @@ class EncoderEngine:
     @cached_property
     def vectors(self) -> np.ndarray:
         """(items, width) unit vectors of the composed texts."""
-        return self.encoder.encode(self.texts)
+        return self.encoder.encode([self.text(item) for item in range(len(self.items))])
 
     def file(self, category: Category) -> list[tuple[int, str]]:
         """Item and subcategory of each assignment in a category, in the items' order, the best of an item first."""
         options = self.encoder.encode([f"{name}: {text}" if text else name for name, text in category.subcategories])
-        scores = calibrated(self.vectors, options, self.domain)
+        scores = calibrated(self.vectors, options, np.array(column(self.items, "domain")))
         names = [name for name, _ in category.subcategories]
         return [(item, names[o]) for item, o in zip(*choose(scores, self.most, self.margin), strict=True)]

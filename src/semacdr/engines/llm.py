@@ -18,6 +18,7 @@ from semacdr.llm.asker import Asker
 from semacdr.llm.attempts import Reasons, until_good
 from semacdr.llm.prompts import Prompt, describe
 from semacdr.llm.requests import Asking, Request
+from semacdr.tables import column
 
 NAMES = {  # of the prompts, and what each may ask for
     "inner": {"domain", "item", "words"},
@@ -45,7 +46,7 @@ class Settings:
 
 @dataclass
 class Engine:
-    """Describes and files a table of items (rows as dicts) through an asker."""
+    """Describes and files items (rows as dicts, or tables.Rows) through an asker."""
 
     items: Sequence[dict]
     asker: Asker
@@ -62,8 +63,8 @@ class Engine:
         """
         settings = self.settings
         domains: dict[str, list[int]] = {}
-        for index, item in enumerate(self.items):
-            domains.setdefault(item["domain"], []).append(index)
+        for index, domain in enumerate(column(self.items, "domain")):
+            domains.setdefault(domain, []).append(index)
 
         def build(index: int, attempt: int) -> Request:
             item = self.items[index]
