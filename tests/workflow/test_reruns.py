@@ -109,7 +109,7 @@ def test_an_experiment_trains_what_is_new_in_it(project):
     """A variant that is a system of the table already is not trained again."""
     variants = {"full": {}, "pre_norm": {"settings": {"norm": "pre"}}}
     tiny = {"system": {"model": "sasrec", "settings": {"dim": 16}}, "variants": variants}
-    project.configure(lambda config: config.update(experiments={"tiny": tiny}))
+    project.configure(lambda config: config.update(compare={"tiny": tiny}))
     assert project.run() == {}
     assert project.run("results/movie_book/tiny.tsv") == {"train": 2, "rank": 2, "compare": 1}
     rows = [line.split("\t") for line in (project / "results/movie_book/tiny.tsv").read_text().splitlines()]

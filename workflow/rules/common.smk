@@ -11,7 +11,7 @@ from pathlib import Path
 
 SCENARIOS = config["scenarios"]
 COMPARED = config["train"]["systems"]  # the systems of metrics.tsv
-EXPERIMENTS = config["experiments"]
+EXPERIMENTS = config["compare"]
 SYSTEMS = dict(COMPARED)  # and the variants of experiments
 
 

@@ -18,9 +18,9 @@ rule compare:
         table=report("results/{scenario}/{experiment}.tsv", category="{scenario}", caption="../report/compare.rst"),
         page="results/{scenario}/{experiment}.md",
     log:
-        "logs/{scenario}/{experiment}.log",
+        "logs/{scenario}/compare_{experiment}.log",
     benchmark:
-        "logs/benchmarks/{scenario}/{experiment}.tsv"
+        "logs/benchmarks/{scenario}/compare_{experiment}.tsv"
     conda:
         "../../envs/data.yaml"
     threads: cpus(1)
