@@ -23,7 +23,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     cli.add_argument("files", type=Path, nargs="*", help="export: the Parquet file to write; import: what to add")
     cli.add_argument("--store", type=Path, required=True, help="the SQLite file")
     cli.add_argument("--model", help="export: only its answers")
-    args = cli.parse_args(argv)
+    args = cli.parse_intermixed_args(argv)  # files may stand before the options or after them
     if args.action == "export" and len(args.files) != 1:
         cli.error("export takes one file")
     if args.action == "import" and not args.files:
