@@ -235,6 +235,8 @@ def test_the_command_lists_exports_imports_and_checks(tmp_path, capsys, caplog):
     assert [row[:5] for row in rows] == [["m1", "w", "4", "40", "12"], ["m2", "w", "2", "20", "6"]]
     assert all(row[5].startswith("20") and row[5].endswith("+00:00") for row in rows)
     command(path, "export", tmp_path / "m2.parquet", "--model", "m2")
+    answers.main(["export", "--store", str(path), "--model", "m2", str(tmp_path / "same.parquet")])  # options first
+    assert (tmp_path / "same.parquet").read_bytes() == (tmp_path / "m2.parquet").read_bytes()
     assert "2 answers written to" in caplog.text
     fill(tmp_path / "c.sqlite", range(10, 13))
     command(tmp_path / "b.sqlite", "import", tmp_path / "m2.parquet", tmp_path / "c.sqlite")
