@@ -12,7 +12,8 @@ import pytest
 from handmade import read
 
 from semacdr import encode, semantics, tables
-from semacdr.engines.encoder import calibrated, choose, compose
+from semacdr.engines.encoder import compose
+from semacdr.engines.filing import calibrated, choose
 from semacdr.errors import UserError
 from semacdr.taxonomy import read_taxonomy
 from semacdr.text_encoder import PACKAGED, TextEncoder
@@ -53,10 +54,10 @@ def test_a_long_text_ends_at_a_word_within_the_limit():
 
 
 def test_calibrated_takes_off_each_option_s_mean_in_the_domain():
-    vectors = np.array([[1, 0], [0, 1], [0.6, 0.8]], np.float32)
-    options = np.array([[1, 0], [0.8, 0.6]], np.float32)
-    scores = calibrated(vectors, options, np.array(["a", "a", "b"]))
+    given = np.array([[1, 0.8], [0, 0.6], [0.6, 0.96]], np.float32)
+    scores = calibrated(given, groups=np.array(["a", "a", "b"]))
     np.testing.assert_allclose(scores, [[0.5, 0.1], [-0.5, -0.1], [0, 0]], atol=1e-6)
+    assert given[0, 0] == 1 and scores.dtype == np.float32  # what was given stays
 
 
 def test_choose_takes_the_best_and_what_is_near_up_to_the_most():

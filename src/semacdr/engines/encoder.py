@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from semacdr.categories import Category
+from semacdr.engines.filing import calibrated, choose
 from semacdr.tables import column
 from semacdr.text_encoder import TextEncoder
 
@@ -21,25 +22,6 @@ def compose(item: dict, max_characters: int) -> str:
     parts.append(item.get("reviews", ""))
     text = ". ".join(part for part in (part.rstrip(". ") for part in parts) if part)
     return text if len(text) <= max_characters else text[: max_characters - 1].rsplit(" ", 1)[0] + "…"
-
-
-def calibrated(vectors: np.ndarray, options: np.ndarray, domain: np.ndarray) -> np.ndarray:
-    """(items, options) cosines of unit vectors, less each option's mean over the items of the same domain."""
-    scores = vectors @ options.T
-    for name in np.unique(domain):
-        scores[domain == name] -= scores[domain == name].mean(0)
-    return scores
-
-
-def choose(scores: np.ndarray, most: int, margin: float) -> tuple[list[int], list[int]]:
-    """Item and option of each assignment from (items, options) scores: an item's best option first, then others.
-
-    Up to `most` options of an item are taken, those within `margin` of its best; of equal ones the earlier.
-    """
-    order = np.argsort(-scores, axis=1, kind="stable")[:, :most]
-    taken = np.take_along_axis(scores, order, axis=1)
-    item, place = np.nonzero(taken >= taken[:, :1] - margin)
-    return item.tolist(), order[item, place].tolist()
 
 
 class EncoderEngine:
@@ -67,6 +49,6 @@ class EncoderEngine:
     def file(self, category: Category) -> list[tuple[int, str]]:
         """Item and subcategory of each assignment in a category, in the items' order, the best of an item first."""
         options = self.encoder.encode([f"{name}: {text}" if text else name for name, text in category.subcategories])
-        scores = calibrated(self.vectors, options, np.array(column(self.items, "domain")))
+        scores = calibrated(self.vectors @ options.T, groups=np.array(column(self.items, "domain")))
         names = [name for name, _ in category.subcategories]
         return [(item, names[o]) for item, o in zip(*choose(scores, self.most, self.margin), strict=True)]

@@ -1,4 +1,4 @@
-"""Filing an item under subcategories: lettered options judged by log-probability, or one JSON object by a schema."""
+"""Filing items under subcategories: by scores, by the log-probabilities of letters, by a JSON object with a schema."""
 
 import string
 from collections.abc import Callable, Sequence
@@ -44,9 +44,26 @@ def letter_scores(answer: Answer, options: int) -> tuple[np.ndarray | None, str]
     return scores - np.logaddexp.reduce(scores), ""
 
 
-def calibrated(scores: np.ndarray, share: float) -> np.ndarray:
-    """(items, options) scores, less a share of each option's mean: what the model says of whatever it is shown."""
-    return scores - share * scores.mean(0) if len(scores) else scores
+def calibrated(scores: np.ndarray, share: float = 1.0, groups: np.ndarray | None = None) -> np.ndarray:
+    """(items, options) scores, less a share of each option's mean over the items, or over those of the same group.
+
+    The mean is what an option gets whatever is shown: for its wording, its place in the list, or a model's liking.
+    """
+    scores, groups = np.array(scores), np.zeros(len(scores)) if groups is None else groups
+    for group in np.unique(groups):
+        scores[groups == group] -= share * scores[groups == group].mean(0)
+    return scores
+
+
+def choose(scores: np.ndarray, most: int, margin: float) -> tuple[list[int], list[int]]:
+    """Item and option of each assignment from (items, options) scores: an item's best option first, then others.
+
+    Up to `most` options of an item are taken, those within `margin` of its best; of equal ones the earlier.
+    """
+    order = np.argsort(-scores, axis=1, kind="stable")[:, :most]
+    taken = np.take_along_axis(scores, order, axis=1)
+    item, place = np.nonzero(taken >= taken[:, :1] - margin)
+    return item.tolist(), order[item, place].tolist()
 
 
 def listing(categories: Sequence[Category]) -> str:

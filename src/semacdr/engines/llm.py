@@ -12,7 +12,6 @@ import numpy as np
 
 from semacdr.categories import Category
 from semacdr.engines import filing
-from semacdr.engines.encoder import choose
 from semacdr.engines.quality import outliers, prose
 from semacdr.llm.asker import Asker
 from semacdr.llm.attempts import Reasons, until_good
@@ -115,7 +114,7 @@ class Engine:
         for place, category in enumerate(categories):
             found = [index for index in range(place, len(self.items) * width, width) if index in good]
             scores = filing.calibrated(np.array([good[index] for index in found]), self.settings.calibration)
-            chosen = zip(*choose(scores, self.settings.max_subcategories, self.settings.margin), strict=True)
+            chosen = zip(*filing.choose(scores, self.settings.max_subcategories, self.settings.margin), strict=True)
             names = [name for name, _ in category.subcategories]
             rows = [(found[i] // width, names[o], attempts[found[i]]) for i, o in chosen]
             filed.append((rows, {i // width: why for i, why in reasons.items() if i % width == place}))
