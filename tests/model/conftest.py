@@ -45,12 +45,12 @@ class World:
         options |= {need: extra[need] for need in models.load(name).INPUTS}
         return [part for key, file in options.items() for part in (f"--{key}", str(self.folder / file))]
 
-    def problem(self, name, max_length=20, graph="co_interaction"):
+    def problem(self, name, max_length=20, settings=None):
         """The system's Problem."""
         cli = argparse.ArgumentParser()
         for option in ("interactions", "items", "split", "embeddings", "agnostic", "graphs"):
             cli.add_argument(f"--{option}", type=Path)
-        return load_problem(cli.parse_args(self.inputs(name)), models.load(name).INPUTS, max_length, graph)
+        return load_problem(cli.parse_args(self.inputs(name)), models.load(name).INPUTS, max_length, settings)
 
     def train(self, name, output, *options):
         """Run the train stage and return its folder."""
@@ -119,5 +119,6 @@ def build(world, name, seed=0, **settings):
     if name in LEARNED:
         settings = {"dim": 16, "dropout": 0.0} | settings
     torch.manual_seed(seed)
-    problem = world.problem(name, graph=settings.get("graph", "co_interaction"))
-    return module.Model(problem, module.Settings(**settings)), problem
+    own = module.Settings(**settings)
+    problem = world.problem(name, settings=own)
+    return module.Model(problem, own), problem

@@ -32,13 +32,12 @@ def add_arguments(cli: argparse.ArgumentParser) -> None:
     cli.add_argument("--graphs", type=Path, help="folder of the graphs, where the system takes them")
 
 
-def load_problem(
-    args: argparse.Namespace, needs: tuple[str, ...], max_length: int, graph: str = "co_interaction"
-) -> Problem:
-    """The Problem of the paths in `args` with what `needs` names, and graphs of the kind `graph` (a key of KINDS).
+def load_problem(args: argparse.Namespace, needs: tuple[str, ...], max_length: int, settings: object = None) -> Problem:
+    """The Problem of the paths in `args` with what `needs` names, and graphs of the kind that `settings.graph` names.
 
-    A UserError names a path that is missing.
+    A UserError names a path that is missing. A system whose settings have no `graph` gets co-interaction.
     """
+    graph = getattr(settings, "graph", "co_interaction")
     if graph not in KINDS:
         raise UserError(f"there are graphs of the kinds {', '.join(KINDS)}, not '{graph}'")
     for need in needs:
