@@ -102,6 +102,7 @@ class Prepared(NamedTuple):
     nodes: torch.Tensor  # (items of the scenario and users, d) as they enter the mixed graph
     source: torch.Tensor | None  # (source items, d), where the source sequence is encoded
     target: torch.Tensor  # (target items, d)
+    neighbours: torch.Tensor | None  # (items of the scenario and users, d) A X of the mixed graph
     mixed: torch.Tensor  # (items of the scenario and users, d)
 
 
@@ -158,19 +159,24 @@ class Model(base.Model):
             nodes=nodes,
             source=self._enrich("source", source) if self.settings.cross_domain else None,
             target=self._enrich("target", target),
-            mixed=self._enrich("mixed", nodes),
+            neighbours=(neighbours := self._propagated("mixed", nodes)),
+            mixed=self._join("mixed", nodes, neighbours),
         )
 
     def _dropped(self, nodes: torch.Tensor) -> torch.Tensor:
         return dropout(nodes, self.settings.graph_dropout if self.training else 0.0)
 
-    def _enrich(self, name: str, nodes: torch.Tensor) -> torch.Tensor:
-        if self.settings.graph == "none":
-            return nodes
-        return self._join(name, nodes, propagate(getattr(self, f"{name}_graph"), nodes))
+    def _propagated(self, name: str, nodes: torch.Tensor) -> torch.Tensor | None:
+        """The normalised sum of each node's neighbours; None without a graph."""
+        return None if self.settings.graph == "none" else propagate(getattr(self, f"{name}_graph"), nodes)
 
-    def _join(self, name: str, nodes: torch.Tensor, neighbours: torch.Tensor) -> torch.Tensor:
-        """Nodes after propagation, from what they were and the normalised sum of their neighbours."""
+    def _enrich(self, name: str, nodes: torch.Tensor) -> torch.Tensor:
+        return self._join(name, nodes, self._propagated(name, nodes))
+
+    def _join(self, name: str, nodes: torch.Tensor, neighbours: torch.Tensor | None) -> torch.Tensor:
+        """Nodes after propagation, from what they were and the sum of their neighbours."""
+        if neighbours is None:
+            return nodes
         enriched = self.convolutions[name].transform(neighbours) if name in self.convolutions else neighbours
         if self.settings.self_information == "self_loop":
             return enriched
@@ -196,7 +202,7 @@ class Model(base.Model):
         positives = batch.positives + self.target_items.start
         nodes, inverse = prepared.nodes, self.inverse_degrees
         edge = (inverse[users] * inverse[positives]).sqrt()[:, None]
-        neighbours = F.embedding(users, propagate(self.mixed_graph, nodes)) - edge * F.embedding(positives, nodes)
+        neighbours = F.embedding(users, prepared.neighbours) - edge * F.embedding(positives, nodes)
         return self._join("mixed", F.embedding(users, nodes), neighbours)
 
     @cached_property
