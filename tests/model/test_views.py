@@ -40,12 +40,35 @@ def test_combinations(how):
     torch.manual_seed(0)
     combine = Combination(how, 2, 2)
     found = combine([A, B])
-    assert found.shape == A.shape
     if how == "sum":
-        assert torch.equal(found, A + B)
-    if how == "gate":  # between the two, in every place
-        assert ((found - A) * (found - B) <= 1e-6).all()
+        expected = A + B
+    elif how == "concat":
+        expected = torch.cat([A, B], 1) @ combine.linear.weight.T + combine.linear.bias
+    else:
+        weight = (torch.cat([A, B], 1) @ combine.linear.weight.T + combine.linear.bias).exp()
+        expected = (weight[:, :1] * A + weight[:, 1:] * B) / weight.sum(1, keepdim=True)
+    torch.testing.assert_close(found, expected)
     assert torch.equal(Combination(how, 1, 2)([A]), A)  # of one view nothing is to be combined
+
+
+def test_learned_weights_of_every_fusion_by_hand():
+    fusions = {how: Fusion(how, 2, 2) for how in FUSIONS if how != "average"}
+    with torch.no_grad():
+        for how in ("adaptive", "softmax"):
+            fusions[how].weight.copy_(torch.tensor([2.0, -1.0]))
+        fusions["dimension"].weight.copy_(torch.tensor([[2.0, 0.0], [-1.0, 3.0]]))
+        fusions["gate"].linear.weight.copy_(torch.tensor([[1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]]))
+        fusions["gate"].linear.bias.zero_()
+    share = math.exp(2) / (math.exp(2) + math.exp(-1))
+    gate = torch.sigmoid(A[:, :1])  # the first signal's first dimension against zero
+    expected = {
+        "adaptive": 2 * A - B,
+        "softmax": share * A + (1 - share) * B,
+        "dimension": torch.stack([2 * A[:, 0] - B[:, 0], 3 * B[:, 1]], 1),
+        "gate": gate * A + (1 - gate) * B,
+    }
+    for how, fusion in fusions.items():
+        torch.testing.assert_close(fusion([A, B]), expected[how])
 
 
 @pytest.mark.parametrize("how", FUSIONS)
