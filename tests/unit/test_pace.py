@@ -63,22 +63,37 @@ def test_the_number_at_once_falls_by_a_third_in_a_second_at_most_and_comes_back(
     assert pace.limit == 1
 
 
-def test_after_a_429_fewer_are_under_way_and_none_starts_before_it_may(ask):
-    seen = Counter()
+def test_after_a_429_fewer_are_under_way_and_none_starts_before_it_may(ask, monkeypatch):
+    admitted, throttled, seen = [], [], Counter()  # both on the client's clock, where the decisions are taken
+    admit, throttle = Pace.admit, Pace.throttle
+
+    async def noted_admit(pace, tokens):
+        may = await admit(pace, tokens)
+        admitted.append((time.monotonic(), pace.active, int(pace.limit)))
+        return may
+
+    def noted_throttle(pace, retry_after):
+        before = pace.limit
+        throttled.append((time.monotonic(), retry_after))
+        throttle(pace, retry_after)
+        assert pace.limit == pytest.approx(0.7 * before)
 
     def script(key, asked):
         seen["requests"] += 1
         return "429 with wait" if seen["requests"] == 40 else None
 
+    monkeypatch.setattr(Pace, "admit", noted_admit)
+    monkeypatch.setattr(Pace, "throttle", noted_throttle)
     with Server(script, wait=1.0, latency=0.02) as server:
         engine = ask(items(100), server.url, concurrency=10, retries=2, timeout=5.0)
         assert failed(engine) == {}
-        ((said, wait),) = server.waits
-        before = [start for start in server.starts if start <= said + 0.5]  # under way, or sent before it was read:
-        after = [start for start in server.starts if start > said + 0.5]  # a busy machine takes its time
-        assert max(server.at_once) == 10 and len(before) <= 40 + 20
-        assert min(after) - said >= wait - 0.01
-        assert max(server.at_once[-len(after) :][:10]) <= 8  # seven, and one more as the others went well
+    ((at, wait),) = throttled
+    earlier = [time for time, *_ in admitted if time <= at]
+    assert wait == 1.0 and 40 <= len(earlier) < len(admitted) == 101
+    assert not [time for time, *_ in admitted if at < time < at + wait]
+    assert sum(start < at + wait for start in server.starts) <= len(earlier)
+    assert all(active <= limit for _, active, limit in admitted) and max(active for _, active, _ in admitted) == 10
+    assert max(active for time, active, _ in admitted[len(earlier) :][:10]) <= 8  # seven, and one as others went well
 
 
 def test_a_wait_is_read_from_a_number_and_from_a_date():
