@@ -53,6 +53,7 @@ class Row:
     p_holm: float | None
     seeds: int
     users: int
+    release: str
 
 
 def compare(variants: Mapping[str, Sequence[Run]]) -> list[Row]:
@@ -65,11 +66,12 @@ def compare(variants: Mapping[str, Sequence[Run]]) -> list[Row]:
         for ranking in RANKINGS:
             for (metric, k), measure in METRICS.items():
                 by_seed = {name: np.stack([measure(run.ranks[ranking]) for run in runs]) for name, runs in here.items()}
-                rows += _rows((*direction, ranking, metric, k), by_seed)
+                release = next(iter(here.values()))[0].release
+                rows += _rows((*direction, ranking, metric, k), by_seed, release)
     return rows
 
 
-def _rows(named: tuple, by_seed: Mapping[str, np.ndarray]) -> list[Row]:
+def _rows(named: tuple, by_seed: Mapping[str, np.ndarray], release: str) -> list[Row]:
     """The rows of one metric from each variant's values (seeds, users)."""
     values = np.stack([seeds.mean(0) for seeds in by_seed.values()], axis=1)
     differences = values[:, 1:] - values[:, :1]
@@ -89,6 +91,7 @@ def _rows(named: tuple, by_seed: Mapping[str, np.ndarray]) -> list[Row]:
             interval.high,
             *test,
             *seeds.shape,
+            release,
         )
         for (name, seeds), interval, test in zip(by_seed.items(), own, tests, strict=True)
     ]
@@ -115,9 +118,9 @@ def tsv(rows: Sequence[Row]) -> str:
     return "".join("\t".join(line) + "\n" for line in lines)
 
 
-def page(rows: Sequence[Row], title: str, release: str) -> str:
+def page(rows: Sequence[Row], title: str) -> str:
     """A Markdown page: a table per direction and ranking."""
-    lines = [f"# {title}", ""] + ([f"**{SAMPLE_NOTE}**", ""] if release == "sample" else [])
+    lines = [f"# {title}", ""] + ([f"**{SAMPLE_NOTE}**", ""] if rows[0].release == "sample" else [])
     first = rows[0].variant
     lines += [
         f"Mean over users and seeds ± deviation over seeds. Δ: difference to `{first}` of NDCG@10, with its 95 % "
@@ -166,10 +169,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise UserError(f"--runs must name two variants or more, each once; it names {', '.join(names)}")
     variants = {name: [load(Path(path)) for path in paths] for name, *paths in args.runs}
     rows = compare(variants)
-    for path, text in (
-        (args.output, tsv(rows)),
-        (args.table, page(rows, args.title, next(iter(variants.values()))[0].release)),
-    ):
+    for path, text in ((args.output, tsv(rows)), (args.table, page(rows, args.title))):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8", newline="\n")
     log.info("%d variants, %d rows: %s", len(names), len(rows), args.output)

@@ -97,10 +97,11 @@ def write(semantics: Semantics, items: pa.Table, meta: dict[str, str], folder: P
     names = ("category", "subcategory", "provenance")
     agnostic = pa.table({"item": ids[list(item)]} | dict(zip(names, map(list, columns), strict=True)))
     tables.write(agnostic, folder / "agnostic.parquet", "agnostic", meta)
-    lines = [f"{step}\t{result}\t{count}" for (step, result), count in sorted(semantics.report.items())]
-    (folder / "semantics.tsv").write_text("\n".join(["step\tresult\titems", *lines]) + "\n", encoding="utf-8")
-    for line in lines:
-        log.info(line.replace("\t", ": "))
+    lines = ["step\tresult\titems\trelease"]
+    for (step, result), count in sorted(semantics.report.items()):
+        log.info("%s: %s: %d", step, result, count)
+        lines.append(f"{step}\t{result}\t{count}\t{meta['release']}")
+    (folder / "semantics.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -29,8 +29,8 @@ from semacdr.llm.prompts import Prompt
 CONTEXT = 8192  # tokens that a local model gets: a sample of items, and a taxonomy as its answer
 
 
-def induce(args: argparse.Namespace) -> tuple[bytes, list[Row], list[str]] | None:
-    """The taxonomy that a language model makes, as JSON; how the tests went; the domains. None after a dry run."""
+def induce(args: argparse.Namespace) -> tuple[bytes, list[Row], list[str], str] | None:
+    """The taxonomy that a language model makes, as JSON; how its tests went; domains; release. None after a dry run."""
     settings = resolve(Settings, args.settings, "taxonomy")
     table, meta = tables.read(args.items, "items")
     items = table.to_pylist()
@@ -54,7 +54,7 @@ def induce(args: argparse.Namespace) -> tuple[bytes, list[Row], list[str]] | Non
     made_by = {"engine": "llm", "model": asking.model, "weights": asking.weights, "parameters": asking.parameters}
     made_by["prompts"] = {name: sha256(path.read_bytes()).hexdigest()[:12] for name, path in files.items()}
     made_by["settings"] = asdict(settings)
-    return as_json(meta.get("scenario", ""), made_by, categories), trials.rows, domains
+    return as_json(meta.get("scenario", ""), made_by, categories), trials.rows, domains, meta["release"]
 
 
 def as_json(scenario: str, made_by: dict, categories: Sequence[Category]) -> bytes:
@@ -71,14 +71,14 @@ def as_json(scenario: str, made_by: dict, categories: Sequence[Category]) -> byt
     return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode()
 
 
-def write_report(rows: Sequence[Row], domains: Sequence[str], path: Path) -> None:
+def write_report(rows: Sequence[Row], domains: Sequence[str], release: str, path: Path) -> None:
     """Write how the tests went, a line a subcategory; the header alone where there was none."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, delimiter="\t", lineterminator="\n")
-        writer.writerow(["test", "category", "subcategory", *domains, "remark"])
+        writer.writerow(["test", "category", "subcategory", *domains, "remark", "release"])
         for test, category, name, counts, what in rows:
-            writer.writerow([test, category, name, *(counts.get(domain, 0) for domain in domains), what])
+            writer.writerow([test, category, name, *(counts.get(domain, 0) for domain in domains), what, release])
 
 
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -108,14 +108,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         made = induce(args)
         if made is None:
             return
-        content, rows, domains = made
+        content, rows, *told = made
     else:
         read_taxonomy(args.taxonomy)
-        content, rows, domains = args.taxonomy.read_bytes(), [], []
+        content, rows, *told = args.taxonomy.read_bytes(), [], [], ""
     args.output.parent.mkdir(parents=True, exist_ok=True)
     args.output.write_bytes(content)
     if args.report:
-        write_report(rows, domains, args.report)
+        write_report(rows, *told, args.report)
     categories = read_taxonomy(args.output)
     counts = ", ".join(f"{category.name} ({len(category.subcategories)})" for category in categories)
     log.info("%d categories: %s", len(categories), counts)

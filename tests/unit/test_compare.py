@@ -74,7 +74,7 @@ def test_a_comparison_by_hand(write_ranks, stage):
     assert (ndcg[0]["difference"], ndcg[0]["p_holm"]) == ("", "")
     assert float(ndcg[1]["difference"]) == 0 and float(ndcg[1]["p_wilcoxon"]) == 1
     assert (float(ndcg[1]["difference_low"]), float(ndcg[1]["difference_high"])) == (-0.25, 0.25)
-    assert {(row["seeds"], row["users"]) for row in rows} == {("2", "2")}
+    assert {(row["seeds"], row["users"], row["release"]) for row in rows} == {("2", "2", "amazon2014")}
     assert "| less | 0.5000 ± 0.0000 | 1.0000 ± 0.0000 |" in page and page.startswith("# Ablation\n")
     assert "2 seeds, 2 users." in page
 

@@ -296,6 +296,7 @@ def test_the_report_counts_the_items_of_each_domain(stage):
         for domain in ("book", "film"):
             assert sum(int(row[domain]) for (c, _), row in rows.items() if c == category) == 8
     assert rows["Tone", "Ornate"]["remark"] == "dropped: no book and no film item"
+    assert {row["release"] for row in rows.values()} == {"handmade"}
 
 
 def test_a_dry_run_asks_nothing_and_says_what_the_next_step_costs(stage, model, tmp_path, capsys):
@@ -316,7 +317,7 @@ def test_an_edited_taxonomy_is_used_as_it_is(stage, model, tmp_path):
     model.asked.clear()
     taxonomy.main(["--taxonomy", str(made.path), "--output", str(tmp_path / "t.json"), "--report", str(tmp_path / "r")])
     assert (tmp_path / "t.json").read_bytes() == edited
-    assert (tmp_path / "r").read_text() == "test\tcategory\tsubcategory\tremark\n"
+    assert (tmp_path / "r").read_text() == "test\tcategory\tsubcategory\tremark\trelease\n"
     assert names(read_taxonomy(tmp_path / "t.json")[0])[0] == "Quiet books"
     assert model.asked == []
 

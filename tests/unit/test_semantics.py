@@ -112,6 +112,10 @@ def test_every_item_has_a_text_and_says_where_it_is_from(run):
     assert inner["item"].to_list() == list(range(len(run.items)))
     assert inner["text"].to_list() == [compose(item, 1000) for item in run.items]
     assert inner["provenance"].unique().to_list() == [f"engine=encoder model={PACKAGED} text=composed"]
+    header, *rows = (line.split("\t") for line in (run.folder / "semantics.tsv").read_text().splitlines())
+    assert header == ["step", "result", "items", "release"]
+    assert rows[0] == ["describe", "composed", str(len(run.items)), "handmade"]
+    assert {row[3] for row in rows} == {"handmade"}
 
 
 def test_every_item_has_one_or_two_subcategories_in_every_category(run, agnostic):
