@@ -1,10 +1,10 @@
-"""The workflow with a language model: no file that it wrote holds the key, whether the runs failed or went well."""
+"""The workflow with a language model: what runs again and what is asked again, and that no file holds the key."""
 
 import sys
 from pathlib import Path
 
 import pytest
-from conftest import few_works, shrink
+from conftest import RUN, few_works, shrink
 
 sys.path.append(str(Path(__file__).parents[1] / "unit"))
 from scripted import Server
@@ -12,7 +12,8 @@ from scripted import Server
 pytestmark = pytest.mark.slow
 
 KEY = "sk-planted-0123456789abcdef"
-TARGETS = ["results/movie_book/semantics/inner.parquet", "results/movie_book/semantics/price.txt"]
+FOLDER = "results/movie_book/semantics"
+TARGETS = [f"{FOLDER}/inner.parquet", f"{FOLDER}/price.txt"]
 
 
 def asking(config, url):
@@ -43,3 +44,33 @@ def test_no_file_of_failed_and_good_runs_holds_the_key(checkout, tmp_path, monke
     assert folders >= {".snakemake", "logs", "results", "answers"}
     assert KEY not in printed
     assert [path for path in files if KEY.encode() in path.read_bytes()] == []
+
+
+def test_an_answer_is_asked_for_once_and_runs_again_only_what_its_question_touches(checkout, tmp_path, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    project, tables = checkout.copy(tmp_path / "project"), ("inner.parquet", "agnostic.parquet", "semantics.tsv")
+    with Server() as first, Server() as second:
+        project.configure(lambda config: asking(config, first.url))
+        few_works(project)
+        assert project.run(TARGETS[0]) == {"sample": 1, "preprocess": 1, "taxonomy": 1, "semantics": 1}
+        made, asked = [(project / f"{FOLDER}/{name}").read_bytes() for name in tables], first.asked.total()
+
+        def elsewhere(config):  # how answers are come by is no part of the question
+            config["llm"] |= {"endpoint": second.url, "budget": 1.0, "prices": {"scripted": {"input": 1, "output": 1}}}
+            config["llm"]["running"] |= {"concurrency": 3, "retries": 1}
+
+        project.configure(elsewhere)
+        assert project.run(TARGETS[0]) == {}
+        project.append("src/semacdr/llm/store.py", "# a comment\n")
+        assert project.run(TARGETS[0]) == {"semantics": 1}
+        project.configure(lambda config: config["semantics"].update(shards=2))
+        assert project.run(TARGETS[0]) == {"shard": 2, "semantics": 1}
+        assert [(project / f"{FOLDER}/{name}").read_bytes() for name in tables] == made
+        assert second.asked.total() == 0
+        project.configure(lambda config: (config["semantics"].update(shards=1), config["llm"].update(offline=True)))
+        project.append("resources/prompts/structured.txt", "Think of the whole work.\n")
+        status, printed = project.call(TARGETS[0], *RUN)
+        assert status == 1 and "lacks 200 answers, the first for the categories of SAMPLE" in printed
+        project.configure(lambda config: config["llm"].update(offline=False))
+        assert project.run(TARGETS[0]) == {"semantics": 1}
+        assert (first.asked.total(), second.asked.total()) == (asked, 200)  # descriptions are not asked for again

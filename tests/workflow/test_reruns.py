@@ -100,14 +100,16 @@ def test_settings_by_which_a_model_makes_the_taxonomy(project):
     """They count where a model makes it, and there alone; what changes no answer never counts."""
     project.configure(lambda config: config["taxonomy"].update(seed=1))
     project.append("resources/prompts/taxonomy_merge.txt", "Merge well.\n")
+    project.append("src/semacdr/llm/store.py", "# a comment\n")
+    project.append("src/semacdr/engines/induction.py", "# a comment\n")
     assert project.plan() == {}
     project.configure(lambda config: config["taxonomy"].update(engine="llm"))
     assert project.plan() == {"taxonomy": 1, "semantics": 1, "encode": 1, **ONE_SYSTEM}
 
 
 def test_an_experiment_trains_what_is_new_in_it(project):
-    """A variant that is a system of the table already is not trained again."""
-    variants = {"full": {}, "pre_norm": {"settings": {"norm": "pre"}}}
+    """A variant that is a system of the table already is not trained again, whether it names its own loss or not."""
+    variants = {"full": {"loss": "bce"}, "pre_norm": {"settings": {"norm": "pre"}}}
     tiny = {"system": {"model": "sasrec", "settings": {"dim": 16}}, "variants": variants}
     project.configure(lambda config: config.update(compare={"tiny": tiny}))
     assert project.run() == {}

@@ -15,11 +15,23 @@ EXPERIMENTS = config["compare"]
 SYSTEMS = dict(COMPARED)  # and the variants of experiments
 
 
+def declared(model, name):
+    """The literal that a model's file declares under a name (INPUTS, LOSS), without importing it."""
+    path = Path(f"src/semacdr/models/{model}.py")
+    if not path.exists():
+        raise WorkflowError(f"config: train.systems takes the model '{model}', but there is no {path}")
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.Assign) and any(getattr(goal, "id", "") == name for goal in node.targets):
+            return ast.literal_eval(node.value)
+    raise WorkflowError(f"{path} does not declare {name}")
+
+
 def variant_system(experiment, variant):
     """The system that a variant of an experiment is: one that is there already, or a new one `<experiment>-<variant>`."""
     base, change = EXPERIMENTS[experiment]["system"], EXPERIMENTS[experiment]["variants"][variant]
     system = base | change | {"settings": base.get("settings", {}) | change.get("settings", {})}
-    told = lambda spec: {"settings": {}} | {name: value for name, value in spec.items() if name != "variant"}
+    default = {"settings": {}, "loss": declared(system["model"], "LOSS")}
+    told = lambda spec: default | {name: value for name, value in spec.items() if name != "variant"}
     for name, other in SYSTEMS.items():
         if told(other) == told(system):
             return name
@@ -77,14 +89,17 @@ def training(key, default=None):
     return find
 
 
-def code(module, seen=None):
+def code(module, seen=None, without=()):
     """The source file of a src/ module and those of every src/ module it imports, directly or not.
 
     Listed as inputs they make a job stale when its code changes, and only then: small inputs count by content.
+    Left out are the modules and packages `without`, which the job imports but does not run.
     """
     seen = {} if seen is None else seen
+    if any(f"{module}.".startswith(f"{name}.") for name in without):
+        return []
     if "." in module:
-        code(module.rpartition(".")[0], seen)  # importing a.b runs a/__init__.py first
+        code(module.rpartition(".")[0], seen, without)  # importing a.b runs a/__init__.py first
     stem = Path("src", *module.split("."))
     path = next((p for p in (stem.with_suffix(".py"), stem / "__init__.py") if p.exists()), None)
     if path and module not in seen:
@@ -97,7 +112,7 @@ def code(module, seen=None):
             else:
                 continue
             for name in names:
-                code(name, seen)
+                code(name, seen, without)
     return sorted(map(str, seen.values()))
 
 
@@ -141,17 +156,6 @@ def raw_files(kind):
 def model_of(wc):
     """The module of a system's model."""
     return f"semacdr.models.{SYSTEMS[wc.system]['model']}"
-
-
-def declared(model, name):
-    """The literal that a model's file declares under a name (INPUTS, LOSS), without importing it."""
-    path = Path(f"src/semacdr/models/{model}.py")
-    if not path.exists():
-        raise WorkflowError(f"config: train.systems takes the model '{model}', but there is no {path}")
-    for node in ast.parse(path.read_text()).body:
-        if isinstance(node, ast.Assign) and any(getattr(goal, "id", "") == name for goal in node.targets):
-            return ast.literal_eval(node.value)
-    raise WorkflowError(f"{path} does not declare {name}")
 
 
 def seeds_of(wc_or_system, scenario):

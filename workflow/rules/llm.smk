@@ -6,6 +6,15 @@ def asks(wc, stage):
     return setting(stage, "engine")(wc) == "llm"
 
 
+ENGINES = ("llm", "induction", "naming", "sampling", "trial")  # files in engines/ that serve asking alone
+ASKING = ["semacdr.llm", *(f"semacdr.engines.{name}" for name in ENGINES)]
+
+
+def code_of(stage):
+    """A function of the wildcards: the code that a stage runs, that of asking a language model only where it asks."""
+    return lambda wc: code(f"semacdr.{stage}", without=() if asks(wc, stage) else ASKING)
+
+
 def prompts(wc, stage, *names):
     """The prompt files of a stage where a language model is asked; a changed one makes its answers stale."""
     return [f"{setting('llm', 'prompts')(wc)}/{name}.txt" for name in names] if asks(wc, stage) else []

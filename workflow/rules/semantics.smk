@@ -16,7 +16,7 @@ rule taxonomy:
             wc, "taxonomy", "taxonomy_propose", "taxonomy_merge", "taxonomy_revise", "structured"
         ),
         recorded=recorded("taxonomy"),
-        code=code("semacdr.taxonomy"),
+        code=code_of("taxonomy"),
     output:
         taxonomy="results/{scenario}/semantics/taxonomy.json",
         tests=report(
@@ -48,7 +48,7 @@ rule semantics:
         recorded=recorded("semantics"),
         snippets=snippets,
         shards=shards,
-        code=code("semacdr.semantics"),
+        code=code_of("semantics"),
     output:
         inner="results/{scenario}/semantics/inner.parquet",
         agnostic="results/{scenario}/semantics/agnostic.parquet",
@@ -91,7 +91,7 @@ use rule semantics as shard with:
         prompts=lambda wc: prompts(wc, "semantics", "inner", setting("semantics", "method")(wc)),
         recorded=recorded("semantics"),
         snippets=snippets,
-        code=code("semacdr.semantics"),
+        code=code_of("semantics"),
     output:
         "results/{scenario}/semantics/shards/{shard}of{shards}.parquet",
     log:
@@ -109,7 +109,7 @@ use rule semantics as price with:
         prompts=lambda wc: prompts(wc, "semantics", "inner", setting("semantics", "method")(wc)),
         recorded=recorded("semantics"),
         snippets=snippets,
-        code=code("semacdr.semantics"),
+        code=code_of("semantics"),
     output:
         "results/{scenario}/semantics/price.txt",
     log:
