@@ -119,6 +119,20 @@ def test_an_experiment_trains_what_is_new_in_it(project):
     assert {row[:2] == ["movie", "book"] for row in rows[1:]} == {True, False}
 
 
+def test_an_experiment_over_two_scenarios(project):
+    """The second scenario shares the raw files; the variant that names it takes its ranks."""
+
+    def change(config):
+        config["scenarios"]["other"] = config["scenarios"]["movie_book"] | {"split": {"seed": 1}}
+        config["scenarios"]["other"]["taxonomy"] = {"file": "resources/taxonomies/movie_book.json"}
+        tiny = {"system": {"model": "semacdr", "settings": {"dim": 16}}, "directions": 1}
+        config["compare"] = {"tiny": tiny | {"variants": {"full": {}, "other": {"scenario": "other"}}}}
+
+    project.configure(change)
+    once = dict.fromkeys(("preprocess", "taxonomy", "semantics", "encode", "split", "graph", "train", "rank"), 1)
+    assert project.plan("results/movie_book/tiny.tsv") == {**once, "compare": 1}
+
+
 def test_local_file(project):
     """One more line in one of the four files that a local release holds."""
     project.append(f"given/{REVIEWS}", json.dumps(REVIEW) + "\n")
@@ -185,6 +199,10 @@ MISTAKES = {
     "unknown key of a system": (lambda c: c["train"]["systems"]["sasrec"].update(sizes=4), ["sizes"]),
     "unknown choice": (lambda c: c["preprocess"].update(filter="twice"), ["twice", "once", "iterated"]),
     "unknown scenario": (lambda c: c.update(run=["movie_bok"]), ["run", "movie_bok", "movie_book", "kitchen_food"]),
+    "unknown scenario of a variant": (
+        lambda c: c["compare"]["loss"]["variants"]["ce"].update(scenario="movie_bok"),
+        ["experiment loss", "movie_bok", "movie_book", "kitchen_food"],
+    ),
     "unknown model": (lambda c: c["train"]["systems"]["sasrec"].update(model="sasrek"), ["sasrek", "semacdr/models"]),
     "unknown release": (
         lambda c: c["scenarios"]["movie_book"].update(release="smple"),

@@ -28,7 +28,8 @@ def declared(model, name):
 
 def variant_system(experiment, variant):
     """The system that a variant of an experiment is: one that is there already, or a new one `<experiment>-<variant>`."""
-    base, change = EXPERIMENTS[experiment]["system"], EXPERIMENTS[experiment]["variants"][variant]
+    base, change = EXPERIMENTS[experiment]["system"], dict(EXPERIMENTS[experiment]["variants"][variant])
+    change.pop("scenario", None)
     system = base | change | {"settings": base.get("settings", {}) | change.get("settings", {})}
     default = {"settings": {}, "loss": declared(system["model"], "LOSS")}
     told = lambda spec: default | {name: value for name, value in spec.items() if name != "variant"}
@@ -56,8 +57,15 @@ wildcard_constraints:
     shards=r"\d+",
 
 
-for unknown in [name for name in config["run"] if name not in SCENARIOS]:
-    raise WorkflowError(f"config: run names the scenario '{unknown}'; known are {', '.join(SCENARIOS)}")
+NAMED = {name: "run" for name in config["run"]}
+NAMED |= {
+    variant["scenario"]: f"experiment {name}"
+    for name, experiment in EXPERIMENTS.items()
+    for variant in experiment["variants"].values()
+    if "scenario" in variant
+}
+for unknown in [name for name in NAMED if name not in SCENARIOS]:
+    raise WorkflowError(f"config: {NAMED[unknown]} names the scenario '{unknown}'; known are {', '.join(SCENARIOS)}")
 for name, scenario in SCENARIOS.items():
     if scenario["release"] not in config["raw"]:
         known = ", ".join(config["raw"])
@@ -197,17 +205,21 @@ def all_ranks(wc):
 
 
 def variant_ranks(wc):
-    """By variant of an experiment the ranks of its seeds, in the directions that the experiment asks for."""
+    """By variant of an experiment the ranks of its seeds, in the directions that the experiment asks for.
+
+    They are those of the scenario, or of another one that the variant names.
+    """
     first, second = SCENARIOS[wc.scenario]["domains"]
     pairs = [(first, second), (second, first)][: EXPERIMENTS[wc.experiment].get("directions", 2)]
-    return {
-        variant: [
-            f"results/{wc.scenario}/{source}_to_{target}/{system}/seed{seed}/ranks.parquet"
+    ranks = {}
+    for variant, system in VARIANTS[wc.experiment].items():
+        scenario = EXPERIMENTS[wc.experiment]["variants"][variant].get("scenario", wc.scenario)
+        ranks[variant] = [
+            f"results/{scenario}/{source}_to_{target}/{system}/seed{seed}/ranks.parquet"
             for source, target in pairs
-            for seed in seeds_of(system, wc.scenario)
+            for seed in seeds_of(system, scenario)
         ]
-        for variant, system in VARIANTS[wc.experiment].items()
-    }
+    return ranks
 
 
 def folder(wc, output):

@@ -67,7 +67,7 @@ def taxonomy_given(wc, input):
 
 def taxonomy_asked(wc):
     """The options of a taxonomy that a language model makes."""
-    names = [name for name in config["taxonomy"] if name not in ("engine", "folder")]
+    names = [name for name in config["taxonomy"] if name not in ("engine", "file")]
     settings = {name: setting("taxonomy", name)(wc) for name in names}
     categories = " ".join(map(quoted, SCENARIOS[wc.scenario]["domains"].values()))
     return f"{model_asked(wc, 'taxonomy', settings=settings)} --avoid {categories}" if asks(wc, "taxonomy") else ""

@@ -1,6 +1,6 @@
 """Item semantics: the shared categories, each item's text within its domain, and its place in the categories.
 
-REQUIRED  results/<scenario>/items.parquet; with taxonomy.engine file resources/taxonomies/<scenario>.json;
+REQUIRED  results/<scenario>/items.parquet; with taxonomy.engine file the file that taxonomy.file names;
           with engine llm, of either stage, resources/prompts; with semantics.reviews semantics/snippets.parquet
 OUTPUTS   results/<scenario>/semantics/taxonomy.json, taxonomy.tsv, inner.parquet, agnostic.parquet, semantics.tsv
 ON DEMAND results/<scenario>/semantics/price.txt: what asking would cost, before a request is sent
@@ -10,7 +10,7 @@ ON DEMAND results/<scenario>/semantics/price.txt: what asking would cost, before
 rule taxonomy:
     """The categories of {wildcards.scenario}, by engine {params.engine}."""
     input:
-        given=lambda wc: [] if asks(wc, "taxonomy") else f"{setting('taxonomy', 'folder')(wc)}/{wc.scenario}.json",
+        given=lambda wc: [] if asks(wc, "taxonomy") else setting("taxonomy", "file")(wc).format(scenario=wc.scenario),
         catalogue=lambda wc: f"results/{wc.scenario}/items.parquet" if asks(wc, "taxonomy") else [],
         prompts=lambda wc: prompts(
             wc, "taxonomy", "taxonomy_propose", "taxonomy_merge", "taxonomy_revise", "structured"
