@@ -62,28 +62,52 @@ def by_llm(
     engine: Engine, encoder: EncoderEngine, categories: Sequence[Category], prompts: dict, method: str
 ) -> Semantics:
     """All by the language model; what it does not answer well by the encoder, which the provenance then says."""
-    made = f"engine=llm model={engine.asking.model} weights={engine.asking.weights[:12] or 'unknown'}"
-    instead = f"engine=encoder model={encoder.arguments['name']}"
-    described, at, failed = engine.describe(prompts["inner"])
-    report = Counter(("describe", f"attempt {attempt + 1}") for attempt in at.values())
-    report.update(("describe", f"fell back: {why}") for why in failed.values())
-    texts = [
+    semantics = Semantics([], [])
+    describe_by_llm(semantics, engine, encoder, prompts["inner"])
+    file_by_llm(semantics, engine, encoder, categories, prompts[method], method)
+    return semantics
+
+
+def describe_by_llm(semantics: Semantics, engine: Engine, encoder: EncoderEngine, prompt: Prompt) -> None:
+    """Add each item's text."""
+    described, at, failed = engine.describe(prompt)
+    semantics.report.update(("describe", f"attempt {attempt + 1}") for attempt in at.values())
+    semantics.report.update(("describe", f"fell back: {why}") for why in failed.values())
+    made, instead = made_by(engine, encoder)
+    semantics.texts += [
         (described[item], f"{made} attempt={at[item] + 1}")
         if item in described
         else (encoder.text(item), f"{instead} text=composed because={failed[item]}")
         for item in range(len(encoder.items))
     ]
-    asked = engine.file(method, prompts[method], categories)
-    filed = []
-    for category, (rows, failed) in zip(categories, asked, strict=True):
-        step = f"file: {category.name}"
-        report.update((step, f"attempt {attempt + 1}") for _, attempt in {(item, attempt) for item, _, attempt in rows})
-        report.update((step, f"fell back: {why}") for why in failed.values())
+
+
+def file_by_llm(
+    semantics: Semantics,
+    engine: Engine,
+    encoder: EncoderEngine,
+    categories: Sequence[Category],
+    prompt: Prompt,
+    method: str,
+) -> None:
+    """Add each item's subcategories."""
+    made, instead = made_by(engine, encoder)
+    for category, (rows, failed) in zip(categories, engine.file(method, prompt, categories), strict=True):
+        step, filed = f"file: {category.name}", semantics.filed
+        attempts = {(item, attempt) for item, _, attempt in rows}
+        semantics.report.update((step, f"attempt {attempt + 1}") for _, attempt in attempts)
+        semantics.report.update((step, f"fell back: {why}") for why in failed.values())
         filed += [(item, category.name, name, f"{made} method={method} attempt={at + 1}") for item, name, at in rows]
         for item, name in encoder.file(category) if failed else []:
             if item in failed:
                 filed.append((item, category.name, name, f"{instead} because={failed[item]}"))
-    return Semantics(texts, filed, report)
+
+
+def made_by(engine: Engine, encoder: EncoderEngine) -> tuple[str, str]:
+    """How a row's provenance begins: of what the language model made, and of what the encoder made instead."""
+    asking = engine.asking
+    made = f"engine=llm model={asking.model} weights={asking.weights[:12] or 'unknown'}"
+    return made, f"engine=encoder model={encoder.arguments['name']}"
 
 
 def write(semantics: Semantics, items: pa.Table, meta: dict[str, str], folder: Path) -> None:
