@@ -5,9 +5,9 @@
         --endpoint local:qwen.gguf --method letters --store answers/gold.sqlite --output gold/qwen.parquet
     python benchmarks/filing.py results/kitchen_food --agnostic gold/qwen.parquet --part held_out
 
-Reads items.parquet of the scenario, its taxonomy and tests/data/gold.tsv; writes a table as agnostic.parquet. So engines
-stand beside each other on the same items at the price of asking about a few. What is calibrated (letters, encoder) is
-so over these items, those of both parts.
+Reads items.parquet of the scenario, its taxonomy and tests/data/gold.tsv; writes a table as agnostic.parquet. So
+engines stand beside each other on the same items at the price of asking about a few. What is calibrated (letters,
+encoder) is so over these items, those of both parts.
 """
 
 import argparse
