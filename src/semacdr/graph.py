@@ -1,4 +1,5 @@
-"""Graph: the three graphs of one direction, from what each user did strictly before the validation event.
+"""Graph: the three graphs of one direction, from what each user did strictly before the validation event (a cold user,
+who has none: before the test event, in the source domain alone).
 
 Reads   interactions.parquet, items.parquet, split.parquet.
 Writes  source.bin, target.bin: DGL graphs of the items of a domain, joined where one user interacted with both;

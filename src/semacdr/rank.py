@@ -1,7 +1,8 @@
 """Rank: the rank of each user's validation and test event under a trained system, full and sampled.
 
 Reads   what train read, its checkpoint.safetensors and settings.json, and candidates.parquet.
-Writes  ranks.parquet: user, split (valid, test), ranking (full, sampled), rank (1 = best, ties count half).
+Writes  ranks.parquet: user, split (valid, test), ranking (full, sampled), rank (1 = best, ties count half). Cold
+        users have no validation event, and so no rank of split valid.
 
 Scores are computed in float64: so a rank depends on the parameters alone, and not on how users share a batch.
 """
@@ -41,26 +42,28 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def load_candidates(path: Path, history: History, split: str) -> np.ndarray:
-    """(users, negatives) stored negatives of a split, numbered within the target domain."""
+    """(users, negatives) stored negatives of a split, numbered within the target domain; of who has none, zeros."""
     table, meta = tables.read(path, "candidates")
     table = table.filter(pa.compute.equal(table["split"], split))
-    last = history.valid if split == "valid" else history.test
+    users, last = history.ranked(split)
     if meta.get("target") != history.meta["target"] or not np.array_equal(
         table["positive"].to_numpy(), history.item[last]
     ):
         raise UserError(f"{path}: its positives are not the {split} events of this split; run the split stage again")
-    negatives = table["negatives"].combine_chunks()
-    return negatives.flatten().to_numpy().reshape(len(table), -1) - history.target_items.start
+    negatives = table["negatives"].combine_chunks().flatten().to_numpy().reshape(len(table), -1)
+    stored = np.zeros((history.users, negatives.shape[1]), np.int64)
+    stored[users] = negatives - history.target_items.start
+    return stored
 
 
 def rank_all(model: Model, history: History, candidates: Path, training: dict, batch: int, device) -> pa.Table:
-    """The ranks table of all users, both splits and both rankings."""
+    """The ranks table of all users (of split valid, all but the cold ones), both splits and both rankings."""
     parts = []
     for split in ("valid", "test"):
         stored = load_candidates(candidates, history, split)
         ranker = Ranker(history, split, training["max_length"], batch, device, stored, training["visibility"])
         for ranking, ranks in ranker.rank(model).items():
-            users = np.arange(len(ranks), dtype=np.int32)
+            users = history.ranked(split)[0].astype(np.int32)
             named = {"split": [split] * len(ranks), "ranking": [ranking] * len(ranks)}
             parts.append(pa.table({"user": users} | named | {"rank": ranks}))
             log.info(

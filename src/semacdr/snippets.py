@@ -4,11 +4,12 @@ Reads   reviews_<Category>.json.gz of both domains, interactions.parquet, users.
         split.parquet of both directions.
 Writes  snippets.parquet: item, text; an item of which no training review has a text has no row.
 
-A review counts where its event stands, in both directions, strictly before its user's validation event. Of several
-reviews of a user and an item the earliest does, as in preprocess. Each item gets up to `per_item` of them, which ones
-hangs on the seed, the user and the item alone, not on how helpful later readers found it. The table is shared by both
-directions, so one thing in it is no function of one direction's past: an event added after a user's test event in one
-domain moves the validation event of the other, which can let one more of the user's earlier reviews in.
+A review counts where its event stands, in both directions, strictly before its user's validation event; a cold user's
+counts in neither domain, as each domain is hidden in one direction. Of several reviews of a user and an item the
+earliest does, as in preprocess. Each item gets up to `per_item` of them, which ones hangs on the seed, the user and the
+item alone, not on how helpful later readers found it. The table is shared by both directions, so one thing in it is no
+function of one direction's past: an event added after a user's test event in one domain moves the validation event of
+the other, which can let one more of the user's earlier reviews in.
 """
 
 import argparse

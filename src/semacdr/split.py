@@ -6,6 +6,10 @@ Writes  split.parquet: each user's events in the target domain, the last as test
 
 The order of a user's events is (timestamp, item). Negatives are distinct and drawn uniformly from the target catalogue
 minus everything that the user ever did in the target domain; a user's draw depends on the seed and the user alone.
+
+Of a share of the users, --cold-users, all target events but the test event are hidden from the direction: no later
+stage sees them but as items that are no candidates. These cold users have no validation event. Who is cold depends on
+the seed and the user alone, so in both directions the same users are, and a larger share adds to a smaller one.
 """
 
 import argparse
@@ -30,17 +34,37 @@ def leave_one_out(interactions: pl.DataFrame, target: str) -> pl.DataFrame:
     return events.select("user", "item", role=role.otherwise(pl.lit("train")))
 
 
+def hide(split: pl.DataFrame, share: float, seed: int) -> pl.DataFrame:
+    """The split with role `hidden` for all but the test event of a share of the users, drawn one by one.
+
+    A UserError where no other user is left to train and to validate on.
+    """
+    if not share:
+        return split
+    users = split["user"].unique().sort()
+    cold = users.filter([np.random.default_rng([seed, user, len(SPLITS)]).random() < share for user in users])
+    if len(cold) == len(users):
+        raise UserError(f"all {len(users)} users are cold: none is left to train on; lower split.cold_users ({share})")
+    hidden = pl.col("user").is_in(cold.implode()) & (pl.col("role") != "test")
+    return split.with_columns(role=pl.when(hidden).then(pl.lit("hidden")).otherwise("role"))
+
+
 def draw_candidates(split: pl.DataFrame, catalogue: np.ndarray, negatives: int, seed: int) -> pl.DataFrame:
-    """The candidates table: user, split, positive, negatives (distinct, none of the user's items), sorted by user."""
-    histories = split.group_by("user", maintain_order=True).agg("item")
+    """The candidates table: user, split, positive, negatives (distinct, none of the user's items), sorted by user.
+
+    A cold user has none for validation, and no negative that is hidden.
+    """
+    histories = split.group_by("user", maintain_order=True).agg("item", "role")
     rows = []
-    for user, items in progress(histories.rows(), "users with candidates"):
+    for user, items, roles in progress(histories.rows(), "users with candidates"):
         if len(catalogue) - len(items) < negatives:
             raise UserError(
                 f"user {user}: {len(catalogue)} items in the target catalogue less {len(items)} of the user's own "
                 f"leave fewer than {negatives} negatives; lower split.negatives"
             )
         for part, name in enumerate(SPLITS):
+            if roles[part - 2] == "hidden":
+                continue
             rng = np.random.default_rng([seed, user, part])
             drawn = rng.choice(catalogue, size=min(len(catalogue), negatives + len(items)), replace=False)
             drawn = drawn[~np.isin(drawn, items)][:negatives]
@@ -56,9 +80,17 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     cli.add_argument("--source", required=True, help="name of the source domain")
     cli.add_argument("--target", required=True, help="name of the target domain")
     cli.add_argument("--negatives", type=int, default=100, help="candidates beside the positive")
-    cli.add_argument("--seed", type=int, default=0, help="of the candidates")
+    cli.add_argument("--seed", type=int, default=0, help="of the candidates and the cold users")
+    cli.add_argument("--cold-users", type=_share, default=0.0, metavar="SHARE", help="0, or a share below 1; default 0")
     cli.add_argument("--output", type=Path, required=True, help="folder for the two tables")
     return cli.parse_args(argv)
+
+
+def _share(text: str) -> float:
+    share = float(text)
+    if not 0 <= share < 1:
+        raise argparse.ArgumentTypeError(f"a share of users that leaves some is at least 0 and below 1, not {text}")
+    return share
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -69,10 +101,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     for domain in (args.source, args.target):
         if domain not in set(items["domain"]):
             raise UserError(f"{args.items}: no item of domain '{domain}'; it holds {sorted(set(items['domain']))}")
-    split = leave_one_out(pl.from_arrow(interactions), args.target)
+    split = hide(leave_one_out(pl.from_arrow(interactions), args.target), args.cold_users, args.seed)
     catalogue = items.filter(pl.col("domain") == args.target)["item"].to_numpy()
     candidates = draw_candidates(split, catalogue, args.negatives, args.seed)
     meta |= {"source": args.source, "target": args.target}
+    meta |= {"cold_users": str(args.cold_users)} if args.cold_users else {}
     tables.write(split.to_arrow(), args.output / "split.parquet", "split", meta)
     drawn = meta | {"candidate_seed": str(args.seed), "negatives": str(args.negatives)}
     tables.write(candidates.to_arrow(), args.output / "candidates.parquet", "candidates", drawn)
@@ -82,6 +115,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         args.source, args.target, f"{split['user'].n_unique():,}", f"{len(catalogue):,}",
         f"{(split['role'] == 'train').sum():,}", f"{untrained:,}",
     )  # fmt: skip
+    if args.cold_users:
+        hidden = split.filter(pl.col("role") == "hidden")
+        log.info("%s cold users, %s hidden events", f"{hidden['user'].n_unique():,}", f"{len(hidden):,}")
 
 
 if __name__ == "__main__":

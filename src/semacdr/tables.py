@@ -28,7 +28,9 @@ CONTRACTS: dict[str, dict[str, pa.DataType | None]] = {
         "categories": pa.list_(TEXT),
         "description": TEXT,
     },
-    "split": {"user": I32, "item": I32, "role": TEXT},  # target domain; role: train, valid, test
+    # Of the target domain. Role: train, valid, test; hidden: all but the test event of a cold user, who has no other.
+    "split": {"user": I32, "item": I32, "role": TEXT},
+    # Of each user and each of valid and test; cold users have no row of valid. Hidden items are no negatives.
     "candidates": {"user": I32, "split": TEXT, "positive": I32, "negatives": pa.list_(I32)},
     "snippets": {"item": I32, "text": TEXT},  # of training reviews; items without any have no row
     "inner": {"item": I32, "text": TEXT, "provenance": TEXT},
@@ -36,7 +38,7 @@ CONTRACTS: dict[str, dict[str, pa.DataType | None]] = {
     "answers": {"key": pa.binary(32), "model": TEXT, "weights": TEXT, "created": I64, "answer": TEXT},  # of a model
     "embeddings": {"item": I32, "vector": None},  # fixed_size_list[f32] of the encoder's width
     "adjacency": {"row": I32, "column": I32, "weight": F32},  # sorted by row, column
-    "ranks": {"user": I32, "split": TEXT, "ranking": TEXT, "rank": F64},
+    "ranks": {"user": I32, "split": TEXT, "ranking": TEXT, "rank": F64},  # cold users have no row of split valid
 }
 
 

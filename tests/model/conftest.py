@@ -68,8 +68,11 @@ class World:
         return pl.from_arrow(tables.read(output, "ranks")[0])
 
 
-def make_world(folder, events, items=(30, 25)):
-    """Write the tables of `events` and run split and graph on them; texts and categories are random but fixed."""
+def make_world(folder, events, items=(30, 25), cold=0.0):
+    """Write the tables of `events` and run split and graph on them; texts and categories are random but fixed.
+
+    `cold` is the share of cold users.
+    """
     events = events.sort("user", "timestamp", "domain", "item")
     tables.write(events.to_arrow(), folder / "interactions.parquet", "interactions", META)
     domain = ["book"] * items[0] + ["movie"] * items[1]
@@ -77,10 +80,10 @@ def make_world(folder, events, items=(30, 25)):
     text = {name: [f"{name} {i}" for i in range(total)] for name in ("item_id", "title", "brand", "description")}
     catalogue = pa.table({"item": range(total), "domain": domain, "categories": [["x"]] * total} | text)
     tables.write(catalogue, folder / "items.parquet", "items", META)
-    return finish_world(folder, items)
+    return finish_world(folder, items, cold)
 
 
-def finish_world(folder, items):
+def finish_world(folder, items, cold=0.0):
     """From a folder with interactions and items of movie and book to a World."""
     total, rng = sum(items), np.random.default_rng(7)
     vectors = rng.normal(size=(total, 12)).astype(np.float32)
@@ -93,7 +96,7 @@ def finish_world(folder, items):
     tables.write(agnostic, folder / "agnostic.parquet", "agnostic", META)
     paths = ["--interactions", str(folder / "interactions.parquet"), "--items", str(folder / "items.parquet")]
     direction = ["--source", "movie", "--target", "book", "--negatives", "10"]
-    split.main([*paths, *direction, "--output", str(folder)])
+    split.main([*paths, *direction, "--cold-users", str(cold), "--output", str(folder)])
     graph.main([*paths, "--split", str(folder / "split.parquet"), "--output", str(folder / "graphs")])
     return World(folder, items)
 
@@ -106,6 +109,12 @@ def events():
 @pytest.fixture(scope="session")
 def world(tmp_path_factory, events):
     return make_world(tmp_path_factory.mktemp("world"), events)
+
+
+@pytest.fixture(scope="session")
+def cold_world(tmp_path_factory, events):
+    """The same events with some cold users."""
+    return make_world(tmp_path_factory.mktemp("cold_world"), events, cold=0.3)
 
 
 @pytest.fixture(autouse=True)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from semacdr.batching.batches import Sequence
 from semacdr.batching.layout import Upload, plan_layout
+from semacdr.batching.windows import BLANK
 from semacdr.errors import UserError
 from semacdr.models.layers import (
     NORMS,
@@ -21,6 +22,7 @@ from semacdr.models.layers import (
     attend_across,
     attend_self,
     dropout,
+    embed,
     propagate,
 )
 from semacdr.training.inputs import load_graph
@@ -78,6 +80,16 @@ def test_cross_attention_sees_the_visible_keys_and_the_null_key_if_there_is_one(
         k, v = torch.cat([*([null[None]] if with_null else []), parts[row][:seen]]).chunk(2, -1)
         expected.append((k @ one / 2).softmax(0) @ v)  # over nothing: a sum over nothing, zeros
     torch.testing.assert_close(found, torch.stack(expected))
+
+
+def test_a_blank_has_a_vector_of_zeros_and_who_forgets_blanks_fails():
+    table, items = torch.randn(5, 3), torch.tensor([4, BLANK, 0], dtype=torch.int32)
+    zeros, lengths = torch.zeros_like(items), torch.ones_like(items)
+    blank = Sequence(items, zeros, zeros, lengths, layout_of([1, 1, 1]), True)
+    assert torch.equal(embed(blank, table), torch.stack([table[4], torch.zeros(3), table[0]]))
+    for forgetful in (lambda: torch.nn.functional.embedding(items, table), lambda: table[items.long()]):
+        with pytest.raises(IndexError):
+            forgetful()
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])

@@ -100,16 +100,17 @@ def test_the_state_of_a_step_depends_on_nothing_at_or_after_its_positive(world, 
 
 
 @pytest.mark.parametrize(("name", "settings"), [*((name, {}) for name in SYSTEMS), *VARIANTS], ids=str)
-def test_scores_do_not_depend_on_who_shares_the_batch(world, name, settings):
-    model, problem = build(world, name, **settings)
-    model.double().eval()
-    found = []
-    for size in (1, 7, 64):
-        ranker = Ranker(problem.history, "test", 20, size, CPU)
-        prepared = model.prepare()
-        found.append(torch.cat([model.scores(prepared, batch) for batch in ranker.batches.ordered()]))
-    torch.testing.assert_close(found[0], found[2], rtol=0, atol=1e-10)
-    torch.testing.assert_close(found[1], found[2], rtol=0, atol=1e-10)
+def test_scores_do_not_depend_on_who_shares_the_batch(world, cold_world, name, settings):
+    for one in (world, cold_world):
+        model, problem = build(one, name, **settings)
+        model.double().eval()
+        found = []
+        for size in (1, 7, 64):
+            ranker = Ranker(problem.history, "test", 20, size, CPU)
+            prepared = model.prepare()
+            found.append(torch.cat([model.scores(prepared, batch) for batch in ranker.batches.ordered()]))
+        torch.testing.assert_close(found[0], found[2], rtol=0, atol=1e-10)
+        torch.testing.assert_close(found[1], found[2], rtol=0, atol=1e-10)
 
 
 @pytest.mark.parametrize(("name", "settings"), [*((name, {}) for name in LEARNED), *VARIANTS], ids=str)

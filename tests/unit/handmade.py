@@ -41,16 +41,20 @@ def read(path: Path, contract: str) -> pl.DataFrame:
 class World:
     """A direction: events (user, domain, number of the item in its domain, day), and how many items each domain has.
 
-    Users are numbered from 0. The domains are 'book' and 'film', so books are the scenario's first items.
+    Users are numbered from 0. The domains are 'book' and 'film', so books are the scenario's first items. Of the users
+    in `cold` all target events but the last are hidden.
     """
 
-    def __init__(self, events, books=8, films=8, target="film"):
+    def __init__(self, events, books=8, films=8, target="film", cold=()):
         self.sizes, self.target = {"book": books, "film": films}, target
         self.source = "book" if target == "film" else "film"
         self.first = {"book": 0, "film": books}
         rows = [(user, self.first[domain] + item, domain, SPRING + day * DAY) for user, domain, item, day in events]
         self.rows = sorted(rows, key=lambda row: (row[0], row[3], row[2], row[1]))
-        self.users = 1 + max(row[0] for row in rows)
+        self.users, self.cold = 1 + max(row[0] for row in rows), set(cold)
+        by_day = sorted(rows, key=lambda row: (row[3], row[1]))
+        last = {user: item for user, item, domain, _ in by_day if domain == target}
+        self.hidden = [row for row in self.rows if row[0] in self.cold and row[2] == target and row[1] != last[row[0]]]
 
     @property
     def interactions(self) -> pl.DataFrame:
@@ -71,7 +75,9 @@ class World:
         """interactions, items and split under `folder`: their paths by name."""
         meta = {"release": "handmade", "scenario": "book_film"}
         frames = {"interactions": self.interactions, "items": self.items}
-        frames["split"] = leave_one_out(self.interactions, self.target)
+        hidden = pl.col("user").is_in(list(self.cold)) & (pl.col("role") != "test")
+        role = pl.when(hidden).then(pl.lit("hidden")).otherwise("role")
+        frames["split"] = leave_one_out(self.interactions, self.target).with_columns(role=role)
         for name, frame in frames.items():
             direction = {"source": self.source, "target": self.target} if name == "split" else {}
             tables.write(frame.to_arrow(), folder / f"{name}.parquet", name, meta | direction)
@@ -84,8 +90,9 @@ class World:
     # What the rules say, event by event, in plain Python
 
     def of_user(self, user: int, domain: str) -> list[tuple[int, int]]:
-        """The user's (timestamp, item) in a domain, in the user's order."""
-        return sorted((time, item) for u, item, d, time in self.rows if u == user and d == domain)
+        """The user's (timestamp, item) in a domain that are not hidden, in the user's order."""
+        shown = (row for row in self.rows if row not in self.hidden)
+        return sorted((time, item) for u, item, d, time in shown if u == user and d == domain)
 
     def visible(self, user: int, place: int) -> list[tuple[int, str, int]]:
         """(timestamp, domain, item) before the user's target event number `place`, in the order of becoming visible."""
@@ -95,21 +102,26 @@ class World:
         return [(time, (self.target, self.source)[is_source], item) for time, is_source, item in sorted(seen)]
 
     def training(self) -> dict[int, list[tuple[int, str, int]]]:
-        """What training may see of each user: all that is visible before the validation event."""
-        return {user: self.visible(user, len(self.of_user(user, self.target)) - 2) for user in range(self.users)}
+        """What training may see of each user: all that is visible before the first event that is held out."""
+        behind = {user: 1 if user in self.cold else 2 for user in range(self.users)}
+        return {user: self.visible(user, len(self.of_user(user, self.target)) - n) for user, n in behind.items()}
 
 
 @st.composite
 def worlds(draw, least=3, most_users=4, items=7):
-    """Worlds in which many events share a day; a user has at least `least` target events, perhaps no source event."""
+    """Worlds in which many events share a day, and some users may be cold.
+
+    A user has at least `least` target events, perhaps no source event.
+    """
     target, events = draw(st.sampled_from(["book", "film"])), []
     days, numbers = st.integers(0, 6), st.integers(0, items - 1)
-    for user in range(draw(st.integers(1, most_users))):
+    users = draw(st.integers(1, most_users))
+    for user in range(users):
         for domain in ("book", "film"):
             fewest = least if domain == target else 0
             taken = draw(st.lists(st.tuples(numbers, days), min_size=fewest, unique_by=lambda pair: pair[0]))
             events += [(user, domain, item, day) for item, day in taken]
-    return World(events, items, items, target)
+    return World(events, items, items, target, draw(st.sets(st.integers(0, users - 1))))
 
 
 def neighbours(world: World, domain: str) -> set[tuple[int, int]]:

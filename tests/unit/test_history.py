@@ -10,7 +10,7 @@ from handmade import World, read, worlds
 from hypothesis import given, settings
 
 from semacdr import tables
-from semacdr.batching.windows import evaluation_windows, training_windows
+from semacdr.batching.windows import BLANK, evaluation_windows, training_windows
 from semacdr.data.history import load_history
 from semacdr.errors import UserError
 
@@ -50,7 +50,8 @@ def test_either_domain_can_be_the_target():
 def test_what_stands_before_a_target_event_is_what_may_be_seen(world):
     history = loaded(world)
     assert history.users == world.users
-    assert history.user().tolist() == [row[0] for row in world.rows]
+    assert history.user().tolist() == [row[0] for row in world.rows if row not in world.hidden]
+    assert sorted(zip(*history.hidden.tolist(), strict=True)) == sorted(row[:2] for row in world.hidden)
     for user in range(world.users):
         begin, end = history.start[user : user + 2]
         targets = world.of_user(user, world.target)
@@ -61,7 +62,9 @@ def test_what_stands_before_a_target_event_is_what_may_be_seen(world):
             first = {world.target: history.target_items, world.source: history.source_items}
             expected = [item in first[world.target] for item in history.item[begin:index]]
             assert history.is_target[begin:index].tolist() == expected
-        assert (places[-2], places[-1]) == (history.valid[user], history.test[user])
+        assert (places[-2:][0], places[-1]) == (history.valid[user], history.test[user])
+    assert history.ranked("valid")[0].tolist() == [user for user in range(world.users) if user not in world.cold]
+    assert history.ranked("test")[0].tolist() == list(range(world.users))
 
 
 @steady
@@ -82,11 +85,12 @@ def naive_window(world, user, last, max_length):
     targets, visible = world.of_user(user, world.target), world.visible(user, last)
     numbered = {domain: [item - world.first[domain] for _, d, item in visible if d == domain] for domain in world.sizes}
     source, mixed = numbered[world.source], scenario_items(visible)
-    steps = range(max(0, last - max_length), last)  # step s has event s as its last target event and predicts s + 1
+    # Step s has event s as its last target event and predicts s + 1; without an event, a blank predicts the first.
+    steps = range(max(0, last - max_length), last) or [-1]
     seen = [world.visible(user, step + 1) for step in steps]
     cut_source, cut_mixed = max(0, len(source) - max_length), max(0, len(mixed) - max_length)
     return {
-        "target": numbered[world.target][-max_length:],
+        "target": numbered[world.target][-max_length:] or [BLANK],
         "source": source[-max_length:],
         "mixed": mixed[-max_length:],
         "positives": [targets[step + 1][1] - world.first[world.target] for step in steps],
@@ -117,8 +121,9 @@ def test_windows_are_what_the_rules_say(max_length, world):
     counts = {user: len(world.of_user(user, world.target)) for user in range(world.users)}
     for split, behind in (("valid", 2), ("test", 1)):
         windows = evaluation_windows(history, split, max_length)
-        assert windows.users.tolist() == list(counts)
-        expected = [naive_window(world, user, count - behind, max_length) for user, count in counts.items()]
+        ranked = {user: count for user, count in counts.items() if count >= behind}  # a cold user has one event
+        assert windows.users.tolist() == list(ranked)
+        expected = [naive_window(world, user, count - behind, max_length) for user, count in ranked.items()]
         assert rows_of(windows) == expected
     windows = training_windows(history, max_length)
     trained = {user: count for user, count in counts.items() if count >= 4}  # two events to train on
@@ -159,6 +164,16 @@ def test_windows_by_hand():
     }
 
 
+def test_a_cold_user_s_window_is_a_blank_and_what_the_source_domain_shows():
+    films = [(user, "film", item, 2 * item) for user in range(3) for item in range(5)]
+    books = [(user, "book", item, day) for user in range(2) for item, day in enumerate([1, 3, 7, 8, 9])]
+    windows = evaluation_windows(loaded(World(films + books, cold=[0, 2])), "test", 2)
+    blank = {"target": [BLANK], "positives": [4]}  # film 4 of day 8
+    assert rows_of(windows)[0] == blank | {"source": [1, 2], "mixed": [1, 2], "source_visible": [2], "mixed_last": [1]}
+    assert rows_of(windows)[1]["target"] == [2, 3]
+    assert rows_of(windows)[2] == blank | {"source": [], "mixed": [], "source_visible": [0], "mixed_last": [-1]}
+
+
 def test_a_user_with_one_training_event_has_no_training_window():
     world = World([(user, "film", item, item) for user, count in ((0, 3), (1, 4)) for item in range(count)])
     assert training_windows(loaded(world), 5).users.tolist() == [1]
@@ -191,6 +206,18 @@ def damaged(tmp_path, name, change, **meta):
             lambda t: t.with_columns(role=pl.lit("train")),
             {},
             r"split\.parquet: .* one validation and one test",
+        ),
+        (
+            "split",
+            lambda t: t.with_columns(role=pl.when(pl.col("role") == "train").then(pl.lit("hidden")).otherwise("role")),
+            {},
+            r"split\.parquet: some user has not exactly one validation and one test event",
+        ),
+        (
+            "split",
+            lambda t: t.with_columns(role=pl.when(pl.col("role") == "valid").then(pl.lit("hidden")).otherwise("role")),
+            {},
+            r"split\.parquet: some user has hidden and training events; run split again",
         ),
         ("split", lambda t: t, {"target": "book"}, "its events are not those of"),
         ("split", lambda t: t, {"source": "song"}, r"items\.parquet: the items of domain 'song' are not numbered"),

@@ -116,20 +116,23 @@ def test_one_item_number_in_two_domains_is_two_items(small):
 
 @st.composite
 def histories(draw):
-    """Events of both domains of some users, on few days, so that many share one; at least three in each domain."""
+    """Events of both domains of some users, on few days, so that many share one, at least three in each domain; and who
+    of them is cold."""
     events, numbers, days = [], st.integers(0, 6), st.integers(0, 6)
-    for user in range(draw(st.integers(1, 3))):
+    users = draw(st.integers(1, 3))
+    for user in range(users):
         for domain in DOMAINS:
             taken = draw(st.lists(st.tuples(numbers, days), min_size=3, unique_by=lambda pair: pair[0]))
             events += [(user, domain, item, day) for item, day in taken]
-    return events
+    return events, draw(st.sets(st.integers(0, users - 1)))
 
 
 @settings(deadline=None, max_examples=40)
 @given(histories())
-def test_what_is_told_is_what_the_rule_says_event_by_event(tmp_path_factory, events):
+def test_what_is_told_is_what_the_rule_says_event_by_event(tmp_path_factory, history):
+    events, cold = history
     folder = tmp_path_factory.mktemp("world")
-    by_film, by_book = World(events, target="film"), World(events, target="book")
+    by_film, by_book = World(events, target="film", cold=cold), World(events, target="book", cold=cold)
     for world in (by_film, by_book):
         direction = folder / f"{world.source}_to_{world.target}"
         for name, path in world.write(folder).items():

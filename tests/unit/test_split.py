@@ -13,10 +13,11 @@ from semacdr import split, tables
 from semacdr.errors import UserError
 
 
-def run(folder, world, negatives=3, seed=0, target=None):
+def run(folder, world, negatives=3, seed=0, target=None, cold=None):
     paths = world.write(folder)
     argv = ["--interactions", paths["interactions"], "--items", paths["items"], "--source", world.source]
     argv += ["--target", target or world.target, "--negatives", negatives, "--seed", seed, "--output", folder / "out"]
+    argv += [] if cold is None else ["--cold-users", cold]
     split.main([str(part) for part in argv])
     return folder / "out"
 
@@ -140,3 +141,66 @@ def test_the_tables_carry_direction_and_draw(tmp_path):
     assert tables.read(output / "split.parquet", "split")[1] == direction
     drawn = direction | {"candidate_seed": "9", "negatives": "5"}
     assert tables.read(output / "candidates.parquet", "candidates")[1] == drawn
+
+
+# Cold users
+
+
+def many_users(target="film"):
+    events = [(user, domain, (user + 3 * item) % 20, item) for user in range(300) for domain in ("film", "book")
+              for item in range(3 + user % 3)]  # fmt: skip
+    return World(events, 20, 20, target)
+
+
+def cold_of(output):
+    frame = tables_of(output)[0]
+    return set(frame.filter(pl.col("role") == "hidden")["user"])
+
+
+def test_all_but_the_test_event_of_a_cold_user_is_hidden(tmp_path):
+    whole, drawn = tables_of(run(tmp_path / "whole", many_users()))
+    output = run(tmp_path / "some", many_users(), cold=0.2)
+    frame, candidates = tables_of(output)
+    cold = pl.col("user").is_in(list(cold_of(output)))
+    assert frame.drop("role").equals(whole.drop("role"))
+    assert frame.filter(~cold).equals(whole.filter(~cold))
+    assert set(frame.filter(cold & (pl.col("role") != "test"))["role"]) == {"hidden"}
+    assert frame.filter(pl.col("role") == "test").equals(whole.filter(pl.col("role") == "test"))
+    # The candidates are those that the same users would have: none that is hidden, and no validation of who is cold.
+    assert candidates.equals(drawn.filter(~(cold & (pl.col("split") == "valid"))))
+    for name in ("split", "candidates"):
+        assert tables.read(output / f"{name}.parquet", name)[1]["cold_users"] == "0.2"
+
+
+def test_who_is_cold_hangs_on_the_seed_and_the_user_alone(tmp_path):
+    first = cold_of(run(tmp_path / "a", many_users(), cold=0.2))
+    assert 40 <= len(first) <= 80  # of 300
+    assert cold_of(run(tmp_path / "b", many_users("book"), cold=0.2)) == first  # of the other direction
+    assert first < cold_of(run(tmp_path / "c", many_users(), cold=0.4))
+    assert cold_of(run(tmp_path / "d", many_users(), cold=0.2, seed=1)) != first
+    frame = split.leave_one_out(many_users().interactions, "film").filter(pl.col("user") % 7 != 0)
+    fewer = split.hide(frame, 0.2, 0).filter(pl.col("role") == "hidden")
+    assert set(fewer["user"]) == {user for user in first if user % 7}
+
+
+def test_without_cold_users_not_a_byte_differs(tmp_path):
+    one, two = run(tmp_path / "a", many_users()), run(tmp_path / "b", many_users(), cold=0.0)
+    for name in ("split", "candidates"):
+        assert (one / f"{name}.parquet").read_bytes() == (two / f"{name}.parquet").read_bytes()
+        assert "cold_users" not in tables.read(one / f"{name}.parquet", name)[1]
+
+
+def test_the_log_counts_cold_users(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    output = run(tmp_path, many_users(), cold=0.2)
+    hidden = (tables_of(output)[0]["role"] == "hidden").sum()
+    assert f"{len(cold_of(output))} cold users, {hidden} hidden events" in caplog.text
+
+
+def test_a_share_that_leaves_nobody_is_refused(tmp_path, capsys):
+    for share in ("1", "-0.1", "nan"):
+        with pytest.raises(SystemExit):
+            run(tmp_path / share, three_users(), cold=share)
+        assert f"at least 0 and below 1, not {share}" in capsys.readouterr().err
+    with pytest.raises(UserError, match=r"all 3 users are cold: none is left to train on; lower split\.cold_users"):
+        run(tmp_path / "most", three_users(), cold=0.999)

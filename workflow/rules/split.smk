@@ -24,9 +24,11 @@ rule split:
     params:
         negatives=setting("split", "negatives"),
         seed=setting("split", "seed"),
+        cold_users=setting("split", "cold_users"),
         folder=folder,
     shell:
         "POLARS_MAX_THREADS={threads} python -m semacdr.split"
         " --interactions {input.interactions} --items {input.catalogue}"
         " --source {wildcards.source} --target {wildcards.target}"
-        " --negatives {params.negatives} --seed {params.seed} --output {params.folder} 2> {log}"
+        " --negatives {params.negatives} --seed {params.seed} --cold-users {params.cold_users}"
+        " --output {params.folder} 2> {log}"

@@ -11,18 +11,19 @@ import torch
 
 from semacdr.batching.layout import Layout, Upload, plan_layout
 from semacdr.batching.negatives import NegativeSampler
-from semacdr.batching.windows import Ragged, Windows
+from semacdr.batching.windows import BLANK, Ragged, Windows
 
 
 @dataclass(frozen=True)
 class Sequence:
     """The sequences of a batch's rows, packed: N tokens in all, each row's in the order of time."""
 
-    items: torch.Tensor  # (N,) int32
+    items: torch.Tensor  # (N,) int32; BLANK in a target sequence without any event, see semacdr.models.layers.embed
     positions: torch.Tensor  # (N,) int32, from 0 at the first event of the window
     row: torch.Tensor  # (N,) int32, the row of the batch
     lengths: torch.Tensor  # (B,) int32, 0 where a row has no event
     layout: Layout  # for causal self-attention
+    blank: bool = False  # whether there is a blank among the items; never in training
 
 
 @dataclass(frozen=True)
@@ -95,13 +96,14 @@ class Batches:
         }
 
     def _plan_sequence(self, upload: Upload, items: np.ndarray, lengths: np.ndarray) -> dict:
-        start = np.repeat(np.cumsum(lengths) - lengths, lengths)
+        start, blank = np.repeat(np.cumsum(lengths) - lengths, lengths), bool((items == BLANK).any())
         return {
             "items": upload.add(items),
             "positions": upload.add(np.arange(len(items)) - start),
             "row": upload.add(np.repeat(np.arange(len(lengths)), lengths)),
             "lengths": upload.add(lengths),
             "layout": plan_layout(upload, lengths),
+            "blank": lambda: blank,
         }
 
     def _distinct(self, items: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:

@@ -3,6 +3,7 @@
 A window ends just before its last positive p (an event index of `History`): the last training event, the validation
 event or the test event. It holds the last `max_length` target events before p, source events before p and events of
 both before p. Each target event but those before the window is one step, whose positive is the next target event.
+Where no target event precedes p, a blank stands for one: a step that knows source events alone, if any.
 
 That is visibility `causal`. Under `all`, as much published code has it, the source window holds the user's last source
 events of all time and every step sees all of them: to measure what that leak is worth, and for nothing else.
@@ -36,7 +37,7 @@ class Windows:
     """What is visible of each user in `users` (rows), and the positives of the steps."""
 
     users: np.ndarray  # (rows,)
-    target: Ragged  # item numbers within the target domain
+    target: Ragged  # item numbers within the target domain; BLANK alone for a row that has no target event
     source: Ragged  # item numbers within the source domain
     mixed: Ragged  # item numbers within the scenario
     positives: np.ndarray  # (target steps,) the next target item
@@ -45,29 +46,32 @@ class Windows:
 
 
 VISIBILITIES = ("causal", "all")
+BLANK = np.iinfo(np.int32).min  # no table has such a row: a system that takes a blank for an item fails
 
 
 def make_windows(
     history: History, last_positive: np.ndarray, users: np.ndarray, max_length: int, visibility: str = "causal"
 ) -> Windows:
-    """The windows of `users` (who have a target event before p) ending before the events `last_positive` (rows,)."""
+    """The windows of `users` (rows,) that end before the events `last_positive` (rows,), target events of theirs."""
     if visibility not in VISIBILITIES:
         raise UserError(f"visibility is one of {', '.join(VISIBILITIES)}, not '{visibility}'")
     begin = history.start[users]
     target_before = np.append(0, np.cumsum(history.is_target))  # target events before each event index
     source_before = np.arange(len(target_before)) - target_before
     positions = {True: np.flatnonzero(history.is_target), False: np.flatnonzero(~history.is_target)}
-    target = _last(target_before[begin], target_before[last_positive], max_length)
+    first, last = _last(target_before[begin], target_before[last_positive], max_length)
+    target = np.minimum(first, last - 1), last  # a blank takes the place of the target event before p, another user's
     end = history.start[users + 1] if visibility == "all" else last_positive
     source = _last(source_before[begin], source_before[end], max_length)
     mixed = _last(begin, last_positive, max_length)
     steps = _flatten(*target)
+    items = history.item[positions[True][steps]] - history.target_items.start
     next_event = positions[True][steps + 1]  # of each step, the event that it predicts
     row = np.repeat(np.arange(len(users)), target[1] - target[0])
     seen = source[1][row] if visibility == "all" else source_before[next_event]
     return Windows(
         users=users,
-        target=Ragged(history.item[positions[True][steps]] - history.target_items.start, _offsets(*target)),
+        target=Ragged(np.where((first == last)[row], BLANK, items), _offsets(*target)),
         source=Ragged(
             history.item[positions[False][_flatten(*source)]] - history.source_items.start, _offsets(*source)
         ),
@@ -88,9 +92,9 @@ def training_windows(history: History, max_length: int, visibility: str = "causa
 
 
 def evaluation_windows(history: History, split: str, max_length: int, visibility: str = "causal") -> Windows:
-    """Windows of all users that end before the validation ('valid') or the test ('test') event."""
-    last = {"valid": history.valid, "test": history.test}[split]
-    return make_windows(history, last, np.arange(history.users), max_length, visibility)
+    """Windows of all users who have one that end before the validation ('valid') or the test ('test') event."""
+    users, last = history.ranked(split)
+    return make_windows(history, last, users, max_length, visibility)
 
 
 def _last(first: np.ndarray, end: np.ndarray, limit: int) -> tuple[np.ndarray, np.ndarray]:

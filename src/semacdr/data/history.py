@@ -3,6 +3,9 @@
 A user's events of both domains stand in the order (timestamp, target before source, item). So what may be seen when
 the target event at index e is predicted is exactly the user's events before e: earlier target events in the user's
 order, and source events with a strictly earlier timestamp; a source event of the same day comes after it.
+
+The hidden events of cold users are not among them, so that nothing that is made from a history knows of them. A cold
+user's one target event is the test event: what may be seen of the user is the source events before it.
 """
 
 from dataclasses import dataclass
@@ -23,8 +26,9 @@ class History:
     item: np.ndarray  # (E,) i64
     is_target: np.ndarray  # (E,) bool
     start: np.ndarray  # (U + 1,) where each user's events begin
-    valid: np.ndarray  # (U,) index of each user's validation event
+    valid: np.ndarray  # (U,) index of each user's validation event; of a cold user, who has none, the test event's
     test: np.ndarray  # (U,) index of each user's test event
+    hidden: np.ndarray  # (2, H) user and item of each hidden target event
     source_items: range
     target_items: range
     meta: dict[str, str]  # release, scenario, source, target
@@ -35,12 +39,17 @@ class History:
         return len(self.valid)
 
     def training(self) -> np.ndarray:
-        """(E,) bool: the events strictly before their user's validation event, all that training may see."""
+        """(E,) bool: the events strictly before their user's first held-out event, all that training may see."""
         return np.arange(len(self.item)) < np.repeat(self.valid, np.diff(self.start))
 
     def user(self) -> np.ndarray:
         """(E,) the user of each event."""
         return np.repeat(np.arange(self.users), np.diff(self.start))
+
+    def ranked(self, split: str) -> tuple[np.ndarray, np.ndarray]:
+        """The users who have an event of a split, valid or test, and the index of that event."""
+        users = np.flatnonzero(self.valid < self.test) if split == "valid" else np.arange(self.users)
+        return users, (self.valid if split == "valid" else self.test)[users]
 
 
 def load_history(interactions: Path, items: Path, split: Path) -> History:
@@ -54,14 +63,15 @@ def load_history(interactions: Path, items: Path, split: Path) -> History:
     user, item, time = (events[name].to_numpy() for name in ("user", "item", "timestamp"))
     order = np.lexsort((item, ~target, time, user))
     user, item, target = user[order], item[order].astype(np.int64), target[order]
-    where = np.flatnonzero(target)
     for name, column in (("user", user), ("item", item)):
-        if not np.array_equal(column[where], roles[name].to_numpy()):
+        if not np.array_equal(column[target], roles[name].to_numpy()):
             raise UserError(f"{split}: its events are not those of {interactions}; run the split stage again")
-    role, users = roles["role"].to_numpy(zero_copy_only=False), np.arange(user[-1] + 1)
-    valid, test = where[role == "valid"], where[role == "test"]
-    if not (np.array_equal(user[valid], users) and np.array_equal(user[test], users)):
-        raise UserError(f"{split}: some user has not exactly one validation and one test event; run split again")
+    role = np.full(len(target), "", object)
+    role[target] = roles["role"].to_numpy(zero_copy_only=False)
+    where = role == "hidden"
+    hidden = np.stack([user[where], item[where]])
+    user, item, target, role = (column[~where] for column in (user, item, target, role))
+    valid, test = _held_out(split, user, role, hidden[0])
     ranges = {name: _range_of(items, catalogue, meta[name]) for name in ("source", "target")}
     for name, known in ranges.items():
         there = item[target == (name == "target")]
@@ -73,10 +83,24 @@ def load_history(interactions: Path, items: Path, split: Path) -> History:
         start=np.searchsorted(user, np.arange(user[-1] + 2)),
         valid=valid,
         test=test,
+        hidden=hidden,
         source_items=ranges["source"],
         target_items=ranges["target"],
         meta=meta,
     )
+
+
+def _held_out(path: Path, user: np.ndarray, role: np.ndarray, cold: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(U,) each: the index of each user's validation event, or test event of who is cold, and of the test event."""
+    test, valid, users = np.flatnonzero(role == "test"), np.flatnonzero(role == "valid"), np.arange(user[-1] + 1)
+    warm = np.setdiff1d(users, cold)
+    if not (np.array_equal(user[test], users) and np.array_equal(user[valid], warm)):
+        raise UserError(f"{path}: some user has not exactly one validation and one test event; run split again")
+    if np.isin(user[role == "train"], cold).any():
+        raise UserError(f"{path}: some user has hidden and training events; run split again")
+    first = test.copy()
+    first[warm] = valid
+    return first, test
 
 
 def _range_of(path: Path, catalogue: pa.Table, domain: str) -> range:

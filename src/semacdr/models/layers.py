@@ -24,6 +24,13 @@ def dropout(x: torch.Tensor, rate: float) -> torch.Tensor:
     return x * (bytes_.view(x.shape) >= threshold) * (256 / (256 - threshold))
 
 
+def embed(sequence: Sequence, table: torch.Tensor) -> torch.Tensor:
+    """(N, d) a sequence's item vectors, from a table (items, d); zeros for a blank, which stands for no event."""
+    if not sequence.blank:
+        return F.embedding(sequence.items, table)
+    return F.embedding((sequence.items + 1).clamp(min=0), F.pad(table, (0, 0, 1, 0)))
+
+
 def attend_self(joint: torch.Tensor, layout: Layout, rate: float) -> torch.Tensor:
     """Causal single-head attention (N, d) of packed tokens; `joint` (N, 3d) holds their query, key and value.
 

@@ -8,12 +8,11 @@ not exist at all, so it takes no attention.
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from semacdr.batching.batches import Batch
 from semacdr.models import base
-from semacdr.models.layers import Encoder, initialise
+from semacdr.models.layers import Encoder, embed, initialise
 
 INPUTS = ()
 LOSS = "bce"
@@ -40,7 +39,7 @@ class Model(base.Model):
 
     def states(self, prepared: None, batch: Batch) -> torch.Tensor:
         """(N_t, d)."""
-        return self.encoder(F.embedding(batch.target.items, self.items.weight), batch.target)
+        return self.encoder(embed(batch.target, self.items.weight), batch.target)
 
     def item_vectors(self, prepared: None) -> torch.Tensor:
         """(target items, d)."""

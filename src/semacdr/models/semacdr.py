@@ -16,7 +16,7 @@ from semacdr.batching.batches import Batch, Sequence
 from semacdr.errors import UserError
 from semacdr.models import base
 from semacdr.models.fusion import FUSIONS, Fusion
-from semacdr.models.layers import Encoder, GraphConvolution, attend_across, dropout, initialise, propagate
+from semacdr.models.layers import Encoder, GraphConvolution, attend_across, dropout, embed, initialise, propagate
 from semacdr.models.views import COMBINATIONS, Combination, SemanticViews, contrast
 
 INPUTS = ("agnostic", "embeddings", "graphs")
@@ -216,7 +216,7 @@ class Model(base.Model):
     def _encode(self, name: str, items: torch.Tensor, sequence: Sequence) -> torch.Tensor:
         """Eqs. 7 to 9."""
         encoder = next(iter(self.encoders.values())) if self.settings.shared_encoder else self.encoders[name]
-        return encoder(F.embedding(sequence.items, items), sequence)
+        return encoder(embed(sequence, items), sequence)
 
     def _fuse_source(self, prepared: Prepared, batch: Batch, target: torch.Tensor) -> torch.Tensor:
         """Eq. 10: each target step attends to the source events that precede its positive, and to a learned null."""

@@ -1,7 +1,8 @@
 """The rank of each user's positive, among the whole target catalogue and among the stored candidates.
 
 Rank = 1 + #(score above) + 1/2 #(ties), which is the expected rank where ties are broken by chance. In full ranking the
-user's earlier target items are left out. A score that is not finite is an error, not a rank.
+user's earlier target items are left out, those that are hidden from the systems too: the user did like them, and so a
+cold user's positive is ranked among the same items as if nothing were hidden. A score that is not finite is an error.
 """
 
 import numpy as np
@@ -22,7 +23,7 @@ def ranks_of(scores: torch.Tensor, positive: torch.Tensor) -> torch.Tensor:
 
 
 class Ranker:
-    """Ranks the positives of one split ('valid' or 'test') for all users, in batches on a device."""
+    """Ranks the positives of one split ('valid' or 'test') for all users who have one, in batches on a device."""
 
     def __init__(
         self,
@@ -41,14 +42,15 @@ class Ranker:
         last = history.valid if split == "valid" else history.test
         self.positives = torch.from_numpy(history.item[last] - history.target_items.start).to(device)
         earlier = history.is_target & (np.arange(len(history.item)) < np.repeat(last, np.diff(history.start)))
-        counts = np.bincount(history.user()[earlier], minlength=history.users)
-        items = history.item[earlier] - history.target_items.start
-        self.earlier = Ragged(items, np.append(0, np.cumsum(counts)))
+        user = np.append(history.user()[earlier], history.hidden[0])
+        items = np.append(history.item[earlier], history.hidden[1]) - history.target_items.start
+        counts = np.bincount(user, minlength=history.users)
+        self.earlier = Ragged(items[np.argsort(user, kind="stable")], np.append(0, np.cumsum(counts)))
         self.candidates = None if candidates is None else torch.from_numpy(candidates).to(device).long()
 
     @torch.no_grad()
     def rank(self, model: Model) -> dict[str, np.ndarray]:
-        """By ranking ('full', and 'sampled' where there are candidates) the ranks (users,) float64."""
+        """By ranking ('full', and 'sampled' where there are candidates) the ranks float64 of the users of the split."""
         model.eval()
         prepared, found = model.prepare(), {"full": [], "sampled": []}
         for batch in self.batches.ordered():
