@@ -22,19 +22,23 @@ META = {
 
 @pytest.fixture
 def write_ranks(tmp_path):
-    """Write a run, of test ranks by user (and validation ranks that must not count) or of whole rows."""
+    """Write a run, of test ranks by user (and validation ranks that must not count) or of whole rows.
 
-    def writer(full=None, sampled=None, *, rows=None, valid=1.0, without=(), **meta):
+    Those who are cold have no validation rank.
+    """
+
+    def writer(full=None, sampled=None, *, rows=None, valid=1.0, cold=(), without=(), **meta):
+        meta |= {"cold_users": "0.5"} if cold else {}
         meta = {key: value for key, value in (META | meta).items() if key not in without}
         path = tmp_path / f"ranks{len(list(tmp_path.glob('ranks*')))}.parquet"
-        tables.write(table(rows or rank_rows(full, sampled or full, valid)), path, "ranks", meta)
+        tables.write(table(rows or rank_rows(full, sampled or full, valid, cold)), path, "ranks", meta)
         return path
 
     return writer
 
 
-def rank_rows(full, sampled, valid):
-    rows = [(user, "valid", "full", valid) for user in full]
+def rank_rows(full, sampled, valid, cold):
+    rows = [(user, "valid", "full", valid) for user in full if user not in cold]
     for ranking, ranks in (("full", full), ("sampled", sampled)):
         rows += [(user, "test", ranking, float(rank)) for user, rank in ranks.items()]
     return rows

@@ -79,6 +79,23 @@ def test_a_comparison_by_hand(write_ranks, stage):
     assert "2 seeds, 2 users." in page
 
 
+def test_cold_users_have_rows_of_their_own(write_ranks, stage):
+    ranks = {1: 1, 2: 3, 3: 1, 4: 11}
+    rows, page = stage(a=[write_ranks(ranks, cold=[2, 4])], b=[write_ranks(dict.fromkeys(ranks, 1), variant="b")])
+    assert list(rows[0])[:4] == ["source", "target", "group", "ranking"]
+    means = {
+        (row["group"], row["variant"]): (row["mean"], row["users"])
+        for row in rows
+        if (row["ranking"], row["metric"]) == ("full", "ndcg")
+    }
+    assert means == {("warm", "a"): ("1", "2"), ("warm", "b"): ("1", "2"), ("cold", "a"): ("0.25", "2"),
+                     ("cold", "b"): ("1", "2")}  # fmt: skip
+    assert "## movie → book, cold users (2), full ranking" in page and "Cold users are those of whom" in page
+    assert page.endswith("\n1 seed.\n")
+    alone, page = stage(a=[write_ranks(ranks)], b=[write_ranks(ranks, variant="b")])
+    assert "group" not in alone[0] and "cold" not in page.lower()
+
+
 def test_p_values_are_corrected_for_the_number_of_variants(write_ranks, stage):
     users = range(200)
     rng = np.random.default_rng(0)

@@ -101,7 +101,23 @@ def test_other_cutoffs_are_sorted_and_distinct(write_ranks, metrics_stage):
     ]
 
 
+def test_cold_users_have_rows_of_their_own(write_ranks, metrics_stage):
+    rows, readable = metrics_stage(write_ranks({1: 1, 2: 3, 3: 11}, cold=[2, 3]), ks=[10])
+    shown = [(row["group"], row["metric"], row["mean"], row["users"]) for row in rows if row["ranking"] == "full"]
+    assert shown[:4] == [("warm", "hr", "1.000000", "1"), ("warm", "ndcg", "1.000000", "1"),
+                         ("warm", "mrr", "1.000000", "1"), ("cold", "hr", "0.500000", "2")]  # fmt: skip
+    assert "## movie → book (warm users: 1)" in readable and "## movie → book (cold users: 2)" in readable
+    rows, readable = metrics_stage(write_ranks({1: 1, 2: 3}), ks=[10])
+    assert "group" not in rows[0] and "cold" not in readable.lower()
+
+
 # refusals
+
+
+def test_runs_of_other_cold_users_are_refused(write_ranks, metrics_stage):
+    one, two = write_ranks({1: 1, 2: 1}, cold=[2]), write_ranks({1: 1, 2: 1}, cold=[1], seed="2")
+    message = refused(metrics_stage, one, two)
+    assert str(one) in message and str(two) in message and "different cold users" in message
 
 
 def test_the_same_run_twice_is_refused(write_ranks, metrics_stage):

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from semacdr.ranking.bounds import broken_bound
+from semacdr.ranking.groups import COLD_NOTE
+from semacdr.ranking.markdown import header, line
 from semacdr.ranking.summary import METRICS, Row
 from semacdr.tables import SAMPLE_NOTE
 
@@ -40,24 +42,27 @@ REAL_ONLY = "The paper's numbers are shown for real data only."
 
 
 def page(rows: Sequence[Row], scenario: str, files: int, paper: PaperRows) -> str:
-    """The whole page: where the numbers come from, then a section per direction with a table per ranking."""
+    """The whole page: where the numbers come from, then a section per direction and group with a table per ranking."""
     release = rows[0].release
     lines = [f"# Results: {scenario}", "", f"Data: release `{release}`, ranks of {files} runs.", ""]
     if release == "sample":
         lines += [f"**{SAMPLE_NOTE}**", ""]
-    lines += [PROTOCOL, ""]
-    for direction in dict.fromkeys((row.source, row.target) for row in rows):
-        lines += _section([row for row in rows if (row.source, row.target) == direction], paper)
+    lines += [PROTOCOL, ""] + ([COLD_NOTE, ""] if rows[0].group else [])
+    for part in dict.fromkeys((row.source, row.target, row.group) for row in rows):
+        lines += _section([row for row in rows if (row.source, row.target, row.group) == part], paper)
     return "\n".join(lines)
 
 
 def _section(rows: Sequence[Row], paper: PaperRows) -> list[str]:
     first = rows[0]
-    lines = [f"## {first.source} → {first.target} (users: {first.users})", ""]
+    who = f"{first.group} users" if first.group else "users"
+    lines = [f"## {first.source} → {first.target} ({who}: {first.users})", ""]
     for ranking, title in TITLES.items():
         part = [row for row in rows if row.ranking == ranking]
         lines += [f"### {title}", "", *_table(part), ""]
     printed = {model: cells for (*pair, model), cells in paper.items() if pair == [first.source, first.target]}
+    if first.group:  # the paper hides nothing
+        return lines
     if printed and first.release == "sample":
         return [*lines, REAL_ONLY, ""]
     return lines + _paper_part(part, printed)
@@ -67,10 +72,10 @@ def _table(rows: Sequence[Row]) -> list[str]:
     cells = _cells(rows)
     columns = list(dict.fromkeys((row.metric, row.k) for row in rows))
     best = {column: max(shown(row.mean) for row in rows if (row.metric, row.k) == column) for column in columns}
-    lines = _header(["System", *map(label, columns), "Seeds"])
+    lines = header(["System", *map(label, columns), "Seeds"])
     for system, row_of in cells.items():
         numbers = [_number(row_of[column], best[column]) for column in columns]
-        lines.append(_line([name(*system), *numbers, str(row_of[columns[0]].seeds)]))
+        lines.append(line([name(*system), *numbers, str(row_of[columns[0]].seeds)]))
     return lines
 
 
@@ -88,11 +93,11 @@ def _paper_part(rows: Sequence[Row], printed: Mapping[str, Mapping[Column, float
     if not cells or not columns:
         return []
     lines = ["#### Beside the paper", "", REFERENCE, ""]
-    lines += _header(["System", *(f"{label(column)} {who}" for column in columns for who in ("ours", "paper"))])
+    lines += header(["System", *(f"{label(column)} {who}" for column in columns for who in ("ours", "paper"))])
     marked = {model for model in cells if impossible(printed[model])}
     for model, row_of in cells.items():
         pairs = [shown(number) for column in columns for number in (row_of[column].mean, printed[model][column])]
-        lines.append(_line([name(model, "full") + (" †" if model in marked else ""), *pairs]))
+        lines.append(line([name(model, "full") + (" †" if model in marked else ""), *pairs]))
     return [*lines, "", *([DAGGER, ""] if marked else [])]
 
 
@@ -123,11 +128,3 @@ def _cells(rows: Sequence[Row]) -> dict[System, dict[Column, Row]]:
     for row in rows:
         cells.setdefault((row.model, row.variant), {})[row.metric, row.k] = row
     return cells
-
-
-def _header(titles: Sequence[str]) -> list[str]:
-    return [_line(titles), _line(["---", *["---:"] * (len(titles) - 1)])]
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"

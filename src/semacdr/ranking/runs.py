@@ -29,6 +29,7 @@ class Run:
     variant: str
     seed: str
     users: npt.NDArray[np.int32]
+    cold: npt.NDArray[np.bool_]  # of `users`, those who have no validation event
     ranks: dict[str, npt.NDArray[np.float64]]
 
     @property
@@ -54,7 +55,10 @@ def load(path: Path) -> Run:
     users = parts["full"][0]
     if not np.array_equal(users, parts["sampled"][0]):
         raise UserError(f"{path}: the full and the sampled ranking hold different test users")
-    return Run(path, *(meta[key] for key in KEYS), users, {ranking: ranks for ranking, (_, ranks) in parts.items()})
+    validated = table.filter(pc.equal(table["split"], "valid"))["user"].to_numpy()
+    cold = ~np.isin(users, validated) if "cold_users" in meta else np.zeros(len(users), bool)
+    ranks = {ranking: ranks for ranking, (_, ranks) in parts.items()}
+    return Run(path, *(meta[key] for key in KEYS), users, cold, ranks)
 
 
 def _check_rows(table: pa.Table, path: Path) -> None:
@@ -107,6 +111,8 @@ def _check_users(one: Run, other: Run) -> None:
             f"{one.path} ({_named(one)}) and {other.path} ({_named(other)}) hold different test users, so that they "
             f"cannot be compared: {differing.size} are in one only, the first is user {differing[0]}"
         )
+    if not np.array_equal(one.cold, other.cold):
+        raise UserError(f"{one.path} and {other.path} have different cold users; run the rank stage again")
 
 
 def _named(run: Run) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 
 from semacdr.ranking import measures
 from semacdr.ranking.bounds import broken_bound
+from semacdr.ranking.groups import Group, warm_and_cold
 from semacdr.ranking.runs import RANKINGS, Run
 
 METRICS = ("hr", "ndcg", "mrr")
@@ -19,6 +20,7 @@ class Row:
 
     source: str
     target: str
+    group: str | None  # of users: warm, cold; none where nobody is cold
     model: str
     variant: str
     ranking: str
@@ -32,27 +34,29 @@ class Row:
 
 
 def summarise(runs: Sequence[Run], ks: Sequence[int]) -> list[Row]:
-    """A row per direction, system, ranking, metric and cut-off: directions and systems in order of first appearance."""
+    """A row per direction, group, system, ranking, metric and cut-off, in order of first appearance."""
     systems = list(dict.fromkeys(run.system for run in runs))
     rows: list[Row] = []
     for direction in dict.fromkeys(run.direction for run in runs):
-        for system in systems:
-            seeds = [run for run in runs if (run.direction, run.system) == (direction, system)]
-            for ranking in RANKINGS if seeds else ():
-                block = _system_rows(seeds, ranking, ks)
-                _assert_possible(block)
-                rows += block
+        here = [run for run in runs if run.direction == direction]
+        for group in warm_and_cold(here[0]):
+            for system in systems:
+                seeds = [run for run in here if run.system == system]
+                for ranking in RANKINGS if seeds else ():
+                    block = _system_rows(seeds, group, ranking, ks)
+                    _assert_possible(block)
+                    rows += block
     return rows
 
 
-def _system_rows(seeds: Sequence[Run], ranking: str, ks: Sequence[int]) -> list[Row]:
-    first, rows = seeds[0], []
+def _system_rows(seeds: Sequence[Run], group: Group, ranking: str, ks: Sequence[int]) -> list[Row]:
+    first, rows, users = seeds[0], [], int(group.members.sum())
     for metric in METRICS:
         for k in (None,) if metric == "mrr" else ks:
-            means = [_mean(metric, run.ranks[ranking], k) for run in seeds]
+            means = [_mean(metric, run.ranks[ranking][group.members], k) for run in seeds]
             std = float(np.std(means, ddof=1)) if len(means) > 1 else None
-            named = (*first.direction, *first.system, ranking, metric, k)
-            rows.append(Row(*named, float(np.mean(means)), std, len(seeds), first.users.size, first.release))
+            named = (*first.direction, group.name, *first.system, ranking, metric, k)
+            rows.append(Row(*named, float(np.mean(means)), std, len(seeds), users, first.release))
     return rows
 
 

@@ -1,0 +1,165 @@
+"""Variants beside the first one, user by user: means with intervals, differences with paired tests, by group of users.
+
+A user's value is the mean over the seeds. All variants of a direction must hold the same users and as many seeds.
+"""
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from semacdr import tsv
+from semacdr.errors import UserError
+from semacdr.ranking import measures
+from semacdr.ranking.groups import Group
+from semacdr.ranking.runs import RANKINGS, Run, load
+from semacdr.ranking.significance import bootstrap, holm, signed_rank
+
+METRICS: Mapping[tuple[str, int | None], Callable] = {
+    ("ndcg", 10): partial(measures.ndcg, k=10),
+    ("hr", 10): partial(measures.hit_rate, k=10),
+    ("mrr", None): measures.reciprocal_rank,
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One number of a comparison: its fields are the columns. Without groups of users grouping and group are None."""
+
+    source: str
+    target: str
+    grouping: str | None
+    group: str | None
+    ranking: str
+    metric: str
+    k: int | None
+    variant: str
+    mean: float
+    std: float | None  # over seeds; unknown for one
+    low: float
+    high: float
+    difference: float | None  # to the first variant, which has none
+    difference_low: float | None
+    difference_high: float | None
+    p_bootstrap: float | None
+    p_wilcoxon: float | None
+    p_holm: float | None
+    seeds: int
+    users: int
+    release: str
+
+
+def compare(
+    variants: Mapping[str, Sequence[Run]],
+    groups: Callable[[Run], Sequence[Group]],
+    metrics: Mapping[tuple[str, int | None], Callable] = METRICS,
+) -> list[Row]:
+    """The rows of all directions, in order of first appearance; `groups` forms those of a direction's first run."""
+    directions = dict.fromkeys(run.direction for runs in variants.values() for run in runs)
+    rows: list[Row] = []
+    for direction in directions:
+        here = {name: [run for run in runs if run.direction == direction] for name, runs in variants.items()}
+        _check(direction, here)
+        first = next(iter(here.values()))[0]
+        for group in groups(first):
+            for ranking in RANKINGS:
+                for (metric, k), measure in metrics.items():
+                    by_seed = {
+                        name: np.stack([measure(run.ranks[ranking][group.members]) for run in runs])
+                        for name, runs in here.items()
+                    }
+                    named = (*direction, group.grouping, group.name, ranking, metric, k)
+                    rows += _rows(named, by_seed, first.release)
+    return rows
+
+
+def _rows(named: tuple, by_seed: Mapping[str, np.ndarray], release: str) -> list[Row]:
+    """The rows of one metric from each variant's values (seeds, users)."""
+    values = np.stack([seeds.mean(0) for seeds in by_seed.values()], axis=1)
+    differences = values[:, 1:] - values[:, :1]
+    intervals = bootstrap(np.concatenate([values, differences], axis=1))
+    own, apart = intervals[: len(by_seed)], intervals[len(by_seed) :]
+    p = [signed_rank(differences[:, place]) for place in range(len(apart))]
+    tests = [(None,) * 6] + [
+        (d.mean, d.low, d.high, d.p, one, corrected) for d, one, corrected in zip(apart, p, holm(p), strict=True)
+    ]
+    return [
+        Row(
+            *named,
+            name,
+            interval.mean,
+            float(seeds.mean(1).std(ddof=1)) if len(seeds) > 1 else None,
+            interval.low,
+            interval.high,
+            *test,
+            *seeds.shape,
+            release,
+        )
+        for (name, seeds), interval, test in zip(by_seed.items(), own, tests, strict=True)
+    ]
+
+
+def _check(direction: tuple[str, str], variants: Mapping[str, Sequence[Run]]) -> None:
+    first, runs = next(iter(variants.items()))
+    for name, others in variants.items():
+        if len(others) != len(runs):
+            where = " to ".join(direction)
+            raise UserError(
+                f"{where}: '{first}' has {len(runs)} runs and '{name}' {len(others)}; give each as many seeds"
+            )
+        for other in others:
+            if not np.array_equal(other.users, runs[0].users) or other.release != runs[0].release:
+                raise UserError(f"{runs[0].path} and {other.path} do not rank the same users of the same release")
+
+
+HOW = (
+    "Mean over users and seeds ± deviation over seeds. Δ: difference to `{first}` of NDCG@10, with its 95 % interval "
+    "by bootstrap over users; p: Wilcoxon's signed-rank test over users, Holm-corrected{where}."
+)
+
+
+def cells(row_of: Mapping[str, Row], metrics: Sequence[str]) -> list[str]:
+    """A variant's line of a page from its rows by metric: name, means, difference of NDCG@10 and its p-value."""
+    return [row_of["ndcg"].variant, *(_mean(row_of[metric]) for metric in metrics), *_difference(row_of["ndcg"])]
+
+
+def by_variant(rows: Sequence[Row]) -> list[dict[str, Row]]:
+    """The rows of one table, of each variant by metric."""
+    names = dict.fromkeys(row.variant for row in rows)
+    return [{row.metric: row for row in rows if row.variant == name} for name in names]
+
+
+def _mean(row: Row) -> str:
+    return f"{row.mean:.4f}" + (f" ± {row.std:.4f}" if row.std is not None else "")
+
+
+def _difference(row: Row) -> tuple[str, str]:
+    if row.difference is None:
+        return "", ""
+    p = "< 0.0001" if row.p_holm < 1e-4 else f"{row.p_holm:.4f}"
+    return f"{row.difference:+.4f} [{row.difference_low:+.4f}, {row.difference_high:+.4f}]", p
+
+
+def add_arguments(cli: argparse.ArgumentParser, title: str) -> None:
+    """The options that stages of comparisons have in common."""
+    cli.add_argument("--runs", nargs="+", action="append", required=True, metavar="NAME PATH", help="a variant's runs")
+    cli.add_argument("--title", default=title)
+    cli.add_argument("--output", type=Path, required=True, help="the TSV")
+    cli.add_argument("--table", type=Path, required=True, help="the Markdown page")
+
+
+def load_variants(given: Sequence[Sequence[str]]) -> dict[str, list[Run]]:
+    """The runs of each variant that --runs names."""
+    names = [name for name, *_ in given]
+    if len(names) < 2 or len(set(names)) < len(names):
+        raise UserError(f"--runs must name two variants or more, each once; it names {', '.join(names)}")
+    return {name: [load(Path(path)) for path in paths] for name, *paths in given}
+
+
+def write(args: argparse.Namespace, rows: Sequence[Row], page: str) -> None:
+    """Write both files."""
+    tsv.write(args.output, tsv.text(rows, optional=("grouping", "group")))
+    tsv.write(args.table, page)
