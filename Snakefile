@@ -8,6 +8,7 @@ results/<scenario>/<a>_to_<b>/      split, candidates, graphs                   
 results/<scenario>/<a>_to_<b>/<system>/seed<N>/  checkpoint, history, ranks                            train, rank
 results/<scenario>/metrics.tsv      the result table, and metrics.md to read                           metrics
 results/<scenario>/<experiment>.tsv variants of a system beside each other, with tests                 compare
+results/<scenario>/cold_start.tsv   variants by what is known of user and item                         cold_start
 """
 
 from snakemake.utils import min_version, validate
@@ -37,6 +38,7 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/rank.smk"
 include: "workflow/rules/metrics.smk"
 include: "workflow/rules/compare.smk"
+include: "workflow/rules/cold_start.smk"
 
 
 rule all:

@@ -23,7 +23,7 @@ UNCALLED = {  # what is imported in a function that is called only by who has it
     "encode": {"xllamacpp"},  # a local language model
 }
 STAGES = {
-    "data": ["raw", "sample", "preprocess", "split", "snippets", "metrics", "compare"],
+    "data": ["raw", "sample", "preprocess", "split", "snippets", "metrics", "compare", "cold_start"],
     "encode": ["taxonomy", "semantics", "encode"],
     "graph": ["graph"],
     "train": ["train", "rank"],

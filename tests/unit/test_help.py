@@ -23,6 +23,7 @@ STAGES = [
     "rank",
     "metrics",
     "compare",
+    "cold_start",
 ]
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 SCENARIOS = config["scenarios"]
 COMPARED = config["train"]["systems"]  # the systems of metrics.tsv
-EXPERIMENTS = config["compare"]
+EXPERIMENTS = config["compare"] | {"cold_start": config["cold_start"]}
 SYSTEMS = dict(COMPARED)  # and the variants of experiments
 
 
@@ -51,7 +51,7 @@ wildcard_constraints:
     source="[a-z0-9]+",
     target="[a-z0-9]+",
     system="|".join(SYSTEMS),
-    experiment="|".join(EXPERIMENTS) or "none",
+    experiment="|".join(config["compare"]) or "none",
     seed=r"\d+",
     shard=r"\d+",
     shards=r"\d+",
@@ -204,22 +204,32 @@ def all_ranks(wc):
     ]
 
 
-def variant_ranks(wc):
+def variant_ranks(wc, experiment):
     """By variant of an experiment the ranks of its seeds, in the directions that the experiment asks for.
 
     They are those of the scenario, or of another one that the variant names.
     """
     first, second = SCENARIOS[wc.scenario]["domains"]
-    pairs = [(first, second), (second, first)][: EXPERIMENTS[wc.experiment].get("directions", 2)]
+    pairs = [(first, second), (second, first)][: EXPERIMENTS[experiment].get("directions", 2)]
     ranks = {}
-    for variant, system in VARIANTS[wc.experiment].items():
-        scenario = EXPERIMENTS[wc.experiment]["variants"][variant].get("scenario", wc.scenario)
+    for variant, system in VARIANTS[experiment].items():
+        scenario = EXPERIMENTS[experiment]["variants"][variant].get("scenario", wc.scenario)
         ranks[variant] = [
             f"results/{scenario}/{source}_to_{target}/{system}/seed{seed}/ranks.parquet"
             for source, target in pairs
             for seed in seeds_of(system, scenario)
         ]
     return ranks
+
+
+def distinct(runs):
+    """The files of runs by variant, each once."""
+    return sorted({path for paths in runs.values() for path in paths})
+
+
+def as_runs(runs):
+    """Runs by variant as options of the command line."""
+    return " ".join(f"--runs {name} {' '.join(paths)}" for name, paths in runs.items())
 
 
 def folder(wc, output):
