@@ -198,6 +198,8 @@ MISTAKES = {
     "unknown key": (lambda c: c["train"].update(learning_rat=0.1), ["learning_rat"]),
     "unknown key of a system": (lambda c: c["train"]["systems"]["sasrec"].update(sizes=4), ["sizes"]),
     "unknown choice": (lambda c: c["preprocess"].update(filter="twice"), ["twice", "once", "iterated"]),
+    "nobody is warm": (lambda c: c["split"].update(cold_users=1), ["cold_users", "maximum of 1"]),
+    "a group of nobody": (lambda c: c["cold_start"].update(user_groups=[0, 2]), ["user_groups", "minimum of 1"]),
     "unknown scenario": (lambda c: c.update(run=["movie_bok"]), ["run", "movie_bok", "movie_book", "kitchen_food"]),
     "unknown scenario of a variant": (
         lambda c: c["compare"]["loss"]["variants"]["ce"].update(scenario="movie_bok"),

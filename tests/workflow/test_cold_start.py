@@ -1,0 +1,61 @@
+"""The target cold_start: what it trains, what makes it stale, and what cold users do to everything after the split."""
+
+import csv
+
+import pytest
+import yaml
+
+pytestmark = pytest.mark.slow
+
+TARGET = "results/movie_book/cold_start.tsv"
+
+
+def tiny(config):
+    """Three variants, of which two are systems of the table."""
+    config["cold_start"] |= {
+        "system": {"model": "semacdr", "settings": {"dim": 16}},
+        "variants": {"sasrec": {"model": "sasrec"}, "semacdr": {}, "without_graph": {"settings": {"graph": "none"}}},
+    }
+
+
+def rows_of(project, path):
+    with (project / path).open(newline="") as file:
+        return list(csv.DictReader(file, delimiter="\t"))
+
+
+def test_it_trains_what_is_new_and_runs_again_for_its_own_settings_and_code_alone(project):
+    project.configure(tiny)
+    assert project.run() == {}
+    assert project.run(TARGET) == {"train": 2, "rank": 2, "cold_start": 1}
+    assert project.run(TARGET) == {}
+    project.configure(lambda config: config["metrics"].update(ks=[3]))
+    project.append("src/semacdr/compare.py", "# a comment\n")
+    assert project.plan(TARGET) == {}
+    project.configure(lambda config: config["cold_start"].update(user_groups=[4]))
+    assert project.run(TARGET) == {"cold_start": 1}
+    assert {row["group"] for row in rows_of(project, TARGET) if row["grouping"] == "user"} <= {"1-4", ">4"}
+    project.configure(lambda config: config["scenarios"]["movie_book"].update(cold_start={"user_groups": [4]}))
+    assert project.plan(TARGET) == {}
+    project.append("src/semacdr/cold_start.py", "# a comment\n")
+    assert project.plan(TARGET) == {"cold_start": 1}
+
+
+def test_cold_users_make_stale_what_follows_the_split_and_have_a_group_of_their_own(project):
+    project.configure(lambda config: config["split"].update(cold_users=0.3))
+    project.configure(tiny)
+    metrics = "results/movie_book/metrics.tsv"
+    jobs = {"split": 2, "graph": 2, "train": 8, "rank": 8, "metrics": 1, "cold_start": 1}
+    assert project.run(metrics, TARGET) == jobs
+    cold = {row["users"] for row in rows_of(project, TARGET) if row["group"] == "0"}
+    assert cold == {row["users"] for row in rows_of(project, metrics) if row["group"] == "cold"}
+    assert {row["group"] for row in rows_of(project, metrics)} == {"warm", "cold"}
+    assert {row["grouping"] for row in rows_of(project, TARGET)} == {"user", "item"}
+    assert project.run(metrics, TARGET) == {}
+
+
+@pytest.mark.parametrize("scenario", ["movie_book_cold", "kitchen_food_cold"])
+def test_the_example_plans_every_variant(checkout, scenario):
+    jobs = checkout.plan(f"results/{scenario}/cold_start.tsv", "--configfile", "examples/cold_start.yaml")
+    config = yaml.safe_load((checkout / "config.yaml").read_text())
+    assert jobs["split"] == jobs["graph"] == 2 and jobs["cold_start"] == 1
+    assert jobs["train"] == jobs["rank"] == 2 * 2 * len(config["cold_start"]["variants"])  # directions and seeds
