@@ -103,8 +103,10 @@ def planned(text: str) -> dict[str, int]:
 
 def shrink(config: dict) -> None:
     """Make the config tiny, and take the release `mine` from a folder: what is simulated there serves as raw files."""
-    config["scenarios"]["movie_book"]["release"] = "mine"
-    del config["scenarios"]["movie_book"]["train"]  # what makes the sample quick would override what is set below
+    scenario = config["scenarios"]["movie_book"]
+    scenario["release"] = "mine"
+    for section in ("train", "semantics", "llm"):  # what is the sample's would override what is set below
+        del scenario[section]
     config["raw"]["mine"] = {"source": "local", "folder": "given"}
     config["sample"]["people"] = 100
     config["preprocess"]["min_item_interactions"] = 1
