@@ -21,6 +21,9 @@ FILES = ("checkpoint.safetensors", "history.tsv", "settings.json")
 VARIANTS = [  # other readings and ablations: each value of a setting at least once
     ("sasrec", {"norm": "pre"}),
     ("sasrec", {"norm": "post"}),
+    ("cl4srec", {"operators": "cr", "representation": "mean"}),
+    ("cl4srec", {"operators": "m", "representation": "concat"}),
+    ("cl4srec", {"contrastive_weight": 0.0}),
     ("semacdr", {"views": "concat", "fusion": "softmax", "self_information": "self_loop"}),
     ("semacdr", {"views": "gate", "fusion": "dimension", "self_information": "residual"}),
     ("semacdr", {"graph": "counted", "fusion": "gate", "domain_nodes": "domain", "contrastive_pairs": "all"}),
