@@ -24,6 +24,8 @@ VARIANTS = [  # other readings and ablations: each value of a setting at least o
     ("cl4srec", {"operators": "cr", "representation": "mean"}),
     ("cl4srec", {"operators": "m", "representation": "concat"}),
     ("cl4srec", {"contrastive_weight": 0.0}),
+    ("cd_sasrec", {"aggregate": "attention", "fuse": "concat", "norm": "pre"}),
+    ("cd_sasrec", {"source_vectors": "own", "norm": "post"}),
     ("semacdr", {"views": "concat", "fusion": "softmax", "self_information": "self_loop"}),
     ("semacdr", {"views": "gate", "fusion": "dimension", "self_information": "residual"}),
     ("semacdr", {"graph": "counted", "fusion": "gate", "domain_nodes": "domain", "contrastive_pairs": "all"}),
