@@ -2,8 +2,8 @@
 
 As in the public implementation whose option (`cl_embs`, predict) SemaCDR names: a post-norm Transformer with output map
 and GELU, its input normalised and not scaled; raw inner products contrasted at temperature 1. Differs from it where it
-slips: a masked item is a learned vector, as the paper's "[mask]", and not padding, to which nothing attends and whose
-state is an empty place's; the second view's negatives are compared with the second view, not with the first once more;
+slips: a masked item is a learned vector, the paper's "[mask]", where it was padding, which nothing attends to; a second
+view meets the first views of other users, where the first view's products with their second ones were taken again;
 means and concatenations of states run over a view's own places, not over padding.
 """
 
