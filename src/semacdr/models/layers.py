@@ -174,10 +174,15 @@ class GraphConvolution(nn.Module):
         return F.leaky_relu(self.linear(neighbours), self.slope)
 
 
-def initialise(module: nn.Module) -> None:
-    """Xavier-normal weights of all matrices, zero biases: SASRec's public ports and the original's glorot alike."""
+def initialise(module: nn.Module, deviation: float | None = None) -> None:
+    """Xavier-normal weights of all matrices, zero biases: SASRec's public ports and the original's glorot alike.
+
+    With `deviation` the weights are normal of that standard deviation, whatever their shape, as BERT's.
+    """
     for name, parameter in module.named_parameters():
-        if parameter.dim() > 1:
+        if parameter.dim() > 1 and deviation is not None:
+            nn.init.normal_(parameter, std=deviation)
+        elif parameter.dim() > 1:
             nn.init.xavier_normal_(parameter)
         elif name.endswith("bias"):
             nn.init.zeros_(parameter)
