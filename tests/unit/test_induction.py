@@ -2,13 +2,12 @@
 
 import csv
 import json
-import threading
 from collections import Counter
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 
 import pyarrow as pa
 import pytest
+from loopback import Handler, Server
 
 from semacdr import tables, taxonomy
 from semacdr.categories import read_taxonomy
@@ -47,13 +46,26 @@ def proposal(*categories):
 GOOD = proposal(("Tone", [*TONES, "Ornate"]), ("Topic", TOPICS))
 
 
-class Model:
+class Model(Server):
     """A language model that answers by script: a function of the request's body for each step."""
+
+    protocol = "HTTP/1.1"
 
     def __init__(self):
         self.asked = []
         self.refuses = lambda body: False
         self.script = {"propose": GOOD, "merge": GOOD, "revise": GOOD, "file": self.file}
+        super().__init__()
+
+    def post(self, handler: Handler):
+        body = json.loads(handler.body())
+        if self.refuses(body):
+            return handler.send_error(400)
+        message = {"role": "assistant", "content": self.answer(body)}
+        choice = {"index": 0, "finish_reason": "stop", "message": message}
+        usage = {"prompt_tokens": 9, "completion_tokens": 9, "total_tokens": 18}
+        said = {"id": "x", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice]}
+        handler.respond_json(200, said | {"usage": usage})
 
     def answer(self, body):
         """The content of an answer: of a step's constant, or of its function of the body."""
@@ -79,39 +91,8 @@ class Model:
 
 @pytest.fixture
 def model():
-    """The scripted model, served at `model.url`."""
-    scripted = Model()
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self):
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            if scripted.refuses(body):
-                return self.send_error(400)
-            message = {"role": "assistant", "content": scripted.answer(body)}
-            choice = {"index": 0, "finish_reason": "stop", "message": message}
-            usage = {"prompt_tokens": 9, "completion_tokens": 9, "total_tokens": 18}
-            said = {"id": "x", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice]}
-            content = json.dumps(said | {"usage": usage}).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_):
-            pass
-
-    class Server(ThreadingHTTPServer):
-        daemon_threads, request_queue_size = True, 64  # as many as ask at once; others would be turned away first
-
-    server = Server(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    scripted.url = f"http://127.0.0.1:{server.server_port}/v1"
-    yield scripted
-    server.shutdown()
-    server.server_close()
+    with Model() as model:
+        yield model
 
 
 @pytest.fixture

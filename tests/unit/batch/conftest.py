@@ -11,7 +11,6 @@ from semacdr.llm import batch_api, batch_folder
 def server():
     with BatchServer() as server:
         yield server
-        server.shutdown()
 
 
 @pytest.fixture(autouse=True)

@@ -61,7 +61,6 @@ def test_a_run_that_is_killed_at_any_moment_goes_on_and_pays_nothing_twice(tmp_p
             if not finished:
                 assert place.run(range(5)) == expected(range(5)), moment
             assert server.asked == {key(0): 1, key(1): 2, key(2): 1, key(3): 1, key(4): 1}, moment
-            server.shutdown()
         if finished:
             break
         moments += 1

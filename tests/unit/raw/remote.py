@@ -5,10 +5,12 @@ import hashlib
 import json
 import random
 import re
-from http.server import BaseHTTPRequestHandler
+import threading
 from pathlib import Path
 
+import loopback
 import pytest
+from loopback import Handler
 
 from semacdr import raw
 from semacdr.errors import UserError
@@ -22,26 +24,9 @@ OLD, NEW = packed(1), packed(2)
 SHA256 = hashlib.sha256(OLD).hexdigest()
 
 
-class Handler(BaseHTTPRequestHandler):
-    """Answers each request by the next step of the server's script; the last step serves all that follow."""
-
-    def do_GET(self):
-        script, seen = self.server.script, self.server.seen
-        step = script[min(len(seen), len(script) - 1)]
-        seen.append({name.lower(): value for name, value in self.headers.items()} | {"path": self.path})
-        step(self)
-
-    def log_message(self, *args):
-        pass
-
-
 def status(code: int, **headers: str):
     def step(handler: Handler) -> None:
-        handler.send_response(code)
-        for name, value in headers.items():
-            handler.send_header(name.replace("_", "-"), value)
-        handler.send_header("Content-Length", "0")
-        handler.end_headers()
+        handler.respond(code, headers={name.replace("_", "-"): value for name, value in headers.items()})
 
     return step
 
@@ -70,14 +55,10 @@ def serve(
         start, whole = int(asked[1]) if asked else 0, length or len(body)
         if asked and start >= whole:
             return status(416, Content_Range=f"bytes */{whole}")(handler)
-        handler.send_response(206 if asked else 200)
         heads = {"ETag": etag, "Last-Modified": modified, **more}
         heads |= {"Content-Range": f"bytes {start}-{whole - 1}/{whole}"} if asked else {}
         heads |= {"Content-Length": str(whole - start)} if honest else {}
-        for name, value in heads.items():
-            if value:
-                handler.send_header(name, value)
-        handler.end_headers()
+        handler.head(206 if asked else 200, heads)
         rest = body[start:]
         handler.wfile.write(rest if stop is None else rest[:stop])
         if then == "stall":
@@ -86,6 +67,24 @@ def serve(
             handler.wfile.write(bytes(100))
 
     return step
+
+
+class Server(loopback.Server):
+    """Answers each request by the next step of its script; the last step serves all that follow."""
+
+    path = "/reviews_{category}.json.gz"
+
+    def __init__(self):
+        self.over, self.script, self.seen = threading.Event(), [serve()], []
+        super().__init__()
+
+    def get(self, handler: Handler) -> None:
+        step = self.script[min(len(self.seen), len(self.script) - 1)]
+        self.seen.append({name.lower(): value for name, value in handler.headers.items()} | {"path": handler.path})
+        step(handler)
+
+    def handle_error(self, *args):
+        pass  # clients hang up here on purpose
 
 
 class Place:

@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
-from remote import NEW, OLD, Handler, serve, status
+from loopback import Handler
+from remote import NEW, OLD, serve, status
 
 from semacdr import download
 
@@ -92,11 +93,7 @@ def test_a_server_that_sends_less_than_the_rest_is_asked_on(server, place):
     def frugal(handler: Handler) -> None:
         start = int(handler.headers.get("Range", "bytes=0-")[6:-1])
         piece = OLD[start : start + 100_000]
-        handler.send_response(206)
-        handler.send_header("Content-Range", f"bytes {start}-{start + len(piece) - 1}/{len(OLD)}")
-        handler.send_header("Content-Length", str(len(piece)))
-        handler.end_headers()
-        handler.wfile.write(piece)
+        handler.respond(206, piece, {"Content-Range": f"bytes {start}-{start + len(piece) - 1}/{len(OLD)}"})
 
     server.script = [serve(stop=1000), frugal]
     assert place.get() == OLD
