@@ -5,7 +5,7 @@ from itertools import pairwise
 import polars as pl
 import pytest
 import torch
-from conftest import build
+from world import build
 
 from semacdr.batching.batches import Batches
 from semacdr.batching.windows import training_windows

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from conftest import build
 from hypothesis import given
 from hypothesis import strategies as st
 from test_layers import sequence_of
+from world import build
 
 from semacdr.batching.batches import Batches
 from semacdr.batching.windows import training_windows

@@ -5,7 +5,7 @@ from collections import Counter
 import polars as pl
 import pytest
 import torch
-from conftest import build
+from world import build
 
 from semacdr.errors import UserError
 from semacdr.models.markov import Model, Settings

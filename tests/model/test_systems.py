@@ -1,4 +1,4 @@
-"""What every system must hold; a new one is tested by being named in conftest.SYSTEMS."""
+"""What every system must hold; a new one is tested by being named in world.SYSTEMS."""
 
 import hashlib
 
@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from conftest import DAY, LEARNED, SYSTEMS, build, make_world, random_events
+from world import DAY, LEARNED, SYSTEMS, build, make_world, random_events
 
 from semacdr.batching.batches import Batches
 from semacdr.batching.windows import evaluation_windows, make_windows, training_windows

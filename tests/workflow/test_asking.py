@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import RUN, few_works, shrink
+from project import RUN, few_works, shrink
 
 sys.path.append(str(Path(__file__).parents[1] / "unit"))
 from scripted import Server
