@@ -21,6 +21,7 @@ from semacdr.models.layers import (
     attend_across,
     attend_self,
     dropout,
+    mean_by_row,
     propagate,
 )
 from semacdr.training.inputs import load_graph
@@ -165,3 +166,9 @@ def test_propagation_gradient_is_exact(world):
     adjacency = load_graph(world.folder / "graphs/target.parquet").double()
     x = torch.randn(adjacency.shape[0], 2, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda x: propagate(adjacency, x), (x,), fast_mode=True)
+
+
+def test_mean_by_row_is_over_the_chosen_ones():
+    x, row = torch.tensor([[1.0, 2.0], [3.0, 6.0], [5.0, 9.0], [7.0, 0.0]]), torch.tensor([0, 0, 2, 2]).int()
+    mean, count = mean_by_row(x, row, torch.tensor([True, True, False, True]), 4)
+    assert mean.tolist() == [[2, 4], [0, 0], [7, 0], [0, 0]] and count.tolist() == [2, 0, 1, 0]

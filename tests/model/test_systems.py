@@ -39,6 +39,8 @@ VARIANTS = [  # other readings and ablations: each value of a setting at least o
     ("semacdr", {"inner": False, "cross_domain": False, "fusion": "average"}),
     ("semacdr", {"agnostic": False, "contrastive_pairs": "all"}),
     ("semacdr", {"inner": False, "agnostic": False, "contrastive_weight": 0.0}),
+    ("c2dsr", {"transitions": "counted", "mixed_state": "published", "depth": 2, "norm": "post"}),
+    ("c2dsr", {"weight": 1.0, "output": "tied", "norm": "pre"}),
 ]
 
 

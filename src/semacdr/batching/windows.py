@@ -42,6 +42,8 @@ class Windows:
     positives: np.ndarray  # (target steps,) the next target item
     source_visible: np.ndarray  # (target steps,) how many events of the source window precede the positive
     mixed_last: np.ndarray  # (target steps,) position in the mixed window of the event before the positive; or -1
+    target_place: np.ndarray  # (target steps,) position in the mixed window of the same event; -1 where it lacks it
+    source_place: np.ndarray  # (source events,) likewise
 
 
 VISIBILITIES = ("causal", "all")
@@ -61,20 +63,20 @@ def make_windows(
     end = history.start[users + 1] if visibility == "all" else last_positive
     source = _last(source_before[begin], source_before[end], max_length)
     mixed = _last(begin, last_positive, max_length)
-    steps = _flatten(*target)
-    next_event = positions[True][steps + 1]  # of each step, the event that it predicts
-    row = np.repeat(np.arange(len(users)), target[1] - target[0])
+    steps, others = positions[True][_flatten(*target)], positions[False][_flatten(*source)]
+    next_event = positions[True][_flatten(*target) + 1]  # of each step, the event that it predicts
+    row, other_row = (np.repeat(np.arange(len(users)), end - first) for first, end in (target, source))
     seen = source[1][row] if visibility == "all" else source_before[next_event]
     return Windows(
         users=users,
-        target=Ragged(history.item[positions[True][steps]] - history.target_items.start, _offsets(*target)),
-        source=Ragged(
-            history.item[positions[False][_flatten(*source)]] - history.source_items.start, _offsets(*source)
-        ),
+        target=Ragged(history.item[steps] - history.target_items.start, _offsets(*target)),
+        source=Ragged(history.item[others] - history.source_items.start, _offsets(*source)),
         mixed=Ragged(history.item[_flatten(*mixed)], _offsets(*mixed)),
         positives=history.item[next_event] - history.target_items.start,
         source_visible=np.maximum(seen - source[0][row], 0),
         mixed_last=np.maximum(next_event - 1 - mixed[0][row], -1),
+        target_place=np.maximum(steps - mixed[0][row], -1),
+        source_place=np.where(others < mixed[1][other_row], np.maximum(others - mixed[0][other_row], -1), -1),
     )
 
 

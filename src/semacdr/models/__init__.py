@@ -12,7 +12,8 @@ from types import ModuleType
 
 from semacdr.errors import UserError
 
-HELPERS = ("augmentation", "base", "fusion", "layers", "sparse", "views")  # files beside the systems that are none
+# files beside the systems that are none
+HELPERS = ("augmentation", "base", "fusion", "infomax", "layers", "sparse", "transitions", "views")
 
 
 def load(name: str) -> ModuleType:

@@ -141,21 +141,36 @@ class Encoder(nn.Module):
 
 
 class _Propagate(torch.autograd.Function):
-    """A @ X for a symmetric sparse A: the backward is the same product, so nothing is transposed."""
+    """A @ X for a sparse A whose transpose is at hand, so that the backward, A^T @ gradient, transposes nothing."""
 
     @staticmethod
-    def forward(ctx, adjacency, x):
-        ctx.adjacency = adjacency
+    def forward(ctx, adjacency, transposed, x):
+        ctx.transposed = transposed
         return adjacency @ x
 
     @staticmethod
     def backward(ctx, gradient):
-        return None, ctx.adjacency @ gradient
+        return None, None, ctx.transposed @ gradient
 
 
-def propagate(adjacency: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-    """A @ X (nodes, d) with a symmetric sparse CSR adjacency."""
-    return _Propagate.apply(adjacency, x)
+def propagate(adjacency: torch.Tensor, x: torch.Tensor, transposed: torch.Tensor | None = None) -> torch.Tensor:
+    """A @ X (nodes, d) with a sparse CSR adjacency; without its `transposed`, one that is symmetric."""
+    return _Propagate.apply(adjacency, adjacency if transposed is None else transposed, x)
+
+
+def is_followed(sequence: Sequence) -> torch.Tensor:
+    """(N,) bool: the tokens that another one of their row follows."""
+    return sequence.positions + 1 < sequence.lengths[sequence.row]
+
+
+def mean_by_row(
+    x: torch.Tensor, row: torch.Tensor, chosen: torch.Tensor, rows: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """(rows, d) the mean over the chosen (N,) ones of each row's vectors x (N, d), zeros of none; (rows,) how many."""
+    weight = chosen.to(x.dtype)
+    count = x.new_zeros(rows).index_add(0, row, weight)
+    total = x.new_zeros(rows, x.shape[1]).index_add(0, row, x * weight[:, None])
+    return total / count.clamp(min=1)[:, None], count
 
 
 class GraphConvolution(nn.Module):
