@@ -21,6 +21,9 @@ FILES = ("checkpoint.safetensors", "history.tsv", "settings.json")
 VARIANTS = [  # other readings and ablations: each value of a setting at least once
     ("sasrec", {"norm": "pre"}),
     ("sasrec", {"norm": "post"}),
+    ("mgcl", {"layers": 3, "blocks": 1}),
+    ("mgcl", {"layers": 2, "target_weight": 0.0, "preference_weight": 0.0}),
+    ("mgcl", {"target_weight": 0.0, "source_weight": 0.0, "norm_weight": 0.0}),
     ("semacdr", {"views": "concat", "fusion": "softmax", "self_information": "self_loop"}),
     ("semacdr", {"views": "gate", "fusion": "dimension", "self_information": "residual"}),
     ("semacdr", {"graph": "counted", "fusion": "gate", "domain_nodes": "domain", "contrastive_pairs": "all"}),
