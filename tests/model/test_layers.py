@@ -19,6 +19,7 @@ from semacdr.models.layers import (
     Encoder,
     GraphConvolution,
     attend_across,
+    attend_beside,
     attend_self,
     dropout,
     mean_by_row,
@@ -79,6 +80,34 @@ def test_cross_attention_sees_the_visible_keys_and_the_null_key_if_there_is_one(
         k, v = torch.cat([*([null[None]] if with_null else []), parts[row][:seen]]).chunk(2, -1)
         expected.append((k @ one / 2).softmax(0) @ v)  # over nothing: a sum over nothing, zeros
     torch.testing.assert_close(found, torch.stack(expected))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), min_size=1, max_size=8), st.integers(0, 99))
+def test_attention_beside_sees_its_own_key_and_the_visible_ones(pairs, seed):
+    queries, keys = map(list, zip(*pairs, strict=True))
+    if not sum(queries):
+        return
+    torch.manual_seed(seed)
+    query, own, joint = (torch.randn(n, d, dtype=torch.float64) for n, d in zip(
+        (sum(queries), sum(queries), sum(keys)), (4, 8, 8), strict=True))  # fmt: skip
+    visible = torch.cat([torch.randint(0, n + 1, (m,)) for m, n in pairs]).int()
+    found = attend_beside(query, own, joint, visible, layout_of(queries, keys), 0.0)
+    expected, rows = [], torch.repeat_interleave(torch.arange(len(pairs)), torch.tensor(queries))
+    parts = joint.split(keys)
+    for one, mine, seen, row in zip(query, own, visible, rows, strict=True):
+        k, v = torch.cat([mine[None], parts[row][:seen]]).chunk(2, -1)
+        expected.append((k @ one / 2).softmax(0) @ v)
+    torch.testing.assert_close(found, torch.stack(expected))
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_a_block_beside_what_came_before_is_the_block(norm):
+    torch.manual_seed(0)
+    block, sequence = Block(8, 0.0, norm).double(), sequence_of([5, 0, 9])
+    x = torch.randn(14, 8, dtype=torch.float64)
+    found = block.beside(x, x, x, sequence.positions, sequence.layout)
+    torch.testing.assert_close(found, block(x, sequence.layout))
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])

@@ -13,7 +13,7 @@ from types import ModuleType
 from semacdr.errors import UserError
 
 # files beside the systems that are none
-HELPERS = ("augmentation", "base", "fusion", "infomax", "layers", "sparse", "transitions", "views")
+HELPERS = ("augmentation", "base", "fusion", "infomax", "layers", "sequence_graph", "sparse", "transitions", "views")
 
 
 def load(name: str) -> ModuleType:

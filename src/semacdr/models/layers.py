@@ -69,6 +69,37 @@ def attend_across(
     return _packed(results, layout, query.shape[1])
 
 
+def attend_beside(
+    query: torch.Tensor,
+    own: torch.Tensor,
+    joint: torch.Tensor,
+    visible: torch.Tensor,
+    layout: Layout,
+    rate: float,
+) -> torch.Tensor:
+    """Single-head attention (N_q, d) of packed queries (N_q, d), each with a key and value of its own, `own` (N_q, 2d).
+
+    A query sees its own and the first `visible` (N_q,) of its row's keys and values, `joint` (N_k, 2d).
+    """
+    dim, sizes, results = query.shape[1], [b * lq for b, lq, _ in layout.shapes], []
+    own_key, own_value = own.chunk(2, -1)
+    query = query / math.sqrt(dim)
+    given = torch.cat([query, (query * own_key).sum(-1, keepdim=True)], -1)  # what a query sees alone stays packed
+    limits = visible[layout.query].split(sizes)
+    keys = F.embedding(layout.key, joint).split([b * lk for b, _, lk in layout.shapes])
+    for (b, lq, lk), part, limit, key_value in zip(
+        layout.shapes, F.embedding(layout.query, given).split(sizes), limits, keys, strict=True
+    ):
+        q, own_score = part.view(b, lq, -1).split([dim, 1], -1)
+        key, value = key_value.view(b, lk, 2 * dim).chunk(2, -1)
+        hidden = torch.arange(lk, device=joint.device) >= limit.view(b, lq, 1)
+        scores = torch.cat([(q @ key.mT).masked_fill(hidden, -torch.inf), own_score], -1)
+        others, alone = dropout(scores.softmax(-1), rate).split([lk, 1], -1)
+        results.append(torch.cat([others @ value, alone], -1))
+    seen, weight = _packed(results, layout, dim + 1).split([dim, 1], -1)
+    return seen + weight * own_value
+
+
 def _weighted(query, key, value, hidden: torch.Tensor, rate: float) -> torch.Tensor:
     """softmax(Q K^T / sqrt(d)) V over what is not hidden."""
     scores = (query @ key.mT / math.sqrt(query.shape[-1])).masked_fill(hidden, -torch.inf)
@@ -103,18 +134,36 @@ class Block(nn.Module):
 
     def forward(self, x: torch.Tensor, layout: Layout) -> torch.Tensor:
         """(N, d) from (N, d)."""
-        rate = self.rate if self.training else 0.0
-        normed = x if self.norm == "post" else self.attention_norm(x)
-        keys = normed if self.norm == "pre" else x
-        attended = attend_self(torch.cat([self.query(normed), self.key_value(keys)], -1), layout, rate)
+        query = self._query(x)
+        key_value = self.key_value(query if self.norm == "pre" else x)
+        joint = torch.cat([self.query(query), key_value], -1)
+        return self._after_attention(x, query, attend_self(joint, layout, self._rate()))
+
+    def beside(
+        self, x: torch.Tensor, own: torch.Tensor, others: torch.Tensor, visible: torch.Tensor, layout: Layout
+    ) -> torch.Tensor:
+        """(N, d) from (N, d): each x sees `own` (N, d) and the first `visible` (N,) of its row's `others` (N_k, d)."""
+        query = self._query(x)
+        own, others = (self.key_value(self.attention_norm(k) if self.norm == "pre" else k) for k in (own, others))
+        attended = attend_beside(self.query(query), own, others, visible, layout, self._rate())
+        return self._after_attention(x, query, attended)
+
+    def _rate(self) -> float:
+        return self.rate if self.training else 0.0
+
+    def _query(self, x: torch.Tensor) -> torch.Tensor:
+        return x if self.norm == "post" else self.attention_norm(x)
+
+    def _after_attention(self, x: torch.Tensor, query: torch.Tensor, attended: torch.Tensor) -> torch.Tensor:
         if self.norm == "post":
             x = self.attention_norm(x + attended)
-            return self.forward_norm(x + self._forward(x, rate))
-        x = (normed if self.norm == "original" else x) + attended
+            return self.forward_norm(x + self._forward(x))
+        x = (query if self.norm == "original" else x) + attended
         normed = self.forward_norm(x)
-        return (normed if self.norm == "original" else x) + self._forward(normed, rate)
+        return (normed if self.norm == "original" else x) + self._forward(normed)
 
-    def _forward(self, x: torch.Tensor, rate: float) -> torch.Tensor:
+    def _forward(self, x: torch.Tensor) -> torch.Tensor:
+        rate = self._rate()
         return dropout(self.outer(dropout(F.relu(self.inner(x)), rate)), rate)
 
 
