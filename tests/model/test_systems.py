@@ -138,8 +138,13 @@ def training_items(history, user):
     return history.item[own][history.is_target[own]] - history.target_items.start
 
 
-@pytest.mark.parametrize("loss", LOSSES)
-@pytest.mark.parametrize("name", LEARNED)
+OWN_LOSS = [pytest.param(name, load(name).LOSS) for name in LEARNED]
+OTHER_LOSSES = [
+    pytest.param(name, loss, marks=pytest.mark.slow) for name in LEARNED for loss in LOSSES if loss != load(name).LOSS
+]
+
+
+@pytest.mark.parametrize(("name", "loss"), OWN_LOSS + OTHER_LOSSES)
 def test_overfits_a_handful_of_users(tmp_path_factory, name, loss):
     few = make_world(tmp_path_factory.mktemp("few"), random_events(users=6, seed=5))
     model, problem = build(few, name, dim=32)
