@@ -8,6 +8,9 @@ results/<scenario>/<a>_to_<b>/      split, candidates, graphs                   
 results/<scenario>/<a>_to_<b>/<system>/seed<N>/  checkpoint, history, ranks                            train, rank
 results/<scenario>/metrics.tsv      the result table, and metrics.md to read                           metrics
 results/<scenario>/<experiment>.tsv variants of a system beside each other, with tests                 compare
+results/<scenario>/<experiment>.png a sweep over values of a setting, drawn                             curves
+results/<scenario>/overlap.tsv, .png  do the domains' items mix in a system's space           vectors, overlap
+results/<scenario>/profiles.tsv, .png  do users want the same in both domains                         profiles
 """
 
 from snakemake.utils import min_version, validate
@@ -37,6 +40,10 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/rank.smk"
 include: "workflow/rules/metrics.smk"
 include: "workflow/rules/compare.smk"
+include: "workflow/rules/curves.smk"
+include: "workflow/rules/vectors.smk"
+include: "workflow/rules/overlap.smk"
+include: "workflow/rules/profiles.smk"
 
 
 rule all:

@@ -11,12 +11,13 @@ A user's value is the mean over the seeds. All variants of a direction must hold
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from semacdr import tsv
 from semacdr.cli import log, parser, run
 from semacdr.errors import UserError
 from semacdr.ranking import measures
@@ -110,14 +111,6 @@ def _check(direction: tuple[str, str], variants: Mapping[str, Sequence[Run]]) ->
                 raise UserError(f"{runs[0].path} and {other.path} do not rank the same users of the same release")
 
 
-def tsv(rows: Sequence[Row]) -> str:
-    """Tab-separated text: numbers with six significant digits, an empty cell for what does not exist."""
-    lines = [[field.name for field in fields(Row)]]
-    for row in rows:
-        lines.append(["" if v is None else f"{v:.6g}" if isinstance(v, float) else str(v) for v in astuple(row)])
-    return "".join("\t".join(line) + "\n" for line in lines)
-
-
 def page(rows: Sequence[Row], title: str) -> str:
     """A Markdown page: a table per direction and ranking."""
     lines = [f"# {title}", ""] + ([f"**{SAMPLE_NOTE}**", ""] if rows[0].release == "sample" else [])
@@ -169,9 +162,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise UserError(f"--runs must name two variants or more, each once; it names {', '.join(names)}")
     variants = {name: [load(Path(path)) for path in paths] for name, *paths in args.runs}
     rows = compare(variants)
-    for path, text in ((args.output, tsv(rows)), (args.table, page(rows, args.title))):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8", newline="\n")
+    tsv.write(args.output, tsv.text(rows))
+    tsv.write(args.table, page(rows, args.title))
     log.info("%d variants, %d rows: %s", len(names), len(rows), args.output)
 
 

@@ -11,14 +11,14 @@ All runs of a direction must rank the same users, and no run may be given twice.
 import argparse
 import csv
 from collections.abc import Sequence
-from dataclasses import astuple, fields
 from pathlib import Path
 
+from semacdr import tsv
 from semacdr.cli import log, parser, run
 from semacdr.errors import UserError
 from semacdr.ranking.readable import PAPER_COLUMNS, PaperRows, label, page
 from semacdr.ranking.runs import check_together, load
-from semacdr.ranking.summary import Row, summarise
+from semacdr.ranking.summary import summarise
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -28,8 +28,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     check_together(runs)
     paper = read_paper(options.paper) if options.paper else {}
     rows = summarise(runs, sorted(set(options.ks)))
-    _write(options.output, tsv(rows))
-    _write(options.table, page(rows, runs[0].scenario, len(runs), paper))
+    tsv.write(options.output, tsv.text(rows, ".6f"))
+    tsv.write(options.table, page(rows, runs[0].scenario, len(runs), paper))
     log.info("%d runs, %d rows: %s and %s", len(runs), len(rows), options.output, options.table)
 
 
@@ -50,18 +50,6 @@ def _cutoff(text: str) -> int:
     return k
 
 
-def tsv(rows: Sequence[Row]) -> str:
-    """The rows as tab-separated text: numbers with six decimals, an empty cell for what does not exist."""
-    lines = [[field.name for field in fields(Row)], *([_cell(value) for value in astuple(row)] for row in rows)]
-    return "".join("\t".join(line) + "\n" for line in lines)
-
-
-def _cell(value: str | float | None) -> str:
-    if value is None:
-        return ""
-    return f"{value:.6f}" if isinstance(value, float) else str(value)
-
-
 def read_paper(path: Path) -> PaperRows:
     """The paper's numbers by source, target and model; a UserError names a file or a line that cannot be read."""
     columns = {label(column).lower(): column for column in PAPER_COLUMNS}
@@ -80,11 +68,6 @@ def read_paper(path: Path) -> PaperRows:
             }
     except (OSError, TypeError, ValueError) as error:
         raise UserError(f"{path}: cannot be read as the paper's table: {error}") from error
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":

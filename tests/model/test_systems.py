@@ -36,7 +36,7 @@ VARIANTS = [  # other readings and ablations: each value of a setting at least o
         "semacdr",
         {"graph": "sequence", "shared_encoder": True, "symmetric": True, "views": "gate", "domain_nodes": "domain"},
     ),
-    ("semacdr", {"graph": "none", "user_vector": "none", "mask_same": True}),
+    ("semacdr", {"graph": "none", "user_vector": "none", "mask_same": True, "categories": 1}),
     ("semacdr", {"convolution": "light", "item_vector": "node", "user_vector": "graph"}),
     ("semacdr", {"user_vector": "graph_without_positive", "null_key": False, "norm": "pre"}),
     ("semacdr", {"inner": False, "cross_domain": False, "fusion": "average"}),

@@ -23,6 +23,10 @@ STAGES = [
     "rank",
     "metrics",
     "compare",
+    "curves",
+    "vectors",
+    "overlap",
+    "profiles",
 ]
 
 

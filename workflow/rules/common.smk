@@ -4,9 +4,11 @@ import ast
 import json
 import math
 import os
+import re
 import shlex
 import shutil
 import sys
+from functools import cache
 from pathlib import Path
 
 SCENARIOS = config["scenarios"]
@@ -15,24 +17,54 @@ EXPERIMENTS = config["compare"]
 SYSTEMS = dict(COMPARED)  # and the variants of experiments
 
 
-def declared(model, name):
-    """The literal that a model's file declares under a name (INPUTS, LOSS), without importing it."""
+@cache
+def source_of(model):
+    """The syntax tree of a model's file, which is not imported."""
     path = Path(f"src/semacdr/models/{model}.py")
     if not path.exists():
         raise WorkflowError(f"config: train.systems takes the model '{model}', but there is no {path}")
-    for node in ast.parse(path.read_text()).body:
+    return ast.parse(path.read_text())
+
+
+@cache
+def declared(model, name):
+    """The literal that a model's file declares under a name (INPUTS, LOSS)."""
+    for node in source_of(model).body:
         if isinstance(node, ast.Assign) and any(getattr(goal, "id", "") == name for goal in node.targets):
             return ast.literal_eval(node.value)
-    raise WorkflowError(f"{path} does not declare {name}")
+    raise WorkflowError(f"src/semacdr/models/{model}.py does not declare {name}")
+
+
+@cache
+def default_settings(model):
+    """The literals that a model's Settings take where nothing else is said."""
+    (owner,) = (node for node in source_of(model).body if getattr(node, "name", "") == "Settings")
+    fields = (node for node in owner.body if isinstance(node, ast.AnnAssign) and isinstance(node.value, ast.Constant))
+    return {field.target.id: field.value.value for field in fields}
+
+
+def variants_of(experiment):
+    """The changes that an experiment's variants are; of a sweep one a value of its setting, named by the value."""
+    if "variants" in experiment:
+        return experiment["variants"]
+    ((name, values),) = experiment["sweep"].items()
+    change = (lambda value: {name: value}) if name in config["train"] else (lambda value: {"settings": {name: value}})
+    return {f"{value:g}": change(value) for value in values}
+
+
+def told(system):
+    """What makes a system what it is: two that are told alike are one."""
+    settings, default = system.get("settings", {}), default_settings(system["model"])
+    own = {name: value for name, value in settings.items() if name not in default or default[name] != value}
+    named = {name: value for name, value in system.items() if name != "variant"}
+    return {"loss": declared(system["model"], "LOSS")} | named | {"settings": own}
 
 
 def variant_system(experiment, variant):
     """The system that a variant of an experiment is: one that is there already, or a new one `<experiment>-<variant>`."""
-    base, change = EXPERIMENTS[experiment]["system"], dict(EXPERIMENTS[experiment]["variants"][variant])
+    base, change = EXPERIMENTS[experiment]["system"], dict(CHANGES[experiment][variant])
     change.pop("scenario", None)
     system = base | change | {"settings": base.get("settings", {}) | change.get("settings", {})}
-    default = {"settings": {}, "loss": declared(system["model"], "LOSS")}
-    told = lambda spec: default | {name: value for name, value in spec.items() if name != "variant"}
     for name, other in SYSTEMS.items():
         if told(other) == told(system):
             return name
@@ -41,16 +73,16 @@ def variant_system(experiment, variant):
     return name
 
 
-VARIANTS = {
-    name: {variant: variant_system(name, variant) for variant in e["variants"]} for name, e in EXPERIMENTS.items()
-}
+CHANGES = {name: variants_of(experiment) for name, experiment in EXPERIMENTS.items()}
+SWEPT = {name: next(iter(e["sweep"])) for name, e in EXPERIMENTS.items() if "sweep" in e}  # by experiment the setting
+VARIANTS = {name: {variant: variant_system(name, variant) for variant in CHANGES[name]} for name in EXPERIMENTS}
 
 
 wildcard_constraints:
     scenario="|".join(SCENARIOS),
     source="[a-z0-9]+",
     target="[a-z0-9]+",
-    system="|".join(SYSTEMS),
+    system="|".join(map(re.escape, SYSTEMS)),
     experiment="|".join(EXPERIMENTS) or "none",
     seed=r"\d+",
     shard=r"\d+",
@@ -60,8 +92,8 @@ wildcard_constraints:
 NAMED = {name: "run" for name in config["run"]}
 NAMED |= {
     variant["scenario"]: f"experiment {name}"
-    for name, experiment in EXPERIMENTS.items()
-    for variant in experiment["variants"].values()
+    for name, changes in CHANGES.items()
+    for variant in changes.values()
     if "scenario" in variant
 }
 for unknown in [name for name in NAMED if name not in SCENARIOS]:
@@ -204,22 +236,33 @@ def all_ranks(wc):
     ]
 
 
-def variant_ranks(wc):
-    """By variant of an experiment the ranks of its seeds, in the directions that the experiment asks for.
+def runs_of(scenario, experiment, file, variants=None, directions=None):
+    """By variant of an experiment (all, or some) a file of its seeds' runs, in one direction or both.
 
     They are those of the scenario, or of another one that the variant names.
     """
-    first, second = SCENARIOS[wc.scenario]["domains"]
-    pairs = [(first, second), (second, first)][: EXPERIMENTS[wc.experiment].get("directions", 2)]
-    ranks = {}
-    for variant, system in VARIANTS[wc.experiment].items():
-        scenario = EXPERIMENTS[wc.experiment]["variants"][variant].get("scenario", wc.scenario)
-        ranks[variant] = [
-            f"results/{scenario}/{source}_to_{target}/{system}/seed{seed}/ranks.parquet"
+    first, second = SCENARIOS[scenario]["domains"]
+    pairs = [(first, second), (second, first)][: directions or EXPERIMENTS[experiment].get("directions", 2)]
+    runs = {}
+    for variant in variants or VARIANTS[experiment]:
+        system = VARIANTS[experiment][variant]
+        place = CHANGES[experiment][variant].get("scenario", scenario)
+        runs[variant] = [
+            f"results/{place}/{source}_to_{target}/{system}/seed{seed}/{file}"
             for source, target in pairs
-            for seed in seeds_of(system, scenario)
+            for seed in seeds_of(system, place)
         ]
-    return ranks
+    return runs
+
+
+def distinct(runs):
+    """The files of runs by variant, each once."""
+    return sorted({path for paths in runs.values() for path in paths})
+
+
+def as_runs(runs):
+    """Runs by variant as options of the command line."""
+    return " ".join(f"--runs {name} {' '.join(paths)}" for name, paths in runs.items())
 
 
 def folder(wc, output):

@@ -5,7 +5,9 @@ the target event at index e is predicted is exactly the user's events before e: 
 order, and source events with a strictly earlier timestamp; a source event of the same day comes after it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +79,19 @@ def load_history(interactions: Path, items: Path, split: Path) -> History:
         target_items=ranges["target"],
         meta=meta,
     )
+
+
+def shared_training(interactions: Path, items: Path, splits: Sequence[Path]) -> tuple[np.ndarray, np.ndarray]:
+    """User and item, sorted, of the events before their user's validation event in both of a scenario's directions.
+
+    What both directions share may be made of them: no event is among them that either holds out.
+    """
+    histories = [load_history(interactions, items, split) for split in splits]
+    if len({history.meta["target"] for history in histories}) != 2:
+        raise UserError(f"{', '.join(map(str, splits))}: not the splits of both directions")
+    count = len(histories[0].source_items) + len(histories[0].target_items)
+    keys = [(history.user() * count + history.item)[history.training()] for history in histories]
+    return np.divmod(reduce(np.intersect1d, keys), count)
 
 
 def _range_of(path: Path, catalogue: pa.Table, domain: str) -> range:

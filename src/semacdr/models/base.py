@@ -8,6 +8,7 @@ from torch import nn
 
 from semacdr.batching.batches import Batch
 from semacdr.data.history import History
+from semacdr.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,13 @@ class Semantics:
 
     sizes: tuple[int, ...]  # number of subcategories of each category, the unknown one included
     membership: torch.Tensor  # (items, sum of sizes): 1 / (an item's subcategories in the category) at each of them
+
+    def first(self, count: int) -> "Semantics":
+        """The same in the first `count` categories alone, which are in the order of their names."""
+        if not 1 <= count <= len(self.sizes):
+            raise UserError(f"{count} categories are asked for, the taxonomy has {len(self.sizes)}")
+        sizes = self.sizes[:count]
+        return Semantics(sizes, self.membership[:, : sum(sizes)].contiguous())
 
 
 @dataclass(frozen=True)
@@ -48,6 +56,10 @@ class Model(nn.Module):
     def item_vectors(self, prepared: Any) -> torch.Tensor:
         """(target items, d): what the states are multiplied with."""
         raise NotImplementedError
+
+    def item_spaces(self, prepared: Any) -> dict[str, torch.Tensor]:
+        """By name the spaces that hold a vector of every item of the scenario, (items, d); to look at, not to score."""
+        return {}
 
     def auxiliary_loss(self, prepared: Any, batch: Batch) -> torch.Tensor | float:
         """What is added to the loss over steps."""

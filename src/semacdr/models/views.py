@@ -10,9 +10,14 @@ from semacdr.models import base
 class SemanticViews(nn.Module):
     """The inner-domain and the domain-agnostic view of all items (section 2.3, eq. 2)."""
 
-    def __init__(self, problem: base.Problem, dim: int, inner: bool, agnostic: bool) -> None:
+    def __init__(
+        self, problem: base.Problem, dim: int, inner: bool, agnostic: bool, categories: int | None = None
+    ) -> None:
+        """`categories`: of the agnostic view, the first so many; None: all."""
         super().__init__()
         history, semantics = problem.history, problem.semantics
+        if agnostic and categories is not None:
+            semantics = semantics.first(categories)
         self.domains = sorted((history.source_items, history.target_items), key=lambda items: items.start)
         self.register_buffer("text", problem.text if inner else None, persistent=False)
         self.register_buffer("membership", semantics.membership if agnostic else None, persistent=False)
