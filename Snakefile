@@ -27,6 +27,7 @@ validate(config, "workflow/schemas/config.schema.yaml")
 report: "workflow/report/workflow.rst"
 
 
+include: "workflow/rules/systems.smk"
 include: "workflow/rules/common.smk"
 include: "workflow/rules/llm.smk"
 include: "workflow/rules/raw.smk"

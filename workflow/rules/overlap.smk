@@ -5,17 +5,6 @@ OUTPUTS   results/<scenario>/overlap.tsv and overlap.png (the paper's figure 3)
 """
 
 
-def overlap_vectors(wc):
-    """By variant the vectors of its seeds, in the directions that section `overlap` asks for."""
-    name, variants = setting("overlap", "experiment")(wc), setting("overlap", "variants")(wc)
-    known = VARIANTS.get(name)
-    if known is None:
-        raise WorkflowError(f"config: overlap takes experiment '{name}'; compare has {', '.join(VARIANTS) or 'none'}")
-    for unknown in [variant for variant in variants if variant not in known]:
-        raise WorkflowError(f"config: overlap takes variant '{unknown}'; experiment {name} has {', '.join(known)}")
-    return runs_of(wc.scenario, name, "vectors.parquet", variants, setting("overlap", "directions")(wc))
-
-
 rule overlap:
     """How the domains of {wildcards.scenario} mix under {params.experiment}."""
     input:
