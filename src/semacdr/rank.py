@@ -77,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     use_threads(args.threads)
     device = torch.device(args.device or ("cuda" if torch.cuda.is_available() else "cpu"))
     own = module.Settings(**settings["settings"])
-    problem = load_problem(args, module.INPUTS, settings["training"]["max_length"], own)
+    problem = load_problem(args, models.inputs(module, own), settings["training"]["max_length"], own)
     model = module.Model(problem, own)
     model.load_state_dict(load_file(args.checkpoint))
     model.double().to(device)

@@ -143,15 +143,17 @@ def model_of(wc):
     return f"semacdr.models.{SYSTEMS[wc.system]['model']}"
 
 
-def declared(model, name):
-    """The literal that a model's file declares under a name (INPUTS, LOSS), without importing it."""
+def declared(model, name, default=...):
+    """The literal that a model's file declares under a name (INPUTS, LOSS), without importing it; else the default."""
     path = Path(f"src/semacdr/models/{model}.py")
     if not path.exists():
         raise WorkflowError(f"config: train.systems takes the model '{model}', but there is no {path}")
     for node in ast.parse(path.read_text()).body:
         if isinstance(node, ast.Assign) and any(getattr(goal, "id", "") == name for goal in node.targets):
             return ast.literal_eval(node.value)
-    raise WorkflowError(f"{path} does not declare {name}")
+    if default is ...:
+        raise WorkflowError(f"{path} does not declare {name}")
+    return default
 
 
 def seeds_of(wc_or_system, scenario):
@@ -170,7 +172,9 @@ def model_inputs(wc):
         "embeddings": f"{scenario}/embeddings.parquet",
         "graphs": [f"{direction}/graphs/{name}.parquet" for name in ("source", "target", "mixed")],
     }
-    return {name: files[name] for name in declared(SYSTEMS[wc.system]["model"], "INPUTS")}
+    model, settings = SYSTEMS[wc.system]["model"], SYSTEMS[wc.system].get("settings", {})
+    more = [needs for name, needs in declared(model, "SETTING_INPUTS", {}).items() if settings.get(name)]
+    return {name: files[name] for needs in (declared(model, "INPUTS"), *more) for name in needs}
 
 
 def model_options(wc, input):
