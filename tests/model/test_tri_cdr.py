@@ -15,6 +15,7 @@ from semacdr.batching.windows import evaluation_windows, training_windows
 from semacdr.errors import UserError
 from semacdr.models.tri_cdr import SEQUENCES, Settings, nt_xent
 from semacdr.models.views import contrast
+from semacdr.training.engine import Trainer, Training
 
 LIMIT = 6  # shorter than most histories: then the mixed window begins after the first target steps
 CPU = torch.device("cpu")
@@ -171,6 +172,36 @@ def test_a_batch_in_which_nobody_sees_a_source_event_trains(world):
     assert all(p.grad is None or torch.isfinite(p.grad).all() for p in model.parameters())
 
 
+def test_pretraining_is_next_item_loss_of_each_sequence(small):
+    model, problem = small
+    batch, prepared = batch_of(problem, 20), model.prepare()
+    torch.manual_seed(5)
+    found = model.pretraining_loss(batch)
+    torch.manual_seed(5)
+    expected = 0.0
+    for name, vectors in (("mixed", prepared.mixed), ("source", prepared.own[30:]), ("target", prepared.own[:30])):
+        sequence, losses = getattr(batch, name), []
+        states = model.encoders[name](vectors[sequence.items.long()], sequence)
+        lengths = sequence.lengths.tolist()
+        negatives = iter(torch.randint(len(vectors), (sum(max(n - 1, 0) for n in lengths),)))
+        for own, items in zip(states.split(lengths), sequence.items.long().split(lengths), strict=True):
+            for state, item in zip(own, items[1:], strict=False):
+                positive, negative = state @ vectors[item], state @ vectors[next(negatives)]
+                losses.append(-positive.sigmoid().log() - (1 - negative.sigmoid()).log())
+        expected += sum(losses) / len(losses)
+    torch.testing.assert_close(found, expected)
+
+
+def test_pretraining_moves_encoders_and_tables_alone_and_leaves_a_new_optimiser(world):
+    model, problem = build(world, "tri_cdr", pretraining=2)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    trainer = Trainer(model, problem.history, Training(loss="bce", max_length=20), 0, CPU)
+    trainer.pretrain()
+    moved = {name.split(".")[0] for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
+    assert moved == {"own", "mixed", "encoders"}
+    assert not trainer.optimiser.state
+
+
 def test_weights_of_pairs_that_are_all_zero_are_refused(world):
     with pytest.raises(UserError, match="tri_cdr: one of mixed_source, mixed_target, source_target is to be above 0"):
         build(world, "tri_cdr", mixed_source=0.0, mixed_target=0.0, source_target=0.0)
@@ -200,8 +231,6 @@ def test_only_the_enhanced_form_asks_for_semantics(world, tmp_path):
     module = models.load("tri_cdr")
     assert models.inputs(module, Settings()) == ()
     assert models.inputs(module, Settings(semantics=True)) == ("agnostic", "embeddings")
-    for setting in module.SETTING_INPUTS:
-        assert getattr(Settings(), setting) is False  # the workflow takes what a config does not name for off
     with pytest.raises(UserError, match="this system needs --agnostic"):
         world.train("tri_cdr", tmp_path / "none", "--settings", json.dumps({"dim": 16, "semantics": True}))
     ranks = []

@@ -2,9 +2,8 @@
 
 INPUTS   a literal tuple of what the system needs beside the history: of "agnostic", "embeddings", "graphs"; the
          workflow reads it from the file to know what a training run depends on.
-SETTING_INPUTS
-         where there is one, a literal mapping of settings to what the system needs beside INPUTS where they are true;
-         they are false by default.
+SETTING_INPUTS, where there is one, a literal mapping of settings, false by default, to what the system needs beside
+         INPUTS where they are true; the workflow reads it too.
 Settings a frozen dataclass of the system's own settings; ablations are fields of it.
 Model    a torch module built from a Problem and Settings (see semacdr.models.base).
 """

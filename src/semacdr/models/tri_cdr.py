@@ -3,11 +3,15 @@
 Each of the mixed, the source and the target sequence has a SASRec encoder of its own. A target step attends to the
 visible states of all three, its query is its own state; what comes out is fused, and cosine with target items scores.
 
+Before that, each encoder learns its own sequence as a SASRec of its own would, within the same run and for a fixed
+number of epochs; the negatives of this are uniform over the sequence's items. It is no refinement: at the published
+weight the triplets drown what encoders that know nothing yet should learn.
+
 Differs from the official code: nothing stops or is chosen on the test split; a step that sees no event of a sequence
 gets zeros (there: the mean over all positions, future ones too), and a user whose last step sees no source event takes
 no part in what is learned from the source representation; the mixed sequence holds the validation event at test, as the
-target sequence does; the learning rate does not decay. The encoders start from scratch, not from three SASRec models
-trained before. A table holds only items that its sequence can have: source and target share one.
+target sequence does; the learning rate does not decay. A table holds only items that its sequence can have, so source
+and target share one.
 
 `semantics` is SemaCDR's Enhanced Tri-CDR (arXiv 2604.09551): every item vector gets the item's inner-domain and its
 domain-agnostic view, and SemaCDR's eq. 3 aligns the views.
@@ -20,12 +24,13 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from semacdr.batching.batches import Batch
+from semacdr.batching.batches import Batch, Sequence
 from semacdr.errors import UserError
 from semacdr.models import base
 from semacdr.models.layers import Encoder, initialise
 from semacdr.models.tri_attention import TripleAttention, Visible
 from semacdr.models.views import PAIRS, SemanticViews, align
+from semacdr.training.losses import step_loss
 
 INPUTS = ()
 SETTING_INPUTS = {"semantics": ("agnostic", "embeddings")}
@@ -49,6 +54,7 @@ class Settings:
     temperature: float = 0.1  # of that contrast
     fine_weight: float = 10.0  # of the triplets
     margin: float = 4.0  # by which the source is to be nearer to the mixed than to the target representation
+    pretraining: int = 20  # epochs in which each encoder learns its own sequence, before all else
     semantics: bool = False  # True: Enhanced Tri-CDR
     semantic_weight: float = 1.0  # of SemaCDR's eq. 3
     semantic_temperature: float = 0.2  # tau of eq. 3, lost in the text
@@ -88,18 +94,17 @@ class Model(base.Model):
         items = len(self.source_items) + len(self.target_items)
         self.own, self.mixed = nn.Embedding(items, dim), nn.Embedding(items, dim)
         self.semantic = SemanticViews(problem, dim, inner=True, agnostic=True) if settings.semantics else None
+        self.pretraining_epochs = settings.pretraining
         self.distinct_items = settings.semantic_items if settings.semantics else 0
         encoder = dim, problem.max_length, settings.blocks, settings.dropout, settings.norm
         self.encoders = nn.ModuleDict({name: Encoder(*encoder) for name in SEQUENCES})
         self.attention = TripleAttention(dim)
         self.fuse = nn.Sequential(nn.Linear(3 * dim, dim), nn.LeakyReLU(), nn.Linear(dim, dim))
         heads = SEQUENCES if settings.coarse_weight or settings.fine_weight else ()
-        self.heads = nn.ModuleDict({name: self._head(dim) for name in heads})
+        self.heads = nn.ModuleDict(
+            {name: nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, dim)) for name in heads}
+        )
         initialise(self)
-
-    @staticmethod
-    def _head(dim: int) -> nn.Module:
-        return nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, dim))
 
     def prepare(self) -> Prepared:
         """The item vectors: the tables' rows and, enhanced, the items' semantic views, the same for both tables."""
@@ -119,7 +124,7 @@ class Model(base.Model):
         return F.normalize(prepared.own[self.target_items.start : self.target_items.stop], dim=-1)
 
     def training_outputs(self, prepared: Prepared, batch: Batch) -> tuple[torch.Tensor, torch.Tensor | float]:
-        """The states, and the losses that take the same attention's results."""
+        """The states, and the losses over the results of the same attention; enhanced, eq. 3 too."""
         attended = self._attended(prepared, batch)
         loss = self._contrast(attended, batch) if self.heads else 0.0
         if self.semantic is not None:
@@ -130,12 +135,7 @@ class Model(base.Model):
 
     def _attended(self, prepared: Prepared, batch: Batch) -> dict[str, torch.Tensor]:
         """By sequence what each target step takes out of it, (N_t, d) each."""
-        vectors = {
-            "mixed": F.embedding(batch.mixed.items, prepared.mixed),
-            "source": F.embedding(batch.source.items + self.source_items.start, prepared.own),
-            "target": F.embedding(batch.target.items + self.target_items.start, prepared.own),
-        }
-        facts = {name: self.encoders[name](vectors[name], getattr(batch, name)) for name in SEQUENCES}
+        facts = {name: self._encoded(vectors, getattr(batch, name), name) for name, vectors in self._tables(prepared)}
         visible = {
             "mixed": Visible.until(batch.mixed_last, batch.mixed, batch.target.row),
             "source": Visible.first(batch.source_visible, batch.source, batch.target.row),
@@ -144,7 +144,28 @@ class Model(base.Model):
         context = visible["mixed"].mean(facts["mixed"])
         return {name: self.attention(facts["target"], context, facts[name], visible[name]) for name in SEQUENCES}
 
+    def _tables(self, prepared: Prepared) -> list[tuple[str, torch.Tensor]]:
+        """The vectors of the items that each sequence can hold."""
+        source, target = (prepared.own[d.start : d.stop] for d in (self.source_items, self.target_items))
+        return list(zip(SEQUENCES, (prepared.mixed, source, target), strict=True))
+
+    def _encoded(self, vectors: torch.Tensor, sequence: Sequence, name: str) -> torch.Tensor:
+        return self.encoders[name](F.embedding(sequence.items, vectors), sequence)
+
+    def pretraining_loss(self, batch: Batch) -> torch.Tensor:
+        """SASRec's loss (section III-E) of what comes next in each sequence."""
+        losses = []
+        for name, vectors in self._tables(self.prepare()):
+            sequence = getattr(batch, name)
+            followed = torch.nonzero(sequence.row[1:] == sequence.row[:-1])[:, 0]
+            states = self._encoded(vectors, sequence, name).index_select(0, followed)
+            positives = sequence.items.index_select(0, followed + 1)
+            negatives = torch.randint(len(vectors), (len(positives), 1), device=positives.device)
+            losses.append(step_loss("bce", states, vectors, positives, negatives))
+        return sum(losses)
+
     def _fused(self, attended: dict[str, torch.Tensor]) -> torch.Tensor:
+        """(N_t, d): from what a step took out of each sequence, its state."""
         fused = self.fuse(torch.cat([attended[name] for name in SEQUENCES], -1))
         return self.settings.scale * F.normalize(fused, dim=-1)
 
