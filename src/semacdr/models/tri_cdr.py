@@ -4,8 +4,8 @@ Each of the mixed, the source and the target sequence has a SASRec encoder of it
 visible states of all three, its query is its own state; what comes out is fused, and cosine with target items scores.
 
 Before that, each encoder learns its own sequence as a SASRec of its own would, within the same run and for a fixed
-number of epochs; the negatives of this are uniform over the sequence's items. It is no refinement: at the published
-weight the triplets drown what encoders that know nothing yet should learn.
+number of epochs; the negatives of this are uniform over the sequence's items. Without it the triplets, at the published
+weight, move all states the same way before the encoders have learned to tell items apart.
 
 Differs from the official code: nothing stops or is chosen on the test split; a step that sees no event of a sequence
 gets zeros (there: the mean over all positions, future ones too), and a user whose last step sees no source event takes
@@ -14,7 +14,7 @@ target sequence does; the learning rate does not decay. A table holds only items
 and target share one.
 
 `semantics` is SemaCDR's Enhanced Tri-CDR (arXiv 2604.09551): every item vector gets the item's inner-domain and its
-domain-agnostic view, and SemaCDR's eq. 3 aligns the views.
+domain-agnostic view, also in pre-training, and SemaCDR's eq. 3 aligns the views.
 """
 
 from dataclasses import dataclass
@@ -56,7 +56,7 @@ class Settings:
     margin: float = 4.0  # by which the source is to be nearer to the mixed than to the target representation
     pretraining: int = 20  # epochs in which each encoder learns its own sequence, before all else
     semantics: bool = False  # True: Enhanced Tri-CDR
-    semantic_weight: float = 1.0  # of SemaCDR's eq. 3
+    semantic_weight: float = 1.0  # of SemaCDR's eq. 3, summed over pairs and domains as there
     semantic_temperature: float = 0.2  # tau of eq. 3, lost in the text
     semantic_items: int = 1024  # at most so many items of a domain and batch in eq. 3
 
