@@ -16,7 +16,8 @@ from semacdr.batching.batches import Batches
 from semacdr.batching.windows import training_windows
 from semacdr.errors import UserError
 from semacdr.models.augmentation import augment
-from semacdr.models.cl4srec import Settings, check, nt_xent
+from semacdr.models.cl4srec import Settings, check
+from semacdr.models.views import nt_xent
 
 LENGTHS = st.lists(st.integers(1, 40), min_size=1, max_size=8)
 

@@ -29,6 +29,8 @@ VARIANTS = [  # other readings and ablations: each value of a setting at least o
     ("mgcl", {"layers": 3, "blocks": 1}),
     ("mgcl", {"layers": 2, "target_weight": 0.0, "preference_weight": 0.0}),
     ("mgcl", {"target_weight": 0.0, "source_weight": 0.0, "norm_weight": 0.0}),
+    ("tri_cdr", {"semantics": True, "norm": "pre"}),
+    ("tri_cdr", {"coarse_weight": 0.0, "fine_weight": 0.0, "norm": "post", "pretraining": 0}),
     ("semacdr", {"views": "concat", "fusion": "softmax", "self_information": "self_loop"}),
     ("semacdr", {"views": "gate", "fusion": "dimension", "self_information": "residual"}),
     ("semacdr", {"graph": "counted", "fusion": "gate", "domain_nodes": "domain", "contrastive_pairs": "all"}),
@@ -172,6 +174,14 @@ def test_same_seed_same_bytes_other_seed_others(world, name, tmp_path):
     assert digests(first) == digests(again)
     if name in LEARNED:
         assert digests(first)["checkpoint.safetensors"] != digests(other)["checkpoint.safetensors"]
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_settings_that_ask_for_more_inputs_are_off_by_default(name):
+    """The workflow takes what a config does not name for off."""
+    module = load(name)
+    for setting in getattr(module, "SETTING_INPUTS", {}):
+        assert getattr(module.Settings(), setting) is False
 
 
 def test_the_best_epoch_is_kept_and_training_stops_after_patience(world):

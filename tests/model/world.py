@@ -12,7 +12,7 @@ import torch
 from semacdr import graph, models, rank, split, tables, train
 from semacdr.training.inputs import load_problem
 
-SYSTEMS = ("popularity", "item_knn", "markov", "sasrec", "cl4srec", "cd_sasrec", "c2dsr", "mgcl", "semacdr")
+SYSTEMS = ("popularity", "item_knn", "markov", "sasrec", "cl4srec", "cd_sasrec", "c2dsr", "mgcl", "tri_cdr", "semacdr")
 LEARNED = tuple(name for name in SYSTEMS if models.load(name).LOSS)
 META = {"release": "test", "scenario": "small", "domains": "book movie"}
 DAY = 86_400
@@ -37,11 +37,13 @@ class World:
     folder: Path
     items: tuple[int, int]
 
-    def inputs(self, name):
-        """The command line's input options of a system."""
+    def inputs(self, name, settings=None):
+        """The command line's input options of a system under its settings, by default its own."""
+        module = models.load(name)
+        needs = models.inputs(module, settings or module.Settings())
         options = {"interactions": "interactions.parquet", "items": "items.parquet", "split": "split.parquet"}
         extra = {"embeddings": "embeddings.parquet", "agnostic": "agnostic.parquet", "graphs": "graphs"}
-        options |= {need: extra[need] for need in models.load(name).INPUTS}
+        options |= {need: extra[need] for need in needs}
         return [part for key, file in options.items() for part in (f"--{key}", str(self.folder / file))]
 
     def problem(self, name, max_length=20, settings=None):
@@ -49,7 +51,9 @@ class World:
         cli = argparse.ArgumentParser()
         for option in ("interactions", "items", "split", "embeddings", "agnostic", "graphs"):
             cli.add_argument(f"--{option}", type=Path)
-        return load_problem(cli.parse_args(self.inputs(name)), models.load(name).INPUTS, max_length, settings)
+        module, settings = models.load(name), settings or models.load(name).Settings()
+        args = cli.parse_args(self.inputs(name, settings))
+        return load_problem(args, models.inputs(module, settings), max_length, settings)
 
     def train(self, name, output, *options):
         """Run the train stage and return its folder."""
@@ -58,12 +62,12 @@ class World:
         train.main([*argv, *settings, "--max-length", "20", "--batch-size", "16", "--epochs", "3", *options])
         return output
 
-    def rank(self, name, trained, output):
+    def rank(self, name, trained, output, *options):
         """Run the rank stage and return its table."""
         files = {"candidates": self.folder / "candidates.parquet", "checkpoint": trained / "checkpoint.safetensors"}
         files |= {"settings": trained / "settings.json", "output": output}
         argv = [part for key, file in files.items() for part in (f"--{key}", str(file))]
-        rank.main([*self.inputs(name), *argv, "--threads", "1"])
+        rank.main([*self.inputs(name), *argv, "--threads", "1", *options])
         return pl.from_arrow(tables.read(output, "ranks")[0])
 
 

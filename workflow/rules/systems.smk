@@ -20,12 +20,14 @@ def source_of(model):
 
 
 @cache
-def declared(model, name):
-    """The literal that a model's file declares under a name (INPUTS, LOSS)."""
+def declared(model, name, default=...):
+    """The literal that a model's file declares under a name (INPUTS, LOSS); else the default."""
     for node in source_of(model).body:
         if isinstance(node, ast.Assign) and any(getattr(goal, "id", "") == name for goal in node.targets):
             return ast.literal_eval(node.value)
-    raise WorkflowError(f"src/semacdr/models/{model}.py does not declare {name}")
+    if default is ...:
+        raise WorkflowError(f"src/semacdr/models/{model}.py does not declare {name}")
+    return default
 
 
 @cache
@@ -97,7 +99,9 @@ def model_inputs(wc):
         "embeddings": f"{scenario}/embeddings.parquet",
         "graphs": [f"{direction}/graphs/{name}.parquet" for name in ("source", "target", "mixed")],
     }
-    return {name: files[name] for name in declared(SYSTEMS[wc.system]["model"], "INPUTS")}
+    model, settings = SYSTEMS[wc.system]["model"], SYSTEMS[wc.system].get("settings", {})
+    more = [needs for name, needs in (declared(model, "SETTING_INPUTS", None) or {}).items() if settings.get(name)]
+    return {name: files[name] for needs in (declared(model, "INPUTS"), *more) for name in needs}
 
 
 def model_options(wc, input):

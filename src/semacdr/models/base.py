@@ -28,7 +28,7 @@ class Semantics:
 
 @dataclass(frozen=True)
 class Problem:
-    """One direction as a system sees it, on the CPU; what the system's INPUTS do not name is None."""
+    """One direction as a system sees it, on the CPU; what `semacdr.models.inputs` does not name is None."""
 
     history: History
     max_length: int
@@ -44,6 +44,7 @@ class Model(nn.Module):
     """
 
     distinct_items = 0  # at most so many distinct items of a domain are listed in a training batch (Batch.source_items)
+    pretraining_epochs = 0  # epochs of `pretraining_loss` alone, before training begins
 
     def prepare(self) -> Any:
         """What all batches share until the parameters change (graph-enhanced item vectors, say)."""
@@ -68,6 +69,10 @@ class Model(nn.Module):
     def states_and_auxiliary_loss(self, prepared: Any, batch: Batch) -> tuple[torch.Tensor, torch.Tensor | float]:
         """Both for a training batch; a system where they share an encoder overrides this and runs it once."""
         return self.states(prepared, batch), self.auxiliary_loss(prepared, batch)
+
+    def pretraining_loss(self, batch: Batch) -> torch.Tensor:
+        """The loss of a batch in pre-training."""
+        raise NotImplementedError
 
     def scores(self, prepared: Any, batch: Batch) -> torch.Tensor:
         """(B, target items): the scores that rank the catalogue after each row's last step."""

@@ -18,6 +18,7 @@ from semacdr.errors import UserError
 from semacdr.models import base
 from semacdr.models.augmentation import View, augment
 from semacdr.models.layers import attend_self, dropout, initialise
+from semacdr.models.views import nt_xent
 
 INPUTS = ()
 LOSS = "bce"
@@ -51,14 +52,6 @@ def check(settings: Settings) -> None:
         )
     if not 0 < settings.crop <= 1:
         raise UserError(f"cl4srec: crop is a share above 0 and at most 1, not {settings.crop}")
-
-
-def nt_xent(a: torch.Tensor, b: torch.Tensor, temperature: float) -> torch.Tensor:
-    """The mean over all 2B views, of a and b (B, d): cross-entropy of a view's partner against the 2 (B - 1) others."""
-    views = torch.cat([a, b])
-    own = torch.eye(len(views), dtype=torch.bool, device=a.device)
-    logits = (views @ views.T / temperature).masked_fill(own, -torch.inf)
-    return F.cross_entropy(logits, torch.arange(len(views), device=a.device).roll(len(a)))
 
 
 class Block(nn.Module):

@@ -17,7 +17,7 @@ from semacdr.errors import UserError
 from semacdr.models import base
 from semacdr.models.fusion import FUSIONS, Fusion
 from semacdr.models.layers import Encoder, GraphConvolution, attend_across, dropout, initialise, propagate
-from semacdr.models.views import COMBINATIONS, Combination, SemanticViews, contrast
+from semacdr.models.views import COMBINATIONS, Combination, SemanticViews, align
 
 INPUTS = ("agnostic", "embeddings", "graphs")
 LOSS = "bpr"
@@ -245,15 +245,10 @@ class Model(base.Model):
 
     def auxiliary_loss(self, prepared: Prepared, batch: Batch) -> torch.Tensor | float:
         """Eq. 14: lambda times eq. 3 of the pairs of views, summed over pairs and both domains."""
-        settings, views, loss = self.settings, prepared.views._asdict(), 0.0
-        for domain, items in ((self.source_items, batch.source_items), (self.target_items, batch.target_items)):
-            if not len(items):
-                continue
-            items = items + domain.start
-            labels = F.embedding(items, self.semantic.membership) if settings.mask_same else None
-            for pair in self.pairs:
-                a, b = (F.embedding(items, views[name]) for name in pair)
-                loss = loss + contrast(a, b, settings.temperature, labels, settings.symmetric)
+        settings, views = self.settings, prepared.views._asdict()
+        domains = batch.source_items + self.source_items.start, batch.target_items + self.target_items.start
+        membership = self.semantic.membership if settings.mask_same else None
+        loss = align(views, self.pairs, domains, settings.temperature, membership, settings.symmetric)
         return settings.contrastive_weight * loss
 
     def semantic_parameters(self) -> list[nn.Parameter]:

@@ -52,7 +52,7 @@ def load_trained(args: argparse.Namespace) -> Trained:
     use_threads(args.threads)
     device = torch.device(args.device or ("cuda" if torch.cuda.is_available() else "cpu"))
     own = resolve(module.Settings, settings["settings"], settings["model"])
-    problem = inputs.load_problem(args, module.INPUTS, settings["training"]["max_length"], own)
+    problem = inputs.load_problem(args, models.inputs(module, own), settings["training"]["max_length"], own)
     model = module.Model(problem, own)
     try:
         model.load_state_dict(state)
