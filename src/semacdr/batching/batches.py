@@ -37,6 +37,7 @@ class Batch:
     negatives: torch.Tensor  # (N_t, k) int32, not among the user's training items; k = 0 when evaluating
     source_visible: torch.Tensor  # (N_t,) int32, how many of the row's source tokens precede the positive
     mixed_last: torch.Tensor  # (N_t,) int32, token of `mixed` just before the positive plus 1; 0 where there is none
+    target_before: torch.Tensor  # (N_s,) int32, how many of the row's target tokens precede each source token
     cross: Layout  # target tokens as queries, source tokens as keys
     last: torch.Tensor  # (B,) int32, each row's last target token
     source_items: torch.Tensor  # the distinct source items of the batch, at most `distinct` of them
@@ -87,6 +88,7 @@ class Batches:
             "users": upload.add(windows.users[rows]),
             "positives": upload.add(positives),
             "source_visible": upload.add(windows.source_visible[steps]),
+            "target_before": upload.add(windows.target_before[taken["source"]]),
             "mixed_last": upload.add(np.where(mixed_last < 0, 0, mixed_start + mixed_last + 1)),
             "cross": plan_layout(upload, lengths["target"], lengths["source"]),
             "last": upload.add(np.cumsum(lengths["target"]) - 1),

@@ -42,6 +42,7 @@ class Windows:
     positives: np.ndarray  # (target steps,) the next target item
     source_visible: np.ndarray  # (target steps,) how many events of the source window precede the positive
     mixed_last: np.ndarray  # (target steps,) position in the mixed window of the event before the positive; or -1
+    target_before: np.ndarray  # (source events,) how many events of the target window precede the event
 
 
 VISIBILITIES = ("causal", "all")
@@ -63,18 +64,19 @@ def make_windows(
     mixed = _last(begin, last_positive, max_length)
     steps = _flatten(*target)
     next_event = positions[True][steps + 1]  # of each step, the event that it predicts
-    row = np.repeat(np.arange(len(users)), target[1] - target[0])
+    row, source_row = (np.repeat(np.arange(len(users)), end - first) for first, end in (target, source))
+    source_event = positions[False][_flatten(*source)]
+    bounds = [bound[source_row] for bound in target]
     seen = source[1][row] if visibility == "all" else source_before[next_event]
     return Windows(
         users=users,
         target=Ragged(history.item[positions[True][steps]] - history.target_items.start, _offsets(*target)),
-        source=Ragged(
-            history.item[positions[False][_flatten(*source)]] - history.source_items.start, _offsets(*source)
-        ),
+        source=Ragged(history.item[source_event] - history.source_items.start, _offsets(*source)),
         mixed=Ragged(history.item[_flatten(*mixed)], _offsets(*mixed)),
         positives=history.item[next_event] - history.target_items.start,
         source_visible=np.maximum(seen - source[0][row], 0),
         mixed_last=np.maximum(next_event - 1 - mixed[0][row], -1),
+        target_before=np.clip(target_before[source_event], *bounds) - bounds[0],
     )
 
 
