@@ -53,6 +53,10 @@ class Model(nn.Module):
         """What is added to the loss over steps."""
         return 0.0
 
+    def states_and_auxiliary_loss(self, prepared: Any, batch: Batch) -> tuple[torch.Tensor, torch.Tensor | float]:
+        """Both at once, as training asks for them: to be overridden where they share costly intermediate results."""
+        return self.states(prepared, batch), self.auxiliary_loss(prepared, batch)
+
     def scores(self, prepared: Any, batch: Batch) -> torch.Tensor:
         """(B, target items): the scores that rank the catalogue after each row's last step."""
         states = self.states(prepared, batch).index_select(0, batch.last)

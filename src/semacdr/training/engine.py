@@ -130,7 +130,7 @@ class Trainer:
     def loss(self, batch: Batch) -> torch.Tensor:
         """The loss of a batch: over its steps, and the model's own."""
         prepared = self.model.prepare()
-        states, items = self.model.states(prepared, batch), self.model.item_vectors(prepared)
-        settings = self.settings
+        states, auxiliary = self.model.states_and_auxiliary_loss(prepared, batch)
+        items, settings = self.model.item_vectors(prepared), self.settings
         steps = step_loss(settings.loss, states, items, batch.positives, batch.negatives, settings.calibration)
-        return steps + self.model.auxiliary_loss(prepared, batch)
+        return steps + auxiliary
