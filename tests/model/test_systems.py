@@ -21,6 +21,8 @@ FILES = ("checkpoint.safetensors", "history.tsv", "settings.json")
 VARIANTS = [  # other readings and ablations: each value of a setting at least once
     ("sasrec", {"norm": "pre"}),
     ("sasrec", {"norm": "post"}),
+    ("pinet", {"source_weight": 0.0, "members": 1}),
+    ("pinet", {"shared_member_map": True, "state_dropout": 0.0}),
     ("semacdr", {"views": "concat", "fusion": "softmax", "self_information": "self_loop"}),
     ("semacdr", {"views": "gate", "fusion": "dimension", "self_information": "residual"}),
     ("semacdr", {"graph": "counted", "fusion": "gate", "domain_nodes": "domain", "contrastive_pairs": "all"}),

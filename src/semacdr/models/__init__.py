@@ -12,7 +12,7 @@ from types import ModuleType
 
 from semacdr.errors import UserError
 
-HELPERS = ("base", "fusion", "layers", "sparse", "views")  # files beside the systems that are none
+HELPERS = ("base", "fusion", "layers", "recurrent", "sparse", "views")  # files beside the systems that are none
 
 
 def load(name: str) -> ModuleType:
