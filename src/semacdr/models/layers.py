@@ -103,18 +103,37 @@ class Block(nn.Module):
 
     def forward(self, x: torch.Tensor, layout: Layout) -> torch.Tensor:
         """(N, d) from (N, d)."""
-        rate = self.rate if self.training else 0.0
-        normed = x if self.norm == "post" else self.attention_norm(x)
-        keys = normed if self.norm == "pre" else x
-        attended = attend_self(torch.cat([self.query(normed), self.key_value(keys)], -1), layout, rate)
+        query = self._query(x)
+        key_value = self.key_value(query if self.norm == "pre" else x)
+        joint = torch.cat([self.query(query), key_value], -1)
+        return self._after_attention(x, query, attend_self(joint, layout, self._rate()))
+
+    def across(self, x: torch.Tensor, others: torch.Tensor, visible: torch.Tensor, layout: Layout) -> torch.Tensor:
+        """(N, d) from (N, d): each x sees the first `visible` (N,) of its row's `others` (N_k, d) instead of its own.
+
+        Where it sees none of them, what it attends to is zeros.
+        """
+        query = self._query(x)
+        key_value = self.key_value(self.attention_norm(others) if self.norm == "pre" else others)
+        attended = attend_across(self.query(query), key_value, visible, None, layout, self._rate())
+        return self._after_attention(x, query, attended)
+
+    def _rate(self) -> float:
+        return self.rate if self.training else 0.0
+
+    def _query(self, x: torch.Tensor) -> torch.Tensor:
+        return x if self.norm == "post" else self.attention_norm(x)
+
+    def _after_attention(self, x: torch.Tensor, query: torch.Tensor, attended: torch.Tensor) -> torch.Tensor:
         if self.norm == "post":
             x = self.attention_norm(x + attended)
-            return self.forward_norm(x + self._forward(x, rate))
-        x = (normed if self.norm == "original" else x) + attended
+            return self.forward_norm(x + self._forward(x))
+        x = (query if self.norm == "original" else x) + attended
         normed = self.forward_norm(x)
-        return (normed if self.norm == "original" else x) + self._forward(normed, rate)
+        return (normed if self.norm == "original" else x) + self._forward(normed)
 
-    def _forward(self, x: torch.Tensor, rate: float) -> torch.Tensor:
+    def _forward(self, x: torch.Tensor) -> torch.Tensor:
+        rate = self._rate()
         return dropout(self.outer(dropout(F.relu(self.inner(x)), rate)), rate)
 
 
