@@ -13,7 +13,7 @@ import torch
 from semacdr import graph, models, rank, split, tables, train
 from semacdr.training.inputs import load_problem
 
-SYSTEMS = ("popularity", "item_knn", "sasrec", "pinet", "semacdr")
+SYSTEMS = ("popularity", "item_knn", "sasrec", "pinet", "tjapl", "semacdr")
 LEARNED = tuple(name for name in SYSTEMS if models.load(name).LOSS)
 META = {"release": "test", "scenario": "small", "domains": "book movie"}
 DAY = 86_400

@@ -23,6 +23,7 @@ VARIANTS = [  # other readings and ablations: each value of a setting at least o
     ("sasrec", {"norm": "post"}),
     ("pinet", {"source_weight": 0.0, "members": 1}),
     ("pinet", {"shared_member_map": True, "state_dropout": 0.0}),
+    ("tjapl", {"l2": 0.0, "blocks": 1}),
     ("semacdr", {"views": "concat", "fusion": "softmax", "self_information": "self_loop"}),
     ("semacdr", {"views": "gate", "fusion": "dimension", "self_information": "residual"}),
     ("semacdr", {"graph": "counted", "fusion": "gate", "domain_nodes": "domain", "contrastive_pairs": "all"}),
