@@ -169,6 +169,19 @@ def test_a_block_equals_torch_s_own_transformer_layer(norm):
         Block(8, 0.0, "none")
 
 
+@pytest.mark.parametrize("norm", NORMS)
+def test_a_block_across_sees_the_others_as_a_block_sees_its_own(norm):
+    torch.manual_seed(0)
+    block, lengths = Block(8, 0.0, norm).eval().double(), [5, 1, 7]
+    x, sequence = torch.randn(13, 8, dtype=torch.float64), sequence_of(lengths)
+    itself = block.across(x, x, sequence.positions + 1, layout_of(lengths, lengths))
+    torch.testing.assert_close(itself, block(x, sequence.layout), rtol=0, atol=1e-12)
+    nothing = block.across(x, x[:0], torch.zeros(13).int(), layout_of(lengths, [0, 0, 0]))
+    for parameter in block.key_value.parameters():  # with values of zero, what is attended to is zeros too
+        torch.nn.init.zeros_(parameter)
+    torch.testing.assert_close(nothing, block(x, sequence.layout), rtol=0, atol=1e-12)
+
+
 @pytest.mark.parametrize("name", ["source", "target", "mixed"])
 def test_propagation_equals_dgl_graph_convolution_forward_and_backward(world, name):
     graphs, _ = dgl.load_graphs(str(world.folder / f"graphs/{name}.bin"))

@@ -12,7 +12,20 @@ import torch
 from semacdr import graph, models, rank, split, tables, train
 from semacdr.training.inputs import load_problem
 
-SYSTEMS = ("popularity", "item_knn", "markov", "sasrec", "cl4srec", "cd_sasrec", "c2dsr", "mgcl", "tri_cdr", "semacdr")
+SYSTEMS = (
+    "popularity",
+    "item_knn",
+    "markov",
+    "sasrec",
+    "cl4srec",
+    "cd_sasrec",
+    "c2dsr",
+    "mgcl",
+    "tri_cdr",
+    "pinet",
+    "tjapl",
+    "semacdr",
+)
 LEARNED = tuple(name for name in SYSTEMS if models.load(name).LOSS)
 META = {"release": "test", "scenario": "small", "domains": "book movie"}
 DAY = 86_400

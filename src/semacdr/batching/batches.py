@@ -39,6 +39,7 @@ class Batch:
     mixed_last: torch.Tensor  # (N_t,) int32, token of `mixed` just before the positive plus 1; 0 where there is none
     target_place: torch.Tensor  # (N_t,) int32, token of `mixed` that is the same event plus 1; 0 where there is none
     source_place: torch.Tensor  # (N_s,) int32, likewise
+    target_before: torch.Tensor  # (N_s,) int32, how many of the row's target tokens precede each source token
     cross: Layout  # target tokens as queries, source tokens as keys
     last: torch.Tensor  # (B,) int32, each row's last target token
     source_items: torch.Tensor  # the distinct source items of the batch, at most `distinct` of them
@@ -96,6 +97,7 @@ class Batches:
             "mixed_last": upload.add(token(windows.mixed_last[steps], "target")),
             "target_place": upload.add(token(windows.target_place[steps], "target")),
             "source_place": upload.add(token(windows.source_place[taken["source"]], "source")),
+            "target_before": upload.add(windows.target_before[taken["source"]]),
             "cross": plan_layout(upload, lengths["target"], lengths["source"]),
             "last": upload.add(np.cumsum(lengths["target"]) - 1),
             "source_items": upload.add(self._distinct(plan.pop("source_items"), rng)),

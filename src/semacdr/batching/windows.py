@@ -44,6 +44,7 @@ class Windows:
     mixed_last: np.ndarray  # (target steps,) position in the mixed window of the event before the positive; or -1
     target_place: np.ndarray  # (target steps,) position in the mixed window of the same event; -1 where it lacks it
     source_place: np.ndarray  # (source events,) likewise
+    target_before: np.ndarray  # (source events,) how many events of the target window precede the event
 
 
 VISIBILITIES = ("causal", "all")
@@ -66,6 +67,7 @@ def make_windows(
     steps, others = positions[True][_flatten(*target)], positions[False][_flatten(*source)]
     next_event = positions[True][_flatten(*target) + 1]  # of each step, the event that it predicts
     row, other_row = (np.repeat(np.arange(len(users)), end - first) for first, end in (target, source))
+    bounds = [bound[other_row] for bound in target]
     seen = source[1][row] if visibility == "all" else source_before[next_event]
     return Windows(
         users=users,
@@ -77,6 +79,7 @@ def make_windows(
         mixed_last=np.maximum(next_event - 1 - mixed[0][row], -1),
         target_place=np.maximum(steps - mixed[0][row], -1),
         source_place=np.where(others < mixed[1][other_row], np.maximum(others - mixed[0][other_row], -1), -1),
+        target_before=np.clip(target_before[others], *bounds) - bounds[0],
     )
 
 

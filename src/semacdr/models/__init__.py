@@ -21,6 +21,7 @@ HELPERS = (
     "fusion",
     "infomax",
     "layers",
+    "recurrent",
     "sequence_graph",
     "sparse",
     "transitions",

@@ -148,6 +148,16 @@ class Block(nn.Module):
         attended = attend_beside(self.query(query), own, others, visible, layout, self._rate())
         return self._after_attention(x, query, attended)
 
+    def across(self, x: torch.Tensor, others: torch.Tensor, visible: torch.Tensor, layout: Layout) -> torch.Tensor:
+        """(N, d) from (N, d): each x sees the first `visible` (N,) of its row's `others` (N_k, d) instead of its own.
+
+        Where it sees none of them, what it attends to is zeros.
+        """
+        query = self._query(x)
+        key_value = self.key_value(self.attention_norm(others) if self.norm == "pre" else others)
+        attended = attend_across(self.query(query), key_value, visible, None, layout, self._rate())
+        return self._after_attention(x, query, attended)
+
     def _rate(self) -> float:
         return self.rate if self.training else 0.0
 
