@@ -5,7 +5,8 @@ Writes  --output, a PNG: a row of panels per ranking and a column per metric; in
         over users and seeds at each value, with its 95 % interval by bootstrap over users.
 
 The paper's appendix E (figure 5) shows such curves. They are of test events: they say how much a setting matters, and
-are not to choose it by; that is what validation is for.
+are not to choose it by; that is what validation is for. The intervals are of each value by itself; whether two values
+differ on the same users, the paired tests in the table say.
 """
 
 import argparse
@@ -23,7 +24,7 @@ from semacdr.figures import style
 from semacdr.ranking.readable import TITLES, label
 
 SHOWN = (("ndcg", 10), ("hr", 10))
-LOGARITHMIC = 8  # from which ratio of the largest to the smallest value the values stand on a logarithmic axis
+APART = 0.08  # of a step, the lines of two directions, so that their intervals do not cover each other
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,8 @@ def picture(points: Sequence[Point], setting: str, system: str) -> Figure:
     for row, ranking in zip(axes, sorted(rankings), strict=True):
         for axis, (metric, k) in zip(row, SHOWN, strict=True):
             _draw(axis, [point for point in points if point.panel == (ranking, metric, k)])
-            axis.set(xlabel=setting.replace("_", " "), ylabel=label((metric, k)), title=TITLES[ranking])
+            axis.set(xlabel=f"{setting.replace('_', ' ')} (evenly spaced)", ylabel=label((metric, k)))
+            axis.set_title(TITLES[ranking])
     handles, names = axes[0, 0].get_legend_handles_labels()
     drawn.legend(handles, names, loc="outside lower center", ncols=2, frameon=False)
     seeds, users = points[0].seeds, points[0].users
@@ -81,20 +83,17 @@ def picture(points: Sequence[Point], setting: str, system: str) -> Figure:
 
 
 def _draw(axis: Axes, points: Sequence[Point]) -> None:
-    """A line per direction, in colour and marker."""
+    """A line per direction, in colour and marker; the values stand evenly, as they may lie anywhere."""
     values = sorted({point.value for point in points})
     for place, direction in enumerate(dict.fromkeys(point.direction for point in points)):
         own = [point for point in points if point.direction == direction]
-        means = [point.mean for point in own]
         errors = [[p.mean - p.low for p in own], [p.high - p.mean for p in own]]
         axis.errorbar(
-            [point.value for point in own], means, errors, capsize=3, linewidth=1.2, markersize=5,
+            [values.index(p.value) + APART * place for p in own], [p.mean for p in own], errors,
+            capsize=3, linewidth=1.2, markersize=5,
             color=style.COLOURS[place], marker=style.MARKERS[place], label=" to ".join(direction),
         )  # fmt: skip
-    if values[0] > 0 and values[-1] / values[0] >= LOGARITHMIC:
-        axis.set_xscale("log")
-        axis.minorticks_off()
-    axis.set_xticks(values, [f"{value:g}" for value in values])
+    axis.set_xticks(range(len(values)), [f"{value:g}" for value in values])
     axis.grid(axis="y", color="#dddddd", linewidth=0.6)
 
 

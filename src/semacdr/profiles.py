@@ -185,6 +185,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     agnostic, _ = tables.read(args.agnostic, "agnostic")
     domains, domain = np.unique(catalogue["domain"].to_numpy(zero_copy_only=False).astype(str), return_inverse=True)
     user, item = shared_training(args.interactions, args.items, args.splits)
+    if not len(user):
+        raise UserError(f"{args.interactions}: no event precedes the validation event of its user in both directions")
     categories = count(user, item, domain, agnostic)
     release, most = meta["release"], max(args.min_events)
     rows = [

@@ -206,7 +206,7 @@ MISTAKES = {
     "sweep beside variants": (lambda c: c["compare"]["loss"].update(sweep={"dim": [8, 16]}), ["loss", "sweep"]),
     "sweep over no numbers": (
         lambda c: c["compare"].update(wide={"system": {"model": "semacdr"}, "sweep": {"dim": ["8", "x"]}}),
-        ["wide", "'x'"],
+        ["wide", "'8' is not of type 'number'"],
     ),
     "unknown model": (lambda c: c["train"]["systems"]["sasrec"].update(model="sasrek"), ["sasrek", "semacdr/models"]),
     "unknown release": (
