@@ -9,6 +9,9 @@ results/<scenario>/<a>_to_<b>/<system>/seed<N>/  checkpoint, history, ranks     
 results/<scenario>/metrics.tsv      the result table, and metrics.md to read                           metrics
 results/<scenario>/<experiment>.tsv variants of a system beside each other, with tests                 compare
 results/<scenario>/cold_start.tsv   variants by what is known of user and item                         cold_start
+results/<scenario>/<experiment>.png a sweep over values of a setting, drawn                             curves
+results/<scenario>/overlap.tsv, .png  do the domains' items mix in a system's space           vectors, overlap
+results/<scenario>/profiles.tsv, .png  do users want the same in both domains                         profiles
 """
 
 from snakemake.utils import min_version, validate
@@ -25,6 +28,7 @@ validate(config, "workflow/schemas/config.schema.yaml")
 report: "workflow/report/workflow.rst"
 
 
+include: "workflow/rules/systems.smk"
 include: "workflow/rules/common.smk"
 include: "workflow/rules/llm.smk"
 include: "workflow/rules/raw.smk"
@@ -39,6 +43,10 @@ include: "workflow/rules/rank.smk"
 include: "workflow/rules/metrics.smk"
 include: "workflow/rules/compare.smk"
 include: "workflow/rules/cold_start.smk"
+include: "workflow/rules/curves.smk"
+include: "workflow/rules/vectors.smk"
+include: "workflow/rules/overlap.smk"
+include: "workflow/rules/profiles.smk"
 
 
 rule all:

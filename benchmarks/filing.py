@@ -78,6 +78,7 @@ def main() -> None:
     cli.add_argument("folder", type=Path, help="results/<scenario>")
     cli.add_argument("--agnostic", type=Path, help="another agnostic.parquet than the scenario's")
     cli.add_argument("--items", type=Path, help="another items.parquet than the scenario's")
+    cli.add_argument("--taxonomy", type=Path, help="another one than the scenario's")
     cli.add_argument("--gold", type=Path, default=Path("tests/data/gold.tsv"))
     cli.add_argument("--part", choices=["choice", "held_out"], help="of the labels; default both")
     cli.add_argument("--planted", type=Path, help="the sample's catalogue instead of labels")
@@ -93,7 +94,7 @@ def main() -> None:
     columns = "top1 accepted low high precision recall random_top1 random_accepted frequent_top1 frequent_accepted"
     print("\t".join(["category", "items", *columns.split()]))
     tables, frequent, sizes = [], [], []
-    for category in read_taxonomy(args.folder / "semantics/taxonomy.json"):
+    for category in read_taxonomy(args.taxonomy or args.folder / "semantics/taxonomy.json"):
         table = scored(labels, given, category.name, len(category.subcategories))
         if len(table):
             tables.append(table)

@@ -37,8 +37,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     vectors = encoder.encode(inner["text"].to_pylist())
     if not np.isfinite(vectors).all():
         raise UserError(f"text encoder '{args.encoder}' gave a vector that is not finite")
-    column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), vectors.shape[1])
-    table = pa.table({"item": inner["item"], "vector": column})
+    table = pa.table({"item": inner["item"], "vector": tables.vectors(vectors)})
     tables.write(table, args.output, "embeddings", meta | {"encoder": args.encoder})
     log.info("%d vectors of width %d", *vectors.shape)
 

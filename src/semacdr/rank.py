@@ -8,23 +8,19 @@ Scores are computed in float64: so a rank depends on the parameters alone, and n
 """
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import torch
-from safetensors.torch import load_file
 
-from semacdr import models, tables
-from semacdr.cli import log, parser, run, use_threads
+from semacdr import tables
+from semacdr.cli import log, parser, run
 from semacdr.data.history import History
 from semacdr.errors import UserError
-from semacdr.models.base import Model
 from semacdr.ranking.measures import hit_rate, ndcg
 from semacdr.ranking.ranks import Ranker
-from semacdr.training.inputs import add_arguments, load_problem
+from semacdr.training.trained import Trained, add_arguments, load_trained
 
 
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -32,11 +28,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     cli = parser(__doc__)
     add_arguments(cli)
     cli.add_argument("--candidates", type=Path, required=True)
-    cli.add_argument("--checkpoint", type=Path, required=True)
-    cli.add_argument("--settings", type=Path, required=True, help="settings.json of the training run")
     cli.add_argument("--batch-size", type=int, default=512)
-    cli.add_argument("--threads", type=int, help="default: all CPUs")
-    cli.add_argument("--device", help="default: cuda where there is one, else cpu")
     cli.add_argument("--output", type=Path, required=True, help="ranks.parquet")
     return cli.parse_args(argv)
 
@@ -56,13 +48,13 @@ def load_candidates(path: Path, history: History, split: str) -> np.ndarray:
     return stored
 
 
-def rank_all(model: Model, history: History, candidates: Path, training: dict, batch: int, device) -> pa.Table:
+def rank_all(trained: Trained, candidates: Path, batch: int) -> pa.Table:
     """The ranks table of all users (of split valid, all but the cold ones), both splits and both rankings."""
-    parts = []
+    history, training, parts = trained.history, trained.settings["training"], []
     for split in ("valid", "test"):
         stored = load_candidates(candidates, history, split)
-        ranker = Ranker(history, split, training["max_length"], batch, device, stored, training["visibility"])
-        for ranking, ranks in ranker.rank(model).items():
+        ranker = Ranker(history, split, training["max_length"], batch, trained.device, stored, training["visibility"])
+        for ranking, ranks in ranker.rank(trained.model).items():
             users = history.ranked(split)[0].astype(np.int32)
             named = {"split": [split] * len(ranks), "ranking": [ranking] * len(ranks)}
             parts.append(pa.table({"user": users} | named | {"rank": ranks}))
@@ -75,18 +67,9 @@ def rank_all(model: Model, history: History, candidates: Path, training: dict, b
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the stage."""
     args = arguments(argv)
-    settings = json.loads(args.settings.read_text())
-    module = models.load(settings["model"])
-    use_threads(args.threads)
-    device = torch.device(args.device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    own = module.Settings(**settings["settings"])
-    problem = load_problem(args, module.INPUTS, settings["training"]["max_length"], own)
-    model = module.Model(problem, own)
-    model.load_state_dict(load_file(args.checkpoint))
-    model.double().to(device)
-    ranks = rank_all(model, problem.history, args.candidates, settings["training"], args.batch_size, device)
-    named = {name: str(settings[name]) for name in ("model", "variant", "seed")}
-    tables.write(ranks, args.output, "ranks", problem.history.meta | named)
+    trained = load_trained(args)
+    ranks = rank_all(trained, args.candidates, args.batch_size)
+    tables.write(ranks, args.output, "ranks", trained.meta)
 
 
 if __name__ == "__main__":

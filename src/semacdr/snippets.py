@@ -29,7 +29,7 @@ import pyarrow.compute as pc
 from semacdr import tables
 from semacdr.cli import log, parser, run
 from semacdr.data import metadata
-from semacdr.data.history import load_history
+from semacdr.data.history import shared_training
 from semacdr.data.lines import Tally
 from semacdr.data.reviews import Line, usable
 from semacdr.errors import UserError
@@ -76,21 +76,14 @@ class Events:
 
 def training_events(interactions: Path, items: Path, splits: Sequence[Path]) -> Events:
     """The events that stand before their user's validation event in both directions."""
-    catalogue = tables.read(items, "items")[0]
-    table, targets, allowed = tables.read(interactions, "interactions")[0], set(), None
+    count = len(tables.read(items, "items")[0])
+    table = tables.read(interactions, "interactions")[0]
     user, item, time = (table[name].to_numpy().astype(np.int64) for name in ("user", "item", "timestamp"))
-    for split in splits:
-        history = load_history(interactions, items, split)
-        targets.add(history.meta["target"])
-        seen = history.training()
-        keys = history.user()[seen] * len(catalogue) + history.item[seen]
-        allowed = keys if allowed is None else np.intersect1d(allowed, keys, assume_unique=True)
-    if len(targets) != 2:
-        raise UserError(f"{', '.join(map(str, splits))}: not the splits of both directions")
-    keys = user * len(catalogue) + item
+    people, things = shared_training(interactions, items, splits)
+    keys = user * count + item
     order = np.argsort(keys)
-    order = order[np.isin(keys[order], allowed)]
-    return Events(array("q", keys[order].tobytes()), array("q", time[order].tobytes()), len(catalogue))
+    order = order[np.isin(keys[order], people * count + things)]
+    return Events(array("q", keys[order].tobytes()), array("q", time[order].tobytes()), count)
 
 
 def told(path: Path, users: dict[str, int], items: dict[str, int], events: Events, most: int) -> Iterator[tuple]:

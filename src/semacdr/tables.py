@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -37,6 +38,7 @@ CONTRACTS: dict[str, dict[str, pa.DataType | None]] = {
     "agnostic": {"item": I32, "category": TEXT, "subcategory": TEXT, "provenance": TEXT},
     "answers": {"key": pa.binary(32), "model": TEXT, "weights": TEXT, "created": I64, "answer": TEXT},  # of a model
     "embeddings": {"item": I32, "vector": None},  # fixed_size_list[f32] of the encoder's width
+    "vectors": {"item": I32, "domain": TEXT, "space": TEXT, "vector": None},  # the same of a trained system, by space
     "adjacency": {"row": I32, "column": I32, "weight": F32},  # sorted by row, column
     "ranks": {"user": I32, "split": TEXT, "ranking": TEXT, "rank": F64},  # cold users have no row of split valid
 }
@@ -65,6 +67,16 @@ def read(path: Path | str, contract: str) -> tuple[pa.Table, dict[str, str]]:
             raise UserError(f"{path}: column '{name}' of the {contract} table must be {kind}, it is {found}")
     meta = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
     return table.select(list(CONTRACTS[contract])), {k: v for k, v in meta.items() if k != "ARROW:schema"}
+
+
+def vectors(rows: np.ndarray) -> pa.FixedSizeListArray:
+    """The rows of a matrix as a column."""
+    return pa.FixedSizeListArray.from_arrays(pa.array(rows.ravel()), rows.shape[1])
+
+
+def matrix(column: pa.ChunkedArray) -> np.ndarray:
+    """The matrix whose rows such a column holds."""
+    return column.combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(len(column), -1)
 
 
 class Rows(Sequence):

@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     training = Training(**values | {"loss": args.loss or module.LOSS})
     device = torch.device(args.device or ("cuda" if torch.cuda.is_available() else "cpu"))
     threads = use_threads(args.threads)
-    problem = load_problem(args, module.INPUTS, training.max_length, own)
+    problem = load_problem(args, models.inputs(module, own), training.max_length, own)
     log.info("%s (%s), seed %d, on %s with %d threads", args.model, args.variant, args.seed, device, threads)
     torch.manual_seed(args.seed)
     model = module.Model(problem, own)

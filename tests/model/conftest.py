@@ -1,104 +1,8 @@
-"""A small world of two domains, taken through the real stages, on which every system is tested."""
+"""What the tests of the systems share: the world that all are tested on, and one thread."""
 
-import argparse
-from dataclasses import dataclass
-from pathlib import Path
-
-import numpy as np
-import polars as pl
-import pyarrow as pa
 import pytest
 import torch
-
-from semacdr import graph, models, rank, split, tables, train
-from semacdr.training.inputs import load_problem
-
-SYSTEMS = ("popularity", "item_knn", "sasrec", "semacdr")
-LEARNED = tuple(name for name in SYSTEMS if models.load(name).LOSS)
-META = {"release": "test", "scenario": "small", "domains": "book movie"}
-DAY = 86_400
-
-
-def random_events(users=40, items=(30, 25), seed=0):
-    """Events of all users in both domains, on few days so that many share one; each item of a user once."""
-    rng, rows = np.random.default_rng(seed), []
-    for user in range(users):
-        for domain, first, count in (("book", 0, items[0]), ("movie", items[0], items[1])):
-            length = rng.integers(3, 12)
-            chosen = first + rng.choice(count, length, replace=False)
-            days = rng.integers(10_000, 10_040, length)
-            rows += [(user, int(item), domain, int(day) * DAY) for item, day in zip(chosen, days, strict=True)]
-    return pl.DataFrame(rows, schema=["user", "item", "domain", "timestamp"], orient="row")
-
-
-@dataclass(frozen=True)
-class World:
-    """A folder of tables as the stages write them, for movie to book."""
-
-    folder: Path
-    items: tuple[int, int]
-
-    def inputs(self, name):
-        """The command line's input options of a system."""
-        options = {"interactions": "interactions.parquet", "items": "items.parquet", "split": "split.parquet"}
-        extra = {"embeddings": "embeddings.parquet", "agnostic": "agnostic.parquet", "graphs": "graphs"}
-        options |= {need: extra[need] for need in models.load(name).INPUTS}
-        return [part for key, file in options.items() for part in (f"--{key}", str(self.folder / file))]
-
-    def problem(self, name, max_length=20, settings=None):
-        """The system's Problem."""
-        cli = argparse.ArgumentParser()
-        for option in ("interactions", "items", "split", "embeddings", "agnostic", "graphs"):
-            cli.add_argument(f"--{option}", type=Path)
-        return load_problem(cli.parse_args(self.inputs(name)), models.load(name).INPUTS, max_length, settings)
-
-    def train(self, name, output, *options):
-        """Run the train stage and return its folder."""
-        settings = ["--settings", '{"dim": 16, "dropout": 0.2}'] if name in LEARNED else []
-        argv = [*self.inputs(name), "--model", name, "--seed", "3", "--threads", "1", "--output", str(output)]
-        train.main([*argv, *settings, "--max-length", "20", "--batch-size", "16", "--epochs", "3", *options])
-        return output
-
-    def rank(self, name, trained, output):
-        """Run the rank stage and return its table."""
-        files = {"candidates": self.folder / "candidates.parquet", "checkpoint": trained / "checkpoint.safetensors"}
-        files |= {"settings": trained / "settings.json", "output": output}
-        argv = [part for key, file in files.items() for part in (f"--{key}", str(file))]
-        rank.main([*self.inputs(name), *argv, "--threads", "1"])
-        return pl.from_arrow(tables.read(output, "ranks")[0])
-
-
-def make_world(folder, events, items=(30, 25), cold=0.0):
-    """Write the tables of `events` and run split and graph on them; texts and categories are random but fixed.
-
-    `cold` is the share of cold users.
-    """
-    events = events.sort("user", "timestamp", "domain", "item")
-    tables.write(events.to_arrow(), folder / "interactions.parquet", "interactions", META)
-    domain = ["book"] * items[0] + ["movie"] * items[1]
-    total = sum(items)
-    text = {name: [f"{name} {i}" for i in range(total)] for name in ("item_id", "title", "brand", "description")}
-    catalogue = pa.table({"item": range(total), "domain": domain, "categories": [["x"]] * total} | text)
-    tables.write(catalogue, folder / "items.parquet", "items", META)
-    return finish_world(folder, items, cold)
-
-
-def finish_world(folder, items, cold=0.0):
-    """From a folder with interactions and items of movie and book to a World."""
-    total, rng = sum(items), np.random.default_rng(7)
-    vectors = rng.normal(size=(total, 12)).astype(np.float32)
-    column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), 12)
-    tables.write(pa.table({"item": range(total), "vector": column}), folder / "embeddings.parquet", "embeddings", META)
-    rows = [(i, category, f"{category}{rng.integers(3)}") for category in "AB" for i in range(total) if i % 9]
-    columns = zip(("item", "category", "subcategory"), zip(*rows, strict=True), strict=True)
-    agnostic = {name: list(column) for name, column in columns}
-    agnostic = pa.table(agnostic | {"provenance": ["test"] * len(rows)})
-    tables.write(agnostic, folder / "agnostic.parquet", "agnostic", META)
-    paths = ["--interactions", str(folder / "interactions.parquet"), "--items", str(folder / "items.parquet")]
-    direction = ["--source", "movie", "--target", "book", "--negatives", "10"]
-    split.main([*paths, *direction, "--cold-users", str(cold), "--output", str(folder)])
-    graph.main([*paths, "--split", str(folder / "split.parquet"), "--output", str(folder / "graphs")])
-    return World(folder, items)
+from world import make_world, random_events
 
 
 @pytest.fixture(scope="session")
@@ -120,14 +24,3 @@ def cold_world(tmp_path_factory, events):
 @pytest.fixture(autouse=True)
 def one_thread():
     torch.set_num_threads(1)
-
-
-def build(world, name, seed=0, **settings):
-    """A system on a world's problem, in training mode, with small settings."""
-    module = models.load(name)
-    if name in LEARNED:
-        settings = {"dim": 16, "dropout": 0.0} | settings
-    torch.manual_seed(seed)
-    own = module.Settings(**settings)
-    problem = world.problem(name, settings=own)
-    return module.Model(problem, own), problem

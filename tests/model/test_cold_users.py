@@ -4,9 +4,9 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from conftest import DAY, LEARNED, SYSTEMS, build, make_world
 from safetensors.torch import load_file
 from test_systems import VARIANTS, digests, times, with_source_event
+from world import DAY, LEARNED, SYSTEMS, build, make_world
 
 from semacdr import tables
 from semacdr.batching.batches import Batches

@@ -20,9 +20,11 @@ from semacdr.models.layers import (
     Encoder,
     GraphConvolution,
     attend_across,
+    attend_beside,
     attend_self,
     dropout,
     embed,
+    mean_by_row,
     propagate,
 )
 from semacdr.training.inputs import load_graph
@@ -87,9 +89,42 @@ def test_a_blank_has_a_vector_of_zeros_and_who_forgets_blanks_fails():
     zeros, lengths = torch.zeros_like(items), torch.ones_like(items)
     blank = Sequence(items, zeros, zeros, lengths, layout_of([1, 1, 1]), True)
     assert torch.equal(embed(blank, table), torch.stack([table[4], torch.zeros(3), table[0]]))
+    table.requires_grad_()
+    later = embed(blank, torch.cat([torch.full((2, 3), torch.nan), table]), first=2)  # of the second domain
+    assert torch.equal(later, torch.stack([table[4], torch.zeros(3), table[0]]))
+    later.sum().backward()
+    assert table.grad.any(1).tolist() == [True, False, False, False, True]
     for forgetful in (lambda: torch.nn.functional.embedding(items, table), lambda: table[items.long()]):
         with pytest.raises(IndexError):
             forgetful()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), min_size=1, max_size=8), st.integers(0, 99))
+def test_attention_beside_sees_its_own_key_and_the_visible_ones(pairs, seed):
+    queries, keys = map(list, zip(*pairs, strict=True))
+    if not sum(queries):
+        return
+    torch.manual_seed(seed)
+    query, own, joint = (torch.randn(n, d, dtype=torch.float64) for n, d in zip(
+        (sum(queries), sum(queries), sum(keys)), (4, 8, 8), strict=True))  # fmt: skip
+    visible = torch.cat([torch.randint(0, n + 1, (m,)) for m, n in pairs]).int()
+    found = attend_beside(query, own, joint, visible, layout_of(queries, keys), 0.0)
+    expected, rows = [], torch.repeat_interleave(torch.arange(len(pairs)), torch.tensor(queries))
+    parts = joint.split(keys)
+    for one, mine, seen, row in zip(query, own, visible, rows, strict=True):
+        k, v = torch.cat([mine[None], parts[row][:seen]]).chunk(2, -1)
+        expected.append((k @ one / 2).softmax(0) @ v)
+    torch.testing.assert_close(found, torch.stack(expected))
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_a_block_beside_what_came_before_is_the_block(norm):
+    torch.manual_seed(0)
+    block, sequence = Block(8, 0.0, norm).double(), sequence_of([5, 0, 9])
+    x = torch.randn(14, 8, dtype=torch.float64)
+    found = block.beside(x, x, x, sequence.positions, sequence.layout)
+    torch.testing.assert_close(found, block(x, sequence.layout))
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
@@ -151,6 +186,19 @@ def test_a_block_equals_torch_s_own_transformer_layer(norm):
         Block(8, 0.0, "none")
 
 
+@pytest.mark.parametrize("norm", NORMS)
+def test_a_block_across_sees_the_others_as_a_block_sees_its_own(norm):
+    torch.manual_seed(0)
+    block, lengths = Block(8, 0.0, norm).eval().double(), [5, 1, 7]
+    x, sequence = torch.randn(13, 8, dtype=torch.float64), sequence_of(lengths)
+    itself = block.across(x, x, sequence.positions + 1, layout_of(lengths, lengths))
+    torch.testing.assert_close(itself, block(x, sequence.layout), rtol=0, atol=1e-12)
+    nothing = block.across(x, x[:0], torch.zeros(13).int(), layout_of(lengths, [0, 0, 0]))
+    for parameter in block.key_value.parameters():  # with values of zero, what is attended to is zeros too
+        torch.nn.init.zeros_(parameter)
+    torch.testing.assert_close(nothing, block(x, sequence.layout), rtol=0, atol=1e-12)
+
+
 @pytest.mark.parametrize("name", ["source", "target", "mixed"])
 def test_propagation_equals_dgl_graph_convolution_forward_and_backward(world, name):
     graphs, _ = dgl.load_graphs(str(world.folder / f"graphs/{name}.bin"))
@@ -177,3 +225,9 @@ def test_propagation_gradient_is_exact(world):
     adjacency = load_graph(world.folder / "graphs/target.parquet").double()
     x = torch.randn(adjacency.shape[0], 2, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda x: propagate(adjacency, x), (x,), fast_mode=True)
+
+
+def test_mean_by_row_is_over_the_chosen_ones():
+    x, row = torch.tensor([[1.0, 2.0], [3.0, 6.0], [5.0, 9.0], [7.0, 0.0]]), torch.tensor([0, 0, 2, 2]).int()
+    mean, count = mean_by_row(x, row, torch.tensor([True, True, False, True]), 4)
+    assert mean.tolist() == [[2, 4], [0, 0], [7, 0], [0, 0]] and count.tolist() == [2, 0, 1, 0]

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from conftest import build
 from hypothesis import given
 from hypothesis import strategies as st
+from world import build
 
 from semacdr.errors import UserError
 from semacdr.models import base

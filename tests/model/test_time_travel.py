@@ -5,7 +5,7 @@ import json
 
 import polars as pl
 import pytest
-from conftest import DAY, LEARNED, SYSTEMS, finish_world
+from world import DAY, LEARNED, SYSTEMS, finish_world
 
 from semacdr import preprocess, tables
 

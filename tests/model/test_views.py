@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from conftest import build
+from world import build
 
 from semacdr.errors import UserError
 from semacdr.models.fusion import FUSIONS, Fusion

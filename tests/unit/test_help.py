@@ -24,6 +24,10 @@ STAGES = [
     "metrics",
     "compare",
     "cold_start",
+    "curves",
+    "vectors",
+    "overlap",
+    "profiles",
 ]
 
 

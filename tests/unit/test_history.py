@@ -89,6 +89,8 @@ def naive_window(world, user, last, max_length):
     steps = range(max(0, last - max_length), last) or [-1]
     seen = [world.visible(user, step + 1) for step in steps]
     cut_source, cut_mixed = max(0, len(source) - max_length), max(0, len(mixed) - max_length)
+    places = {item: place for place, item in enumerate(mixed[cut_mixed:])}  # a user does nothing twice
+    kept = {domain: [item for _, d, item in visible if d == domain][-max_length:] for domain in world.sizes}
     return {
         "target": numbered[world.target][-max_length:] or [BLANK],
         "source": source[-max_length:],
@@ -96,13 +98,21 @@ def naive_window(world, user, last, max_length):
         "positives": [targets[step + 1][1] - world.first[world.target] for step in steps],
         "source_visible": [max(0, sum(d == world.source for _, d, _ in s) - cut_source) for s in seen],
         "mixed_last": [max(-1, len(s) - 1 - cut_mixed) for s in seen],
+        "target_place": [places.get(item, -1) for item in kept[world.target]] or [-1],
+        "source_place": [places.get(item, -1) for item in kept[world.source]],
+        "target_before": [
+            max(0, sum(d == world.target for _, d, _ in visible[:place]) - max(0, last - max_length))
+            for place, (_, domain, _) in enumerate(visible)
+            if domain == world.source
+        ][-max_length:],
     }
 
 
 def rows_of(windows):
     """The windows as the naive ones are: a dict of lists for each row."""
     offsets = {name: getattr(windows, name).offsets for name in ("target", "source", "mixed")}
-    offsets |= dict.fromkeys(("positives", "source_visible", "mixed_last"), windows.target.offsets)
+    offsets |= dict.fromkeys(("positives", "source_visible", "mixed_last", "target_place"), windows.target.offsets)
+    offsets |= dict.fromkeys(("source_place", "target_before"), windows.source.offsets)
     values = {name: getattr(windows, name) for name in offsets}
     return [
         {
@@ -135,17 +145,18 @@ def test_all_shows_the_whole_source_history_at_every_step():
     films = [(0, "film", item, 2 * item) for item in range(6)]  # days 0, 2, 4, 6, 8, 10
     books = [(0, "book", item, day) for item, day in enumerate([1, 1, 3, 4, 99])]
     history = loaded(World(films + books))
-    for windows, source in (
-        (training_windows(history, 2, "all"), [3, 4]),
-        (evaluation_windows(history, "test", 3, "all"), [2, 3, 4]),
+    for windows, source, before in (
+        (training_windows(history, 2, "all"), [3, 4], [2, 2]),
+        (evaluation_windows(history, "test", 3, "all"), [2, 3, 4], [0, 1, 3]),
     ):
         (row,) = rows_of(windows)
         assert row["source"] == source  # the last ones of all time, the one of day 99 too
         assert set(row["source_visible"]) == {len(source)}
+        assert row["target_before"] == before  # of the window's events, at most all
     (causal,), (everything,) = (rows_of(evaluation_windows(history, "test", 50, name)) for name in ("causal", "all"))
-    assert {name: everything[name] for name in ("target", "mixed", "positives", "mixed_last")} == {
-        name: causal[name] for name in ("target", "mixed", "positives", "mixed_last")
-    }
+    unchanged = ("target", "mixed", "positives", "mixed_last", "target_place")
+    assert {name: everything[name] for name in unchanged} == {name: causal[name] for name in unchanged}
+    assert everything["source_place"] == [*causal["source_place"], -1]  # the book of day 99 is in no mixed window
     with pytest.raises(UserError, match="visibility is one of causal, all, not 'some'"):
         training_windows(history, 2, "some")
 
@@ -161,6 +172,9 @@ def test_windows_by_hand():
         "positives": [2, 3],
         "source_visible": [1, 2],  # before film 2 of day 4: only the book of day 3
         "mixed_last": [-1, 1],  # what precedes film 2 is before the mixed window
+        "target_place": [-1, 0],  # and so is film 1
+        "source_place": [-1, 1],
+        "target_before": [1, 2],  # the book of day 4 stands after the film of its day
     }
 
 

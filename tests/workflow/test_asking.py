@@ -4,10 +4,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import RUN, few_works, shrink
+from project import RUN, few_works, shrink
 
 sys.path.append(str(Path(__file__).parents[1] / "unit"))
 from scripted import Server
+
+from semacdr import tables
 
 pytestmark = pytest.mark.slow
 
@@ -48,12 +50,12 @@ def test_no_file_of_failed_and_good_runs_holds_the_key(checkout, tmp_path, monke
 
 def test_an_answer_is_asked_for_once_and_runs_again_only_what_its_question_touches(checkout, tmp_path, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    project, tables = checkout.copy(tmp_path / "project"), ("inner.parquet", "agnostic.parquet", "semantics.tsv")
+    project, names = checkout.copy(tmp_path / "project"), ("inner.parquet", "agnostic.parquet", "semantics.tsv")
     with Server() as first, Server() as second:
         project.configure(lambda config: asking(config, first.url))
         few_works(project)
         assert project.run(TARGETS[0]) == {"sample": 1, "preprocess": 1, "taxonomy": 1, "semantics": 1}
-        made, asked = [(project / f"{FOLDER}/{name}").read_bytes() for name in tables], first.asked.total()
+        made, asked = [(project / f"{FOLDER}/{name}").read_bytes() for name in names], first.asked.total()
 
         def elsewhere(config):  # how answers are come by is no part of the question
             config["llm"] |= {"endpoint": second.url, "budget": 1.0, "prices": {"scripted": {"input": 1, "output": 1}}}
@@ -65,7 +67,7 @@ def test_an_answer_is_asked_for_once_and_runs_again_only_what_its_question_touch
         assert project.run(TARGETS[0]) == {"semantics": 1}
         project.configure(lambda config: config["semantics"].update(shards=2))
         assert project.run(TARGETS[0]) == {"shard": 2, "semantics": 1}
-        assert [(project / f"{FOLDER}/{name}").read_bytes() for name in tables] == made
+        assert [(project / f"{FOLDER}/{name}").read_bytes() for name in names] == made
         assert second.asked.total() == 0
         project.configure(lambda config: (config["semantics"].update(shards=1), config["llm"].update(offline=True)))
         project.append("resources/prompts/structured.txt", "Think of the whole work.\n")
@@ -74,3 +76,21 @@ def test_an_answer_is_asked_for_once_and_runs_again_only_what_its_question_touch
         project.configure(lambda config: config["llm"].update(offline=False))
         assert project.run(TARGETS[0]) == {"semantics": 1}
         assert (first.asked.total(), second.asked.total()) == (asked, 200)  # descriptions are not asked for again
+
+
+def test_the_sample_s_recorded_answers_need_no_request_and_a_changed_prompt_says_that_it_does(
+    checkout, tmp_path, monkeypatch
+):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    project = checkout.copy(tmp_path / "project")
+    few_works(project)
+    project.configure(lambda c: (c["sample"].update(people=100), c["preprocess"].update(min_item_interactions=1)))
+    project.run(TARGETS[0])
+    made = tables.read(project / f"{FOLDER}/agnostic.parquet", "agnostic")[0]["provenance"].to_pylist()
+    told = tables.read(project / f"{FOLDER}/inner.parquet", "inner")[0]["provenance"].to_pylist()
+    sure = "engine=llm model=qwen2.5-coder-1.5b-instruct-q4_k_m weights=cc324af070c2 "
+    assert len(told) == 200 and {row.startswith(sure) for row in made} == {True}
+    assert sum(row.startswith(sure) for row in told) > 150  # judged beside fewer works, some stand out and fall back
+    project.append("resources/prompts/letters.txt", "Think of the whole work.\n")
+    status, printed = project.call(TARGETS[0], *RUN)
+    assert status == 1 and "lacks 1,000 answers" in printed and "examples/record_sample.yaml" in printed

@@ -35,6 +35,15 @@ def test_dag(checkout, scenario):
     assert jobs["metrics"] == 1
 
 
+def test_a_setting_that_asks_for_more_inputs_gets_them_made(checkout, tmp_path):
+    project = checkout.copy(tmp_path / "project")
+    systems = {"plain": {"model": "tri_cdr"}, "enhanced": {"model": "tri_cdr", "settings": {"semantics": True}}}
+    project.configure(lambda config: config["train"].update(systems=systems))
+    plain, enhanced = (project.plan(f"results/movie_book/movie_to_book/{name}/seed1/ranks.parquet") for name in systems)
+    assert plain == {"sample": 1, "preprocess": 1, "split": 1, "train": 1, "rank": 1}
+    assert enhanced == plain | {"taxonomy": 1, "semantics": 1, "encode": 1}
+
+
 def test_all_scenarios_are_tried(checkout):
     config = yaml.safe_load((checkout / "config.yaml").read_text())
     assert {*config["scenarios"]} == {"movie_book", "kitchen_food", "cd_movie"}

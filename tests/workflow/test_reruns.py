@@ -205,6 +205,11 @@ MISTAKES = {
         lambda c: c["compare"]["loss"]["variants"]["ce"].update(scenario="movie_bok"),
         ["experiment loss", "movie_bok", "movie_book", "kitchen_food"],
     ),
+    "sweep beside variants": (lambda c: c["compare"]["loss"].update(sweep={"dim": [8, 16]}), ["loss", "sweep"]),
+    "sweep over no numbers": (
+        lambda c: c["compare"].update(wide={"system": {"model": "semacdr"}, "sweep": {"dim": ["8", "x"]}}),
+        ["wide", "'8' is not of type 'number'"],
+    ),
     "unknown model": (lambda c: c["train"]["systems"]["sasrec"].update(model="sasrek"), ["sasrek", "semacdr/models"]),
     "unknown release": (
         lambda c: c["scenarios"]["movie_book"].update(release="smple"),

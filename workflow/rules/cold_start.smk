@@ -12,7 +12,7 @@ localrules:
 rule cold_start:
     """Comparing variants by what is known of user and item, on {wildcards.scenario}."""
     input:
-        ranks=lambda wc: distinct(variant_ranks(wc, "cold_start")),
+        ranks=lambda wc: distinct(runs_of(wc.scenario, "cold_start", "ranks.parquet")),
         splits=both_splits,
         code=code("semacdr.cold_start"),
     output:
@@ -26,7 +26,7 @@ rule cold_start:
         "../../envs/data.yaml"
     threads: cpus(1)
     params:
-        runs=lambda wc: as_runs(variant_ranks(wc, "cold_start")),
+        runs=lambda wc: as_runs(runs_of(wc.scenario, "cold_start", "ranks.parquet")),
         user_groups=lambda wc: " ".join(map(str, setting("cold_start", "user_groups")(wc))),
         item_groups=lambda wc: " ".join(map(str, setting("cold_start", "item_groups")(wc))),
     shell:

@@ -10,48 +10,12 @@ import sys
 from pathlib import Path
 
 SCENARIOS = config["scenarios"]
-COMPARED = config["train"]["systems"]  # the systems of metrics.tsv
-EXPERIMENTS = config["compare"] | {"cold_start": config["cold_start"]}
-SYSTEMS = dict(COMPARED)  # and the variants of experiments
-
-
-def declared(model, name):
-    """The literal that a model's file declares under a name (INPUTS, LOSS), without importing it."""
-    path = Path(f"src/semacdr/models/{model}.py")
-    if not path.exists():
-        raise WorkflowError(f"config: train.systems takes the model '{model}', but there is no {path}")
-    for node in ast.parse(path.read_text()).body:
-        if isinstance(node, ast.Assign) and any(getattr(goal, "id", "") == name for goal in node.targets):
-            return ast.literal_eval(node.value)
-    raise WorkflowError(f"{path} does not declare {name}")
-
-
-def variant_system(experiment, variant):
-    """The system that a variant of an experiment is: one that is there already, or a new one `<experiment>-<variant>`."""
-    base, change = EXPERIMENTS[experiment]["system"], dict(EXPERIMENTS[experiment]["variants"][variant])
-    change.pop("scenario", None)
-    system = base | change | {"settings": base.get("settings", {}) | change.get("settings", {})}
-    default = {"settings": {}, "loss": declared(system["model"], "LOSS")}
-    told = lambda spec: default | {name: value for name, value in spec.items() if name != "variant"}
-    for name, other in SYSTEMS.items():
-        if told(other) == told(system):
-            return name
-    name = f"{experiment}-{variant}"
-    SYSTEMS[name] = system | {"variant": variant}
-    return name
-
-
-VARIANTS = {
-    name: {variant: variant_system(name, variant) for variant in e["variants"]} for name, e in EXPERIMENTS.items()
-}
 
 
 wildcard_constraints:
     scenario="|".join(SCENARIOS),
     source="[a-z0-9]+",
     target="[a-z0-9]+",
-    system="|".join(SYSTEMS),
-    experiment="|".join(config["compare"]) or "none",
     seed=r"\d+",
     shard=r"\d+",
     shards=r"\d+",
@@ -60,8 +24,8 @@ wildcard_constraints:
 NAMED = {name: "run" for name in config["run"]}
 NAMED |= {
     variant["scenario"]: f"experiment {name}"
-    for name, experiment in EXPERIMENTS.items()
-    for variant in experiment["variants"].values()
+    for name, changes in CHANGES.items()
+    for variant in changes.values()
     if "scenario" in variant
 }
 for unknown in [name for name in NAMED if name not in SCENARIOS]:
@@ -159,77 +123,6 @@ def raw_files(kind):
         return [f"resources/raw/{scenario['release']}/{kind}_{c}.json.gz" for c in scenario["domains"].values()]
 
     return find
-
-
-def model_of(wc):
-    """The module of a system's model."""
-    return f"semacdr.models.{SYSTEMS[wc.system]['model']}"
-
-
-def seeds_of(wc_or_system, scenario):
-    """The seeds of a system; one for a system that learns nothing, as all would be the same."""
-    system = SYSTEMS[wc_or_system]
-    seeds = system.get("seeds", SCENARIOS[scenario].get("train", {}).get("seeds", config["train"]["seeds"]))
-    return seeds if declared(system["model"], "LOSS") else seeds[:1]
-
-
-def model_inputs(wc):
-    """The inputs that a system takes beside the history, by the name of their option."""
-    scenario = f"results/{wc.scenario}"
-    direction = f"{scenario}/{wc.source}_to_{wc.target}"
-    files = {
-        "agnostic": f"{scenario}/semantics/agnostic.parquet",
-        "embeddings": f"{scenario}/embeddings.parquet",
-        "graphs": [f"{direction}/graphs/{name}.parquet" for name in ("source", "target", "mixed")],
-    }
-    return {name: files[name] for name in declared(SYSTEMS[wc.system]["model"], "INPUTS")}
-
-
-def model_options(wc, input):
-    """Those inputs as options of the command line."""
-    given = {name: input.get(name) for name in ("agnostic", "embeddings", "graphs") if input.get(name)}
-    folder = {name: str(Path(files[0]).parent) if name == "graphs" else files for name, files in given.items()}
-    return " ".join(f"--{name} {path}" for name, path in folder.items())
-
-
-def all_ranks(wc):
-    """The ranks of all systems and seeds, in both directions."""
-    check_local(wc.scenario)
-    first, second = SCENARIOS[wc.scenario]["domains"]
-    return [
-        f"results/{wc.scenario}/{source}_to_{target}/{system}/seed{seed}/ranks.parquet"
-        for source, target in ((first, second), (second, first))
-        for system in COMPARED
-        for seed in seeds_of(system, wc.scenario)
-    ]
-
-
-def variant_ranks(wc, experiment):
-    """By variant of an experiment the ranks of its seeds, in the directions that the experiment asks for.
-
-    They are those of the scenario, or of another one that the variant names.
-    """
-    first, second = SCENARIOS[wc.scenario]["domains"]
-    pairs = [(first, second), (second, first)][: EXPERIMENTS[experiment].get("directions", 2)]
-    ranks = {}
-    for variant, system in VARIANTS[experiment].items():
-        scenario = EXPERIMENTS[experiment]["variants"][variant].get("scenario", wc.scenario)
-        ranks[variant] = [
-            f"results/{scenario}/{source}_to_{target}/{system}/seed{seed}/ranks.parquet"
-            for source, target in pairs
-            for seed in seeds_of(system, scenario)
-        ]
-    return ranks
-
-
-def distinct(runs):
-    """The files of runs by variant, each once."""
-    return sorted({path for paths in runs.values() for path in paths})
-
-
-def as_runs(runs):
-    """Runs by variant as options of the command line."""
-    return " ".join(f"--runs {name} {' '.join(paths)}" for name, paths in runs.items())
 
 
 def folder(wc, output):

@@ -12,7 +12,7 @@ localrules:
 rule compare:
     """Comparing the variants of {wildcards.experiment} on {wildcards.scenario}."""
     input:
-        ranks=lambda wc: distinct(variant_ranks(wc, wc.experiment)),
+        ranks=lambda wc: distinct(runs_of(wc.scenario, wc.experiment, "ranks.parquet")),
         code=code("semacdr.compare"),
     output:
         table=report("results/{scenario}/{experiment}.tsv", category="{scenario}", caption="../report/compare.rst"),
@@ -25,7 +25,7 @@ rule compare:
         "../../envs/data.yaml"
     threads: cpus(1)
     params:
-        runs=lambda wc: as_runs(variant_ranks(wc, wc.experiment)),
+        runs=lambda wc: as_runs(runs_of(wc.scenario, wc.experiment, "ranks.parquet")),
     shell:
         "python -m semacdr.compare {params.runs} --title '{wildcards.experiment}, {wildcards.scenario}'"
         " --output {output.table} --table {output.page} 2> {log}"

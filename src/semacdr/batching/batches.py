@@ -38,6 +38,9 @@ class Batch:
     negatives: torch.Tensor  # (N_t, k) int32, not among the user's training items; k = 0 when evaluating
     source_visible: torch.Tensor  # (N_t,) int32, how many of the row's source tokens precede the positive
     mixed_last: torch.Tensor  # (N_t,) int32, token of `mixed` just before the positive plus 1; 0 where there is none
+    target_place: torch.Tensor  # (N_t,) int32, token of `mixed` that is the same event plus 1; 0 where there is none
+    source_place: torch.Tensor  # (N_s,) int32, likewise
+    target_before: torch.Tensor  # (N_s,) int32, how many of the row's target tokens precede each source token
     cross: Layout  # target tokens as queries, source tokens as keys
     last: torch.Tensor  # (B,) int32, each row's last target token
     source_items: torch.Tensor  # the distinct source items of the batch, at most `distinct` of them
@@ -79,8 +82,12 @@ class Batches:
             plan[name] = self._plan_sequence(upload, items, lengths[name])
             plan[f"{name}_items"] = items
         steps = taken["target"]
-        mixed_start = np.repeat(np.cumsum(lengths["mixed"]) - lengths["mixed"], lengths["target"])
-        mixed_last = windows.mixed_last[steps]
+        mixed_start = np.cumsum(lengths["mixed"]) - lengths["mixed"]
+
+        def token(position: np.ndarray, of: str) -> np.ndarray:
+            """Tokens plus 1 from positions in the mixed window."""
+            return np.where(position < 0, 0, np.repeat(mixed_start, lengths[of]) + position + 1)
+
         positives = windows.positives[steps]
         target_items = np.append(plan.pop("target_items"), positives)
         del plan["mixed_items"]
@@ -88,7 +95,10 @@ class Batches:
             "users": upload.add(windows.users[rows]),
             "positives": upload.add(positives),
             "source_visible": upload.add(windows.source_visible[steps]),
-            "mixed_last": upload.add(np.where(mixed_last < 0, 0, mixed_start + mixed_last + 1)),
+            "mixed_last": upload.add(token(windows.mixed_last[steps], "target")),
+            "target_place": upload.add(token(windows.target_place[steps], "target")),
+            "source_place": upload.add(token(windows.source_place[taken["source"]], "source")),
+            "target_before": upload.add(windows.target_before[taken["source"]]),
             "cross": plan_layout(upload, lengths["target"], lengths["source"]),
             "last": upload.add(np.cumsum(lengths["target"]) - 1),
             "source_items": upload.add(self._distinct(plan.pop("source_items"), rng)),

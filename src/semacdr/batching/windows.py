@@ -43,6 +43,9 @@ class Windows:
     positives: np.ndarray  # (target steps,) the next target item
     source_visible: np.ndarray  # (target steps,) how many events of the source window precede the positive
     mixed_last: np.ndarray  # (target steps,) position in the mixed window of the event before the positive; or -1
+    target_place: np.ndarray  # (target steps,) position in the mixed window of the same event; -1 where it lacks it
+    source_place: np.ndarray  # (source events,) likewise
+    target_before: np.ndarray  # (source events,) how many events of the target window precede the event
 
 
 VISIBILITIES = ("causal", "all")
@@ -64,21 +67,23 @@ def make_windows(
     end = history.start[users + 1] if visibility == "all" else last_positive
     source = _last(source_before[begin], source_before[end], max_length)
     mixed = _last(begin, last_positive, max_length)
-    steps = _flatten(*target)
-    items = history.item[positions[True][steps]] - history.target_items.start
-    next_event = positions[True][steps + 1]  # of each step, the event that it predicts
-    row = np.repeat(np.arange(len(users)), target[1] - target[0])
+    steps, others = positions[True][_flatten(*target)], positions[False][_flatten(*source)]
+    next_event = positions[True][_flatten(*target) + 1]  # of each step, the event that it predicts
+    row, other_row = (np.repeat(np.arange(len(users)), end - start) for start, end in (target, source))
+    blank = (first == last)[row]
+    bounds = first[other_row], last[other_row]
     seen = source[1][row] if visibility == "all" else source_before[next_event]
     return Windows(
         users=users,
-        target=Ragged(np.where((first == last)[row], BLANK, items), _offsets(*target)),
-        source=Ragged(
-            history.item[positions[False][_flatten(*source)]] - history.source_items.start, _offsets(*source)
-        ),
+        target=Ragged(np.where(blank, BLANK, history.item[steps] - history.target_items.start), _offsets(*target)),
+        source=Ragged(history.item[others] - history.source_items.start, _offsets(*source)),
         mixed=Ragged(history.item[_flatten(*mixed)], _offsets(*mixed)),
         positives=history.item[next_event] - history.target_items.start,
         source_visible=np.maximum(seen - source[0][row], 0),
         mixed_last=np.maximum(next_event - 1 - mixed[0][row], -1),
+        target_place=np.where(blank, -1, np.maximum(steps - mixed[0][row], -1)),
+        source_place=np.where(others < mixed[1][other_row], np.maximum(others - mixed[0][other_row], -1), -1),
+        target_before=np.clip(target_before[others], *bounds) - bounds[0],
     )
 
 

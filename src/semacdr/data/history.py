@@ -8,7 +8,9 @@ The hidden events of cold users are not among them, so that nothing that is made
 user's one target event is the test event: what may be seen of the user is the source events before it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 
 import numpy as np
@@ -101,6 +103,20 @@ def _held_out(path: Path, user: np.ndarray, role: np.ndarray, cold: np.ndarray) 
     first = test.copy()
     first[warm] = valid
     return first, test
+
+
+def shared_training(interactions: Path, items: Path, splits: Sequence[Path]) -> tuple[np.ndarray, np.ndarray]:
+    """User and item, sorted, of the events before their user's validation event in both of a scenario's directions.
+
+    What both directions share may be made of them: no event is among them that either holds out or hides. Of a user who
+    is cold in both there is none, as each direction hides what the other may see.
+    """
+    histories = [load_history(interactions, items, split) for split in splits]
+    if len({history.meta["target"] for history in histories}) != 2:
+        raise UserError(f"{', '.join(map(str, splits))}: not the splits of both directions")
+    count = len(histories[0].source_items) + len(histories[0].target_items)
+    keys = [(history.user() * count + history.item)[history.training()] for history in histories]
+    return np.divmod(reduce(np.intersect1d, keys), count)
 
 
 def _range_of(path: Path, catalogue: pa.Table, domain: str) -> range:

@@ -84,7 +84,7 @@ class Asker:
             raise UserError(
                 f"offline: the store {self.store.path} lacks {len(missing):,} answers, the first for {first}. Either "
                 "the prompt, the model or an item changed since they were recorded, or they never were: ask with "
-                "llm.offline false, or give the answers with llm.recorded"
+                "llm.offline false (examples/record_sample.yaml does for the sample), or give them with llm.recorded"
             )
         log.info("%s answers are in the store, %s are asked", f"{hits:,}", f"{len(missing):,}")
         distinct = self._distinct(missing, build)

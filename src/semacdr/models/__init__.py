@@ -2,6 +2,8 @@
 
 INPUTS   a literal tuple of what the system needs beside the history: of "agnostic", "embeddings", "graphs"; the
          workflow reads it from the file to know what a training run depends on.
+SETTING_INPUTS, where there is one, a literal mapping of settings, false by default, to what the system needs beside
+         INPUTS where they are true; the workflow reads it too.
 Settings a frozen dataclass of the system's own settings; ablations are fields of it.
 Model    a torch module built from a Problem and Settings (see semacdr.models.base).
 """
@@ -12,7 +14,20 @@ from types import ModuleType
 
 from semacdr.errors import UserError
 
-HELPERS = ("base", "fusion", "layers", "sparse", "views")  # files beside the systems that are none
+# files beside the systems that are none
+HELPERS = (
+    "augmentation",
+    "base",
+    "fusion",
+    "infomax",
+    "layers",
+    "recurrent",
+    "sequence_graph",
+    "sparse",
+    "transitions",
+    "tri_attention",
+    "views",
+)
 
 
 def load(name: str) -> ModuleType:
@@ -20,3 +35,9 @@ def load(name: str) -> ModuleType:
     if name in HELPERS or not importlib.util.find_spec(f"semacdr.models.{name}"):
         raise UserError(f"no system '{name}': there is no such file in semacdr/models")
     return importlib.import_module(f"semacdr.models.{name}")
+
+
+def inputs(module: ModuleType, settings: object) -> tuple[str, ...]:
+    """What the system of a module needs beside the history under these settings."""
+    more = getattr(module, "SETTING_INPUTS", {})
+    return module.INPUTS + tuple(need for name, needs in more.items() if getattr(settings, name) for need in needs)

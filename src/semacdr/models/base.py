@@ -8,6 +8,7 @@ from torch import nn
 
 from semacdr.batching.batches import Batch
 from semacdr.data.history import History
+from semacdr.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -17,10 +18,17 @@ class Semantics:
     sizes: tuple[int, ...]  # number of subcategories of each category, the unknown one included
     membership: torch.Tensor  # (items, sum of sizes): 1 / (an item's subcategories in the category) at each of them
 
+    def first(self, count: int) -> "Semantics":
+        """The same in the first `count` categories alone, which are in the order of their names."""
+        if not 1 <= count <= len(self.sizes):
+            raise UserError(f"{count} categories are asked for, the taxonomy has {len(self.sizes)}")
+        sizes = self.sizes[:count]
+        return Semantics(sizes, self.membership[:, : sum(sizes)].contiguous())
+
 
 @dataclass(frozen=True)
 class Problem:
-    """One direction as a system sees it, on the CPU; what the system's INPUTS do not name is None."""
+    """One direction as a system sees it, on the CPU; what `semacdr.models.inputs` does not name is None."""
 
     history: History
     max_length: int
@@ -36,6 +44,7 @@ class Model(nn.Module):
     """
 
     distinct_items = 0  # at most so many distinct items of a domain are listed in a training batch (Batch.source_items)
+    pretraining_epochs = 0  # epochs of `pretraining_loss` alone, before training begins
 
     def prepare(self) -> Any:
         """What all batches share until the parameters change (graph-enhanced item vectors, say)."""
@@ -49,9 +58,21 @@ class Model(nn.Module):
         """(target items, d): what the states are multiplied with."""
         raise NotImplementedError
 
+    def item_spaces(self, prepared: Any) -> dict[str, torch.Tensor]:
+        """By name the spaces that hold a vector of every item of the scenario, (items, d); to look at, not to score."""
+        return {}
+
     def auxiliary_loss(self, prepared: Any, batch: Batch) -> torch.Tensor | float:
         """What is added to the loss over steps."""
         return 0.0
+
+    def states_and_auxiliary_loss(self, prepared: Any, batch: Batch) -> tuple[torch.Tensor, torch.Tensor | float]:
+        """Both for a training batch; a system where they share an encoder overrides this and runs it once."""
+        return self.states(prepared, batch), self.auxiliary_loss(prepared, batch)
+
+    def pretraining_loss(self, batch: Batch) -> torch.Tensor:
+        """The loss of a batch in pre-training."""
+        raise NotImplementedError
 
     def scores(self, prepared: Any, batch: Batch) -> torch.Tensor:
         """(B, target items): the scores that rank the catalogue after each row's last step."""

@@ -24,11 +24,15 @@ def dropout(x: torch.Tensor, rate: float) -> torch.Tensor:
     return x * (bytes_.view(x.shape) >= threshold) * (256 / (256 - threshold))
 
 
-def embed(sequence: Sequence, table: torch.Tensor) -> torch.Tensor:
-    """(N, d) a sequence's item vectors, from a table (items, d); zeros for a blank, which stands for no event."""
+def embed(sequence: Sequence, table: torch.Tensor, first: int = 0) -> torch.Tensor:
+    """(N, d) a sequence's item vectors, from a table (items, d) whose row `first` is of its domain's first item.
+
+    A blank, which stands for no event, has a vector of zeros.
+    """
+    items = sequence.items + first if first else sequence.items
     if not sequence.blank:
-        return F.embedding(sequence.items, table)
-    return F.embedding((sequence.items + 1).clamp(min=0), F.pad(table, (0, 0, 1, 0)))
+        return F.embedding(items, table)
+    return F.embedding((items + 1).clamp(min=0), F.pad(table, (0, 0, 1, 0)))
 
 
 def attend_self(joint: torch.Tensor, layout: Layout, rate: float) -> torch.Tensor:
@@ -76,6 +80,37 @@ def attend_across(
     return _packed(results, layout, query.shape[1])
 
 
+def attend_beside(
+    query: torch.Tensor,
+    own: torch.Tensor,
+    joint: torch.Tensor,
+    visible: torch.Tensor,
+    layout: Layout,
+    rate: float,
+) -> torch.Tensor:
+    """Single-head attention (N_q, d) of packed queries (N_q, d), each with a key and value of its own, `own` (N_q, 2d).
+
+    A query sees its own and the first `visible` (N_q,) of its row's keys and values, `joint` (N_k, 2d).
+    """
+    dim, sizes, results = query.shape[1], [b * lq for b, lq, _ in layout.shapes], []
+    own_key, own_value = own.chunk(2, -1)
+    query = query / math.sqrt(dim)
+    given = torch.cat([query, (query * own_key).sum(-1, keepdim=True)], -1)  # what a query sees alone stays packed
+    limits = visible[layout.query].split(sizes)
+    keys = F.embedding(layout.key, joint).split([b * lk for b, _, lk in layout.shapes])
+    for (b, lq, lk), part, limit, key_value in zip(
+        layout.shapes, F.embedding(layout.query, given).split(sizes), limits, keys, strict=True
+    ):
+        q, own_score = part.view(b, lq, -1).split([dim, 1], -1)
+        key, value = key_value.view(b, lk, 2 * dim).chunk(2, -1)
+        hidden = torch.arange(lk, device=joint.device) >= limit.view(b, lq, 1)
+        scores = torch.cat([(q @ key.mT).masked_fill(hidden, -torch.inf), own_score], -1)
+        others, alone = dropout(scores.softmax(-1), rate).split([lk, 1], -1)
+        results.append(torch.cat([others @ value, alone], -1))
+    seen, weight = _packed(results, layout, dim + 1).split([dim, 1], -1)
+    return seen + weight * own_value
+
+
 def _weighted(query, key, value, hidden: torch.Tensor, rate: float) -> torch.Tensor:
     """softmax(Q K^T / sqrt(d)) V over what is not hidden."""
     scores = (query @ key.mT / math.sqrt(query.shape[-1])).masked_fill(hidden, -torch.inf)
@@ -110,18 +145,46 @@ class Block(nn.Module):
 
     def forward(self, x: torch.Tensor, layout: Layout) -> torch.Tensor:
         """(N, d) from (N, d)."""
-        rate = self.rate if self.training else 0.0
-        normed = x if self.norm == "post" else self.attention_norm(x)
-        keys = normed if self.norm == "pre" else x
-        attended = attend_self(torch.cat([self.query(normed), self.key_value(keys)], -1), layout, rate)
+        query = self._query(x)
+        key_value = self.key_value(query if self.norm == "pre" else x)
+        joint = torch.cat([self.query(query), key_value], -1)
+        return self._after_attention(x, query, attend_self(joint, layout, self._rate()))
+
+    def beside(
+        self, x: torch.Tensor, own: torch.Tensor, others: torch.Tensor, visible: torch.Tensor, layout: Layout
+    ) -> torch.Tensor:
+        """(N, d) from (N, d): each x sees `own` (N, d) and the first `visible` (N,) of its row's `others` (N_k, d)."""
+        query = self._query(x)
+        own, others = (self.key_value(self.attention_norm(k) if self.norm == "pre" else k) for k in (own, others))
+        attended = attend_beside(self.query(query), own, others, visible, layout, self._rate())
+        return self._after_attention(x, query, attended)
+
+    def across(self, x: torch.Tensor, others: torch.Tensor, visible: torch.Tensor, layout: Layout) -> torch.Tensor:
+        """(N, d) from (N, d): each x sees the first `visible` (N,) of its row's `others` (N_k, d) instead of its own.
+
+        Where it sees none of them, what it attends to is zeros.
+        """
+        query = self._query(x)
+        key_value = self.key_value(self.attention_norm(others) if self.norm == "pre" else others)
+        attended = attend_across(self.query(query), key_value, visible, None, layout, self._rate())
+        return self._after_attention(x, query, attended)
+
+    def _rate(self) -> float:
+        return self.rate if self.training else 0.0
+
+    def _query(self, x: torch.Tensor) -> torch.Tensor:
+        return x if self.norm == "post" else self.attention_norm(x)
+
+    def _after_attention(self, x: torch.Tensor, query: torch.Tensor, attended: torch.Tensor) -> torch.Tensor:
         if self.norm == "post":
             x = self.attention_norm(x + attended)
-            return self.forward_norm(x + self._forward(x, rate))
-        x = (normed if self.norm == "original" else x) + attended
+            return self.forward_norm(x + self._forward(x))
+        x = (query if self.norm == "original" else x) + attended
         normed = self.forward_norm(x)
-        return (normed if self.norm == "original" else x) + self._forward(normed, rate)
+        return (normed if self.norm == "original" else x) + self._forward(normed)
 
-    def _forward(self, x: torch.Tensor, rate: float) -> torch.Tensor:
+    def _forward(self, x: torch.Tensor) -> torch.Tensor:
+        rate = self._rate()
         return dropout(self.outer(dropout(F.relu(self.inner(x)), rate)), rate)
 
 
@@ -148,21 +211,36 @@ class Encoder(nn.Module):
 
 
 class _Propagate(torch.autograd.Function):
-    """A @ X for a symmetric sparse A: the backward is the same product, so nothing is transposed."""
+    """A @ X for a sparse A whose transpose is at hand, so that the backward, A^T @ gradient, transposes nothing."""
 
     @staticmethod
-    def forward(ctx, adjacency, x):
-        ctx.adjacency = adjacency
+    def forward(ctx, adjacency, transposed, x):
+        ctx.transposed = transposed
         return adjacency @ x
 
     @staticmethod
     def backward(ctx, gradient):
-        return None, ctx.adjacency @ gradient
+        return None, None, ctx.transposed @ gradient
 
 
-def propagate(adjacency: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-    """A @ X (nodes, d) with a symmetric sparse CSR adjacency."""
-    return _Propagate.apply(adjacency, x)
+def propagate(adjacency: torch.Tensor, x: torch.Tensor, transposed: torch.Tensor | None = None) -> torch.Tensor:
+    """A @ X (nodes, d) with a sparse CSR adjacency; without its `transposed`, one that is symmetric."""
+    return _Propagate.apply(adjacency, adjacency if transposed is None else transposed, x)
+
+
+def is_followed(sequence: Sequence) -> torch.Tensor:
+    """(N,) bool: the tokens that another one of their row follows."""
+    return sequence.positions + 1 < sequence.lengths[sequence.row]
+
+
+def mean_by_row(
+    x: torch.Tensor, row: torch.Tensor, chosen: torch.Tensor, rows: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """(rows, d) the mean over the chosen (N,) ones of each row's vectors x (N, d), zeros of none; (rows,) how many."""
+    weight = chosen.to(x.dtype)
+    count = x.new_zeros(rows).index_add(0, row, weight)
+    total = x.new_zeros(rows, x.shape[1]).index_add(0, row, x * weight[:, None])
+    return total / count.clamp(min=1)[:, None], count
 
 
 class GraphConvolution(nn.Module):
@@ -181,10 +259,15 @@ class GraphConvolution(nn.Module):
         return F.leaky_relu(self.linear(neighbours), self.slope)
 
 
-def initialise(module: nn.Module) -> None:
-    """Xavier-normal weights of all matrices, zero biases: SASRec's public ports and the original's glorot alike."""
+def initialise(module: nn.Module, deviation: float | None = None) -> None:
+    """Xavier-normal weights of all matrices, zero biases: SASRec's public ports and the original's glorot alike.
+
+    With `deviation` the weights are normal of that standard deviation, whatever their shape, as BERT's.
+    """
     for name, parameter in module.named_parameters():
-        if parameter.dim() > 1:
+        if parameter.dim() > 1 and deviation is not None:
+            nn.init.normal_(parameter, std=deviation)
+        elif parameter.dim() > 1:
             nn.init.xavier_normal_(parameter)
         elif name.endswith("bias"):
             nn.init.zeros_(parameter)

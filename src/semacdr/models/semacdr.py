@@ -17,7 +17,7 @@ from semacdr.errors import UserError
 from semacdr.models import base
 from semacdr.models.fusion import FUSIONS, Fusion
 from semacdr.models.layers import Encoder, GraphConvolution, attend_across, dropout, embed, initialise, propagate
-from semacdr.models.views import COMBINATIONS, Combination, SemanticViews, contrast
+from semacdr.models.views import COMBINATIONS, Combination, SemanticViews, align
 
 INPUTS = ("agnostic", "embeddings", "graphs")
 LOSS = "bpr"
@@ -33,6 +33,7 @@ class Settings:
     norm: str = "original"  # of the Transformer blocks: original, pre or post (semacdr.models.layers.Block)
     inner: bool = True  # False: ablation without inner-domain semantics
     agnostic: bool = True  # False: ablation without domain-agnostic semantics
+    categories: int | None = None  # K of section 2.3.2: the first so many categories by name; None: all
     views: str = "sum"  # how the views of an item become its node: sum, concat, gate
     domain_nodes: str = "all"  # views in the source and the target graph: all, or domain (without the agnostic one)
     graph: str = "co_interaction"  # its edges: co_interaction, counted (by users), sequence (SimpGraph), none
@@ -120,7 +121,7 @@ class Model(base.Model):
         self.users, self.identity = history.users, nn.Embedding(self.items, dim)
         joined = settings.graph in ("co_interaction", "counted") or settings.user_vector != "none"
         self.user_identity = nn.Embedding(history.users, dim) if joined else None
-        self.semantic = SemanticViews(problem, dim, settings.inner, settings.agnostic)
+        self.semantic = SemanticViews(problem, dim, settings.inner, settings.agnostic, settings.categories)
         own = 1 + settings.inner
         self.combine = Combination(settings.views, own + settings.agnostic, dim)
         self.combine_domain = Combination(settings.views, own, dim) if settings.domain_nodes == "domain" else None
@@ -234,17 +235,20 @@ class Model(base.Model):
             return prepared.nodes[self.target_items.start : self.target_items.stop]
         return prepared.target
 
+    def item_spaces(self, prepared: Prepared) -> dict[str, torch.Tensor]:
+        """The items as their own domain's graph leaves them (eqs. 4 and 5), and as the mixed graph does (eq. 6)."""
+        spaces = {"mixed_graph": prepared.mixed[: self.items]}
+        if prepared.source is None:
+            return spaces
+        ordered = (prepared.source, prepared.target)[:: 1 if self.source_items.start == 0 else -1]
+        return {"domain_graphs": torch.cat(ordered)} | spaces
+
     def auxiliary_loss(self, prepared: Prepared, batch: Batch) -> torch.Tensor | float:
         """Eq. 14: lambda times eq. 3 of the pairs of views, summed over pairs and both domains."""
-        settings, views, loss = self.settings, prepared.views._asdict(), 0.0
-        for domain, items in ((self.source_items, batch.source_items), (self.target_items, batch.target_items)):
-            if not len(items):
-                continue
-            items = items + domain.start
-            labels = F.embedding(items, self.semantic.membership) if settings.mask_same else None
-            for pair in self.pairs:
-                a, b = (F.embedding(items, views[name]) for name in pair)
-                loss = loss + contrast(a, b, settings.temperature, labels, settings.symmetric)
+        settings, views = self.settings, prepared.views._asdict()
+        domains = batch.source_items + self.source_items.start, batch.target_items + self.target_items.start
+        membership = self.semantic.membership if settings.mask_same else None
+        loss = align(views, self.pairs, domains, settings.temperature, membership, settings.symmetric)
         return settings.contrastive_weight * loss
 
     def semantic_parameters(self) -> list[nn.Parameter]:

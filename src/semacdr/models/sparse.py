@@ -1,8 +1,10 @@
-"""Sparse CSR tensors, made without the notes that torch prints at each first use of them."""
+"""Sparse CSR tensors, made without the notes that torch prints at each first use of them, and graphs of them."""
 
 import warnings
 
 import torch
+
+from semacdr.data.history import History
 
 
 def csr(rows: torch.Tensor, columns: torch.Tensor, values: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
@@ -10,3 +12,19 @@ def csr(rows: torch.Tensor, columns: torch.Tensor, values: torch.Tensor, size: t
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
         return torch.sparse_csr_tensor(rows, columns, values, size, check_invariants=True)
+
+
+def bipartite(history: History) -> torch.Tensor:
+    """D^-1/2 A D^-1/2 (items and users, items and users) of the training events of both domains, without self-loops.
+
+    The items of the scenario come first, then the users; an edge is binary. A node without an event has no edge.
+    """
+    items, training = len(history.source_items) + len(history.target_items), history.training()
+    nodes = items + history.users
+    item, user = (torch.from_numpy(ends[training]) for ends in (history.item, history.user() + items))
+    edges = torch.unique(torch.cat([item * nodes + user, user * nodes + item]))
+    rows, columns = edges // nodes, edges % nodes
+    degree = torch.bincount(rows, minlength=nodes).double()
+    values = (degree[rows] * degree[columns]).rsqrt().float()
+    begins = torch.searchsorted(rows, torch.arange(nodes + 1))
+    return csr(begins.int(), columns.int(), values, (nodes, nodes))

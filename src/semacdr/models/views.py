@@ -1,5 +1,7 @@
 """Views of items by meaning: the inner-domain text and the domain-agnostic categories (SemaCDR, section 2.3)."""
 
+from collections.abc import Iterable
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -10,9 +12,14 @@ from semacdr.models import base
 class SemanticViews(nn.Module):
     """The inner-domain and the domain-agnostic view of all items (section 2.3, eq. 2)."""
 
-    def __init__(self, problem: base.Problem, dim: int, inner: bool, agnostic: bool) -> None:
+    def __init__(
+        self, problem: base.Problem, dim: int, inner: bool, agnostic: bool, categories: int | None = None
+    ) -> None:
+        """`categories`: of the agnostic view, the first so many; None: all."""
         super().__init__()
         history, semantics = problem.history, problem.semantics
+        if agnostic and categories is not None:
+            semantics = semantics.first(categories)
         self.domains = sorted((history.source_items, history.target_items), key=lambda items: items.start)
         self.register_buffer("text", problem.text if inner else None, persistent=False)
         self.register_buffer("membership", semantics.membership if agnostic else None, persistent=False)
@@ -90,3 +97,40 @@ def contrast(
     wanted = torch.arange(len(a), device=a.device)
     loss = F.cross_entropy(logits, wanted)
     return (loss + F.cross_entropy(logits.T, wanted)) / 2 if symmetric else loss
+
+
+def nt_xent(a: torch.Tensor, b: torch.Tensor, temperature: float, cosine: bool = False) -> torch.Tensor:
+    """The mean over all 2B views, of a and b (B, d): cross-entropy of a view's partner against the 2 (B - 1) others.
+
+    Views are compared by inner product, or by their `cosine`.
+    """
+    views = F.normalize(torch.cat([a, b]), dim=-1) if cosine else torch.cat([a, b])
+    own = torch.eye(len(views), dtype=torch.bool, device=a.device)
+    logits = (views @ views.T / temperature).masked_fill(own, -torch.inf)
+    return F.cross_entropy(logits, torch.arange(len(views), device=a.device).roll(len(a)))
+
+
+PAIRS = (("identity", "agnostic"), ("inner", "agnostic"))  # of eq. 3, the anchor first
+
+
+def align(
+    views: dict[str, torch.Tensor],
+    pairs: Iterable[tuple[str, str]],
+    domains: Iterable[torch.Tensor],
+    temperature: float,
+    membership: torch.Tensor | None = None,
+    symmetric: bool = False,
+) -> torch.Tensor | float:
+    """Eq. 3 of each pair of views (items of the scenario, d), within each domain's items (N,), summed.
+
+    With `membership` (Semantics), items with the same subcategories are no negatives of each other.
+    """
+    loss = 0.0
+    for items in domains:
+        if not len(items):
+            continue
+        labels = None if membership is None else F.embedding(items, membership)
+        for pair in pairs:
+            a, b = (F.embedding(items, views[name]) for name in pair)
+            loss = loss + contrast(a, b, temperature, labels, symmetric)
+    return loss

@@ -4,6 +4,7 @@ Only the validation split is looked at here; the test split belongs to the rank 
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,6 +70,10 @@ def fit(model: Model, history: History, settings: Training, seed: int, device: t
     learned = any(parameter.requires_grad for parameter in model.parameters())
     trainer = Trainer(model, history, settings, seed, device) if learned else None
     epochs, best, state, seconds = [], None, {}, {"training": 0.0, "validation": 0.0}
+    start = time.perf_counter()
+    if model.pretraining_epochs:
+        trainer.pretrain()
+        seconds["training"] += time.perf_counter() - start
     for number in range(1, settings.epochs + 1 if learned else 2):
         start = time.perf_counter()
         loss = trainer.epoch() if trainer else 0.0
@@ -108,19 +113,27 @@ class Trainer:
             {"params": [p for p in model.parameters() if id(p) in semantic], "lr": settings.semantic_learning_rate},
             {"params": [p for p in model.parameters() if id(p) not in semantic], "lr": settings.learning_rate},
         ]
-        self.optimiser = torch.optim.Adam(
-            [group for group in groups if group["params"]],
-            betas=(0.9, 0.98),
-            weight_decay=settings.weight_decay,
-            fused=True,
-        )
+        self.groups = [group for group in groups if group["params"]]
+        self.optimiser = self._optimiser()
 
-    def epoch(self) -> float:
-        """Train once on every user with a training step, in random order; the mean loss of the batches."""
+    def _optimiser(self) -> torch.optim.Optimizer:
+        return torch.optim.Adam(self.groups, betas=(0.9, 0.98), weight_decay=self.settings.weight_decay, fused=True)
+
+    def pretrain(self) -> None:
+        """All epochs of the model's pre-training; training then begins with a new optimiser."""
+        for number in range(1, self.model.pretraining_epochs + 1):
+            log.info("pre-training epoch %d: loss %.4f", number, self.epoch(self.model.pretraining_loss))
+        self.optimiser = self._optimiser()
+
+    def epoch(self, loss_of: Callable[[Batch], torch.Tensor] | None = None) -> float:
+        """Learn once from every user with a training step, in random order; the mean loss of the batches.
+
+        The loss is that of training, or `loss_of` a batch.
+        """
         self.model.train()
         losses = []
         for batch in self.batches.shuffled(self.rng, self.sampler):
-            loss = self.loss(batch)
+            loss = (loss_of or self.loss)(batch)
             self.optimiser.zero_grad(set_to_none=True)
             loss.backward()
             self.optimiser.step()
@@ -130,7 +143,8 @@ class Trainer:
     def loss(self, batch: Batch) -> torch.Tensor:
         """The loss of a batch: over its steps, and the model's own."""
         prepared = self.model.prepare()
-        states, items = self.model.states(prepared, batch), self.model.item_vectors(prepared)
+        states, auxiliary = self.model.states_and_auxiliary_loss(prepared, batch)
+        items = self.model.item_vectors(prepared)
         settings = self.settings
         steps = step_loss(settings.loss, states, items, batch.positives, batch.negatives, settings.calibration)
-        return steps + self.model.auxiliary_loss(prepared, batch)
+        return steps + auxiliary

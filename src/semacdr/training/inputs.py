@@ -59,8 +59,7 @@ def load_text(path: Path, items: int) -> torch.Tensor:
     table, _ = tables.read(path, "embeddings")
     if not np.array_equal(table["item"].to_numpy(), np.arange(items)):
         raise UserError(f"{path}: its items are not the scenario's {items} items in order; run encode again")
-    vectors = table["vector"].combine_chunks()
-    return torch.from_numpy(vectors.flatten().to_numpy(zero_copy_only=False).reshape(items, -1).copy())
+    return torch.from_numpy(tables.matrix(table["vector"]).copy())
 
 
 def load_semantics(path: Path, items: int) -> Semantics:

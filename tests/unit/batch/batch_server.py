@@ -2,10 +2,10 @@
 
 import json
 import re
-import threading
 from collections import Counter
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
+
+from loopback import Handler, Server
 
 STEPS = ["validating", "in_progress", "finalizing"]
 
@@ -38,24 +38,47 @@ def all_answered(requests: list[dict]) -> tuple[str, list[dict], list[dict]]:
     return "completed", [answered(request) for request in requests], []
 
 
-class BatchServer(ThreadingHTTPServer):
+class BatchServer(Server):
     """`outcome(requests)` says how a batch ends: status, lines of its output file, lines of its error file."""
 
-    daemon_threads = True
-
     def __init__(self):
-        super().__init__(("127.0.0.1", 0), _Handler)
         self.files, self.batches, self.numbers = {}, {}, count(1)
         self.outcome = all_answered
         self.asked = Counter()  # how often each custom_id was in a batch that was not refused: what is paid
         self.calls = Counter()
         self.broken = {}  # (method and path as in calls): how often to do the work and yet answer 500
         self.chats = []
-        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
+        super().__init__()
 
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/v1"
+    def get(self, handler: Handler) -> None:
+        self.answer("GET", handler)
+
+    def post(self, handler: Handler) -> None:
+        self.answer("POST", handler)
+
+    def answer(self, method: str, handler: Handler) -> None:
+        body = handler.body()
+        path, _, query = handler.path.removeprefix(self.path).partition("?")
+        kind = f"{method} {re.sub(r'(file-|batch_)[0-9]+', '*', path)}"
+        self.calls[kind] += 1
+        after = re.search(r"after=(\w+)", query)
+        name = path.split("/")[2] if path.count("/") > 1 else ""
+        done = {
+            "POST /files": lambda: self.upload(content_of(body)),
+            "GET /files/*/content": lambda: self.files[name],
+            "POST /batches": lambda: self.create(json.loads(body)),
+            "GET /batches/*": lambda: self.retrieve(self.batches[name]),
+            "GET /batches": lambda: self.list(after and after[1]),
+            "POST /chat/completions": lambda: self.chats.append(body) or completion(json.loads(body)),
+        }[kind]()
+        status = 200
+        if self.broken.get(kind):
+            self.broken[kind] -= 1
+            status, done = 500, {"error": {"message": "broken"}}
+        if isinstance(done, bytes):
+            handler.respond(status, done)
+        else:
+            handler.respond_json(status, done)
 
     def requests_of(self, batch: dict) -> list[dict]:
         return [json.loads(line) for line in self.files[batch["input_file_id"]].splitlines()]
@@ -103,43 +126,6 @@ class BatchServer(ThreadingHTTPServer):
         return {"object": "list", "data": data, "has_more": start + 2 < len(names)} | (
             {"first_id": page[0], "last_id": page[-1]} if page else {}
         )
-
-
-class _Handler(BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.answer("GET")
-
-    def do_POST(self):
-        self.answer("POST")
-
-    def answer(self, method: str) -> None:
-        server, body = self.server, self.rfile.read(int(self.headers.get("content-length") or 0))
-        path, _, query = self.path.removeprefix("/v1").partition("?")
-        kind = f"{method} {re.sub(r'(file-|batch_)[0-9]+', '*', path)}"
-        server.calls[kind] += 1
-        after = re.search(r"after=(\w+)", query)
-        name = path.split("/")[2] if path.count("/") > 1 else ""
-        done = {
-            "POST /files": lambda: server.upload(content_of(body)),
-            "GET /files/*/content": lambda: server.files[name],
-            "POST /batches": lambda: server.create(json.loads(body)),
-            "GET /batches/*": lambda: server.retrieve(server.batches[name]),
-            "GET /batches": lambda: server.list(after and after[1]),
-            "POST /chat/completions": lambda: server.chats.append(body) or completion(json.loads(body)),
-        }[kind]()
-        status = 200
-        if server.broken.get(kind):
-            server.broken[kind] -= 1
-            status, done = 500, {"error": {"message": "broken"}}
-        content = done if isinstance(done, bytes) else json.dumps(done).encode()
-        self.send_response(status)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *_):
-        pass
 
 
 def content_of(body: bytes) -> bytes:

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_induction import catalogue
+from induction_model import catalogue
 
 from semacdr.engines.sampling import draw
 from semacdr.errors import UserError

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_induction import TONES, TOPICS, names, proposal
+from induction_model import TONES, TOPICS, names, proposal
 
 from semacdr.categories import Category
 from semacdr.engines.naming import OTHER, Rules, own_names, read, same, with_other, words

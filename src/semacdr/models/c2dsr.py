@@ -1,0 +1,184 @@
+"""C2DSR (Cao et al., CIKM 2022): graphs and attention within each domain and over both, aligned by infomax.
+
+A step's state is that of the mixed sequence plus that of the domain's own. The next items of both domains are learned
+by softmax over the domain's catalogue, from the mixed state alone (shared) and from the sum (specific). Infomax tells a
+user's own sequence in one domain, beside what the mixed sequence says of the other, from the same beside a mixed
+sequence whose items of the first domain were replaced.
+
+By another loss only the target steps' specific part is learned; the rest stays softmax, as published. The four sums of
+next items have one divisor, as in the public code, here the number of target steps: every labelled step counts alike.
+Differs from that code so: all labelled steps are learned, not the last ten; the mixed state is the one just before the
+event to predict, in training as in ranking (`mixed_state`); a transition is one edge, however often it is seen
+(`transitions`); the first item of a domain can be the last label; items are replaced anew in each batch; users without
+a labelled source event stay, outside infomax alone; long histories are cut, not passed over. Padding does not exist, so
+it takes no attention, and the softmax has no class for it, which no label ever is. The weights and LeakyReLU that the
+graph layers declare and never use are left out: propagation is linear.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from semacdr.batching.batches import Batch, Sequence
+from semacdr.errors import UserError
+from semacdr.models import base
+from semacdr.models.infomax import Infomax, corrupt
+from semacdr.models.layers import Encoder, embed, initialise, is_followed
+from semacdr.models.transitions import KINDS, Propagation
+
+INPUTS = ()
+LOSS = "ce"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The paper's common settings (SemaCDR, section 3.1.3, appendix C) and C2DSR's own."""
+
+    dim: int = 64
+    blocks: int = 2
+    dropout: float = 0.5
+    norm: str = "original"  # of the Transformer blocks: original, pre or post (semacdr.models.layers.Block)
+    depth: int = 1  # layers of propagation
+    transitions: str = "binary"  # edges of the graphs: binary, or counted, as the public code has them unintended
+    mixed_state: str = "before"  # that predicts an event: before, the last one before it; or published: while training
+    # the one at its domain's previous event, in ranking the last one, whatever domain it belongs to
+    output: str = "untied"  # weights of the softmax over a domain's items: untied from, or tied to, the domain's table
+    weight: float = 0.7  # lambda: of the losses of next items; infomax has 1 - lambda, and with 1 there is none
+
+
+CHOICES = {"transitions": KINDS, "mixed_state": ("before", "published"), "output": ("untied", "tied")}
+
+
+def check(settings: Settings) -> None:
+    """Raise a UserError where a setting is none of its choices."""
+    for name, choices in CHOICES.items():
+        if getattr(settings, name) not in choices:
+            raise UserError(f"c2dsr: {name} is one of {', '.join(choices)}, not '{getattr(settings, name)}'")
+    if not 0 < settings.weight <= 1:
+        raise UserError(f"c2dsr: weight is above 0 and at most 1, not {settings.weight}")
+
+
+class Prepared(NamedTuple):
+    """What all batches share."""
+
+    inputs: dict[str, torch.Tensor]  # by view the vectors (items, d) of which sequences are made
+    outputs: dict[str, torch.Tensor]  # by domain the weights (items, d) of the softmax
+
+
+class Encoded(NamedTuple):
+    """The states of a batch's sequences, by what they are of."""
+
+    mixed: torch.Tensor  # (1 + N_m, d): zeros first, for what the mixed window lacks
+    target: torch.Tensor  # (N_t, d)
+    source: torch.Tensor | None = None  # (N_s, d), in training
+
+
+class Model(base.Model):
+    """Three views of the items, each with table, graph and encoder of its own: source, target and mixed."""
+
+    def __init__(self, problem: base.Problem, settings: Settings) -> None:
+        super().__init__()
+        check(settings)
+        history, dim = problem.history, settings.dim
+        self.settings, self.domains = settings, {"source": history.source_items, "target": history.target_items}
+        views = self.domains | {"mixed": range(sum(map(len, self.domains.values())))}
+        self.tables, self.propagations, self.encoders = nn.ModuleDict(), nn.ModuleDict(), nn.ModuleDict()
+        for name, items in views.items():
+            self.tables[name] = nn.Embedding(len(items), dim)
+            self.propagations[name] = Propagation(history, items, settings.transitions, settings.depth, dim)
+            self.encoders[name] = Encoder(dim, problem.max_length, settings.blocks, settings.dropout, settings.norm)
+        untied = self.domains if settings.output == "untied" else {}
+        self.heads = nn.ModuleDict({name: nn.Embedding(len(items), dim) for name, items in untied.items()})
+        self.biases = nn.ParameterDict({name: torch.zeros(len(items)) for name, items in self.domains.items()})
+        self.infomax = Infomax(dim) if settings.weight < 1 else None
+        initialise(self)
+
+    def embeddings(self) -> dict[str, torch.Tensor]:
+        """By view the vectors (items, d) of its items: all of them that enters, into graph and sequence alike."""
+        return {name: table.weight for name, table in self.tables.items()}
+
+    def prepare(self) -> Prepared:
+        """An item enters a sequence as its vector plus what propagation makes of it."""
+        rate, items = self.settings.dropout if self.training else 0.0, self.embeddings()
+        inputs = {name: x + self.propagations[name](x, rate) for name, x in items.items()}
+        heads = {name: head.weight for name, head in self.heads.items()}
+        return Prepared(inputs, heads or {name: items[name] for name in self.domains})
+
+    def states(self, prepared: Prepared, batch: Batch) -> torch.Tensor:
+        """(N_t, d + 1): H^o + H^x, and a one for the head's bias."""
+        return self._states(self._encode(prepared, batch), batch)
+
+    def item_vectors(self, prepared: Prepared) -> torch.Tensor:
+        """(target items, d + 1): weights and biases of the target domain's softmax."""
+        return torch.cat([prepared.outputs["target"], self.biases["target"][:, None]], 1)
+
+    def auxiliary_loss(self, prepared: Prepared, batch: Batch) -> torch.Tensor:
+        """The published loss over lambda, without its part of the target steps."""
+        return self.states_and_auxiliary_loss(prepared, batch)[1]
+
+    def states_and_auxiliary_loss(self, prepared: Prepared, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        """Both from sequences that are encoded once."""
+        encoded = self._encode(prepared, batch, "source")
+        loss = self._shared_loss(prepared, encoded, batch) + self._source_loss(prepared, encoded, batch)
+        loss = loss / len(batch.positives)
+        if self.infomax:
+            loss = loss + (1 / self.settings.weight - 1) * self._infomax(prepared, encoded, batch)
+        return self._states(encoded, batch), loss
+
+    def _encode(self, prepared: Prepared, batch: Batch, *more: str) -> Encoded:
+        sequences = {name: getattr(batch, name) for name in ("target", *more)}
+        states = {
+            name: self.encoders[name](embed(sequence, prepared.inputs[name]), sequence)
+            for name, sequence in sequences.items()
+        }
+        return Encoded(self._encode_mixed(prepared, batch.mixed.items, batch.mixed), **states)
+
+    def _encode_mixed(self, prepared: Prepared, items: torch.Tensor, mixed: Sequence) -> torch.Tensor:
+        states = self.encoders["mixed"](F.embedding(items, prepared.inputs["mixed"]), mixed)
+        return torch.cat([states.new_zeros(1, states.shape[1]), states])
+
+    def _states(self, encoded: Encoded, batch: Batch) -> torch.Tensor:
+        own = self.training and self.settings.mixed_state == "published"
+        states = encoded.target + F.embedding(batch.target_place if own else batch.mixed_last, encoded.mixed)
+        return torch.cat([states, states.new_ones(len(states), 1)], 1)
+
+    def _loss(self, prepared: Prepared, name: str, states: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
+        """The sum of the softmax losses of states (N, d) over a domain, whose next items are given (N,)."""
+        logits = F.linear(states, prepared.outputs[name], self.biases[name])
+        return F.cross_entropy(logits, items.long(), reduction="sum")
+
+    def _shared_loss(self, prepared: Prepared, encoded: Encoded, batch: Batch) -> torch.Tensor:
+        """The sum over mixed events of the loss of the event that follows, in its own domain's softmax."""
+        following, loss = following_items(batch, self.domains["target"]), 0.0
+        for name, items in self.domains.items():
+            steps = ((following >= items.start) & (following < items.stop)).nonzero()[:, 0]
+            states = F.embedding(steps + 1, encoded.mixed)
+            loss = loss + self._loss(prepared, name, states, following[steps] - items.start)
+        return loss
+
+    def _source_loss(self, prepared: Prepared, encoded: Encoded, batch: Batch) -> torch.Tensor:
+        """The sum over source events of the loss of the next source event, from H^o + H^y."""
+        steps = is_followed(batch.source).nonzero()[:, 0]
+        if self.settings.mixed_state == "published":
+            place = batch.source_place[steps]
+        else:
+            following = (batch.source_place[steps + 1] - 1).clamp(min=0)  # 0 where the mixed window lacks it, too
+            place = following * (batch.mixed.positions[following] > 0)
+        states = F.embedding(steps, encoded.source) + F.embedding(place, encoded.mixed)
+        return self._loss(prepared, "source", states, batch.source.items[steps + 1])
+
+    def _infomax(self, prepared: Prepared, encoded: Encoded, batch: Batch) -> torch.Tensor:
+        corrupted = {
+            name: self._encode_mixed(prepared, corrupt(batch.mixed.items, items), batch.mixed)
+            for name, items in self.domains.items()
+        }
+        return self.infomax(encoded.target, encoded.source, encoded.mixed, corrupted, batch)
+
+
+def following_items(batch: Batch, target: range) -> torch.Tensor:
+    """(N_m,) the item after each mixed event, numbered within the scenario; after a row's last it is the positive."""
+    ends = batch.mixed.lengths.cumsum(0) - 1
+    return batch.mixed.items.roll(-1).index_copy(0, ends, batch.positives[batch.last] + target.start)

@@ -1,0 +1,128 @@
+"""CL4SRec (Xie et al., ICDE 2022): the target sequence alone, and two augmented views of it that should look alike.
+
+As in the public implementation whose option (`cl_embs`, predict) SemaCDR names: a post-norm Transformer with output map
+and GELU, its input normalised and not scaled; raw inner products contrasted at temperature 1. Differs from it where it
+slips: a masked item is a learned vector, the paper's "[mask]", where it was padding, which nothing attends to; a second
+view meets the first views of other users, where the first view's products with their second ones were taken again;
+means and concatenations of states run over a view's own places, not over padding.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from semacdr.batching.batches import Batch, Sequence
+from semacdr.errors import UserError
+from semacdr.models import base
+from semacdr.models.augmentation import View, augment
+from semacdr.models.layers import attend_self, dropout, embed, initialise
+from semacdr.models.views import nt_xent
+
+INPUTS = ()
+LOSS = "bce"
+EPSILON = 1e-12  # of LayerNorm
+REPRESENTATIONS = ("predict", "mean", "concat")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The common settings of SemaCDR's table, else the implementation's defaults."""
+
+    dim: int = 64
+    blocks: int = 2
+    dropout: float = 0.5
+    operators: str = "mcr"  # of which each view draws one: mask, crop, reorder
+    mask: float = 0.5  # share of the items that masking hides
+    crop: float = 0.6  # share that cropping keeps
+    reorder: float = 0.2  # share that reordering shuffles
+    representation: str = "predict"  # of a view: predict (its last state), mean, concat (of its states)
+    temperature: float = 1.0  # of the inner products, which are not normalised
+    contrastive_weight: float = 0.1  # lambda
+
+
+def check(settings: Settings) -> None:
+    """Raise a UserError where a setting is none of its choices."""
+    if not settings.operators or set(settings.operators) - set("mcr"):
+        raise UserError(f"cl4srec: operators are some of the letters m, c, r, not '{settings.operators}'")
+    if settings.representation not in REPRESENTATIONS:
+        raise UserError(
+            f"cl4srec: representation is one of {', '.join(REPRESENTATIONS)}, not '{settings.representation}'"
+        )
+    if not 0 < settings.crop <= 1:
+        raise UserError(f"cl4srec: crop is a share above 0 and at most 1, not {settings.crop}")
+
+
+class Block(nn.Module):
+    """A post-norm Transformer block as BERT has it, of one head and without expansion."""
+
+    def __init__(self, dim: int, rate: float) -> None:
+        super().__init__()
+        self.joint, self.join = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)  # query, key and value; output map
+        self.inner, self.outer = nn.Linear(dim, dim), nn.Linear(dim, dim)
+        self.attention_norm, self.forward_norm = nn.LayerNorm(dim, EPSILON), nn.LayerNorm(dim, EPSILON)
+        self.rate = rate
+
+    def forward(self, x: torch.Tensor, sequence: Sequence) -> torch.Tensor:
+        """(N, d) from (N, d)."""
+        rate = self.rate if self.training else 0.0
+        attended = attend_self(self.joint(x), sequence.layout, rate)
+        x = self.attention_norm(x + dropout(self.join(attended), rate))
+        return self.forward_norm(x + dropout(self.outer(F.gelu(self.inner(x))), rate))
+
+
+class Model(base.Model):
+    """States are the last block's outputs, item vectors the rows of the item table."""
+
+    def __init__(self, problem: base.Problem, settings: Settings) -> None:
+        super().__init__()
+        check(settings)
+        self.settings, dim = settings, settings.dim
+        self.items = nn.Embedding(len(problem.history.target_items), dim)
+        self.positions = nn.Embedding(problem.max_length, dim)
+        masks = settings.contrastive_weight and "m" in settings.operators
+        self.mask = nn.Parameter(torch.empty(1, dim)) if masks else None
+        self.norm = nn.LayerNorm(dim, EPSILON)
+        self.blocks = nn.ModuleList(Block(dim, settings.dropout) for _ in range(settings.blocks))
+        initialise(self, deviation=0.02)
+
+    def states(self, prepared: None, batch: Batch) -> torch.Tensor:
+        """(N_t, d)."""
+        return self._encode(embed(batch.target, self.items.weight), batch.target)
+
+    def _encode(self, vectors: torch.Tensor, sequence: Sequence) -> torch.Tensor:
+        x = self.norm(vectors + self.positions(sequence.positions))
+        x = dropout(x, self.settings.dropout if self.training else 0.0)
+        for block in self.blocks:
+            x = block(x, sequence)
+        return x
+
+    def item_vectors(self, prepared: None) -> torch.Tensor:
+        """(target items, d)."""
+        return self.items.weight
+
+    def auxiliary_loss(self, prepared: None, batch: Batch) -> torch.Tensor | float:
+        """lambda times the contrast of two views of each input sequence."""
+        settings, sequence = self.settings, batch.target
+        if not settings.contrastive_weight:
+            return 0.0
+        shares = {"m": settings.mask, "c": settings.crop, "r": settings.reorder}
+        chosen = {letter: shares[letter] for letter in settings.operators}
+        first, second = (self._represent(augment(sequence, chosen), sequence) for _ in range(2))
+        return settings.contrastive_weight * nt_xent(first, second, settings.temperature)
+
+    def _represent(self, view: View, sequence: Sequence) -> torch.Tensor:
+        """(B, d) of views, or (B, L * d) where their states are concatenated, zeros after the last."""
+        vectors = F.embedding(sequence.items[view.token], self.items.weight)
+        if self.mask is not None:
+            vectors = torch.where(view.masked[:, None], self.mask, vectors)
+        states, lengths = self._encode(vectors, sequence), view.lengths
+        if self.settings.representation == "predict":
+            first = torch.cumsum(sequence.lengths, 0) - sequence.lengths
+            return F.embedding(first + lengths - 1, states)
+        row, place = sequence.row.long(), sequence.positions.long()
+        states = states * (place < lengths[row])[:, None]
+        padded = states.new_zeros(len(lengths), int(place.max()) + 1, states.shape[1])
+        padded = padded.index_put((row, place), states)
+        return padded.flatten(1) if self.settings.representation == "concat" else padded.sum(1) / lengths[:, None]

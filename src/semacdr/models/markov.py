@@ -1,0 +1,82 @@
+"""Last-item transitions: an item's score is how often it was the next target item after what the user did last.
+
+A first-order Markov chain over items, counted on training events; nothing is learned. Items that came next equally
+often, or never, stand in the order of their popularity.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from semacdr.batching.batches import Batch, Sequence
+from semacdr.batching.windows import BLANK
+from semacdr.data.history import History
+from semacdr.errors import UserError
+from semacdr.models import base
+from semacdr.models.sparse import csr
+
+INPUTS = ()
+LOSS = None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`history`: transitions from the last target event alone (target), or from the last source event too (mixed)."""
+
+    history: str = "target"
+
+
+class Model(base.Model):
+    """Transitions into each target item, numbered over the scenario where they begin, and popularity below one."""
+
+    def __init__(self, problem: base.Problem, settings: Settings) -> None:
+        super().__init__()
+        if settings.history not in ("mixed", "target"):
+            raise UserError(f"markov: history is 'mixed' or 'target', not '{settings.history}'")
+        history, target = problem.history, problem.history.target_items
+        self.mixed, self.source, self.target = settings.history == "mixed", history.source_items, target
+        self.items = len(history.source_items) + len(target)
+        before, after = transitions(history, self.mixed)
+        pairs, counts = np.unique((after - target.start) * self.items + before, return_counts=True)
+        rows = np.searchsorted(pairs, np.arange(len(target) + 1) * self.items)
+        self.register_buffer("rows", torch.from_numpy(rows))
+        self.register_buffer("before", torch.from_numpy(pairs % self.items))
+        self.register_buffer("counts", torch.from_numpy(counts).double())  # in float32 popularity would be lost on them
+        training = history.item[history.training() & history.is_target] - target.start
+        popularity = torch.from_numpy(np.bincount(training, minlength=len(target))).double()
+        self.register_buffer("popularity", popularity / (popularity.max() + 1))
+
+    def scores(self, prepared: None, batch: Batch) -> torch.Tensor:
+        """(B, target items): counts of the transitions from the last events, whole numbers, plus popularity."""
+        last = self.counts.new_zeros(self.items, len(batch.users))
+        for sequence, domain in ((batch.target, self.target), (batch.source, self.source))[: 1 + self.mixed]:
+            rows, items = last_items(sequence)
+            last[items + domain.start, rows] = 1
+        followers = csr(self.rows, self.before, self.counts, (len(self.target), self.items))
+        return (followers @ last).T + self.popularity
+
+
+def transitions(history: History, mixed: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Of each training transition the item before and the target item after, numbered over the scenario.
+
+    From the user's target event before it; with `mixed` also from the last source event before it.
+    """
+    training, where = history.training(), np.arange(len(history.item))
+    begin = history.start[history.user()]
+    before, after = [], []
+    for kind in (True, False) if mixed else (True,):
+        latest = np.maximum.accumulate(np.where(history.is_target == kind, where, -1))
+        previous = np.append(-1, latest[:-1])  # the last event of the kind before each event, of whatever user
+        into = np.flatnonzero(training & history.is_target & (previous >= begin))
+        before.append(history.item[previous[into]])
+        after.append(history.item[into])
+    return np.concatenate(before), np.concatenate(after)
+
+
+def last_items(sequence: Sequence) -> tuple[torch.Tensor, torch.Tensor]:
+    """The rows that have an event, and the item of the last one; a blank is none."""
+    rows = torch.nonzero(sequence.lengths)[:, 0]
+    items = sequence.items[torch.cumsum(sequence.lengths, 0)[rows] - 1]
+    known = items != BLANK
+    return rows[known], items[known]

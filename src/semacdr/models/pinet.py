@@ -1,0 +1,168 @@
+"""π-Net (Ma et al., SIGIR 2019): the parallel information-sharing network, two recurrent encoders that exchange states.
+
+Published for accounts that several people share and for the last event of a session in each domain. Here, as for all
+systems, each step of a user's sequence is one prediction: everything in the network is causal, so that this is the
+published model on every prefix. What a domain's prediction takes from the other one is read just before its positive.
+Both domains are learned, each with softmax cross-entropy over its catalogue: the target's is the loss over steps, and
+the source's, at the steps of its own sequence, the auxiliary loss (in the history's order: a source event may be
+learned from a target event of its day, which comes before it there).
+
+Differs from the official code: the candidate of the filter cell has a map of the members of its own, as in the paper's
+equations (the code adds the gate's a second time, see `shared_member_map`); padding does not exist, and item 0 is no
+padding; gradients are not clipped at ±5, which a mean over steps never reaches.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from semacdr.batching.batches import Batch
+from semacdr.models import base
+from semacdr.models.layers import dropout, embed, initialise
+from semacdr.models.recurrent import GRU, Timeline, latest
+
+INPUTS = ()
+LOSS = "ce"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The paper's common settings, and those of π-Net's code."""
+
+    dim: int = 64
+    members: int = 4  # K, latent users of an account; where users are persons, components of the filter
+    dropout: float = 0.5  # of inputs and outputs of the recurrent layers, and of what is scored
+    state_dropout: float = 0.2  # between recurrent steps, as published; at 0.5 little would outlive a few steps
+    source_weight: float = 1.0  # of the source domain's loss; 0: the target alone is learned
+    shared_member_map: bool = False  # True: the candidate's members by the gate's map, as the official code has it
+
+
+class Filter(nn.Module):
+    """The shared-account filter unit: what each latent member lets through of a domain's states."""
+
+    def __init__(self, dim: int, members: int, shared_member_map: bool) -> None:
+        super().__init__()
+        self.members = nn.Parameter(torch.empty(members, dim))
+        self.gate, self.candidate = nn.Linear(2 * dim, dim), nn.Linear(dim, dim)
+        self.state = nn.Linear(dim, 2 * dim, bias=False)
+        self.gate_members = nn.Linear(dim, dim, bias=False)
+        self.candidate_members = None if shared_member_map else nn.Linear(dim, dim, bias=False)
+
+    def reset(self) -> None:
+        """Start the biases at 1, as published."""
+        nn.init.ones_(self.gate.bias)
+        nn.init.ones_(self.candidate.bias)
+
+    def forward(self, own: torch.Tensor, other: torch.Tensor, timeline: Timeline) -> torch.Tensor:
+        """States (N, d) along a domain's timeline, from its encoder's states and the other's of the same moment."""
+        inputs = torch.cat([self.gate(torch.cat([own, other], -1)), self.candidate(own)], -1)
+        maps = (self.gate_members, self.candidate_members or self.gate_members)
+        members = torch.cat([mapped(self.members) for mapped in maps], -1)  # (K, 2d)
+
+        def step(state: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+            gate, candidate = ((x + self.state(state))[:, None] + members).chunk(2, -1)  # (rows, K, d)
+            return torch.lerp(candidate.tanh(), state[:, None], gate.sigmoid()).mean(1)
+
+        return timeline.run(step, own.shape[1], inputs)
+
+
+class Prediction(nn.Module):
+    """What predicts one domain: filter and transfer along the other domain's timeline, and a head over its items."""
+
+    def __init__(self, settings: Settings, items: int) -> None:
+        super().__init__()
+        dim = settings.dim
+        self.filter = Filter(dim, settings.members, settings.shared_member_map)
+        self.transfer = GRU(dim, settings.dropout, settings.state_dropout)
+        self.head = nn.Linear(2 * dim, items)  # not tied to the item table
+
+    def forward(self, own: torch.Tensor, other: torch.Tensor, timeline: Timeline) -> torch.Tensor:
+        """What is transferred (N, d) along the other domain's timeline, from its states and this domain's there."""
+        return self.transfer(self.filter(own, other, timeline), timeline)
+
+
+class Read(NamedTuple):
+    """The timelines of a batch and the encoders' states along them, by domain."""
+
+    timelines: dict[str, Timeline]
+    states: dict[str, torch.Tensor]
+
+
+class Model(base.Model):
+    """A state is what the source transfers and the encoder's own; a constant 1 behind it carries the head's bias."""
+
+    def __init__(self, problem: base.Problem, settings: Settings) -> None:
+        super().__init__()
+        self.settings, history, dim = settings, problem.history, settings.dim
+        items = {"target": len(history.target_items), "source": len(history.source_items)}
+        learned = items if settings.source_weight else {"target": items["target"]}
+        self.items = nn.ModuleDict({name: nn.Embedding(count, dim) for name, count in items.items()})
+        self.encoders = nn.ModuleDict({name: GRU(dim, settings.dropout, settings.state_dropout) for name in items})
+        self.predictions = nn.ModuleDict({name: Prediction(settings, count) for name, count in learned.items()})
+        initialise(self)
+        for module in self.modules():
+            if isinstance(module, GRU | Filter):
+                module.reset()
+
+    def _dropped(self, x: torch.Tensor) -> torch.Tensor:
+        return dropout(x, self.settings.dropout if self.training else 0.0)
+
+    def _read(self, batch: Batch) -> Read:
+        timelines = {"target": Timeline(batch.target.layout), "source": Timeline(batch.source.layout)}
+        items = {name: embed(getattr(batch, name), self.items[name].weight) for name in timelines}
+        return Read(timelines, {name: self.encoders[name](items[name], timelines[name]) for name in timelines})
+
+    def states(self, prepared: None, batch: Batch) -> torch.Tensor:
+        """(N_t, 2d + 1)."""
+        return self._target_states(self._read(batch), batch)
+
+    def auxiliary_loss(self, prepared: None, batch: Batch) -> torch.Tensor | float:
+        """The cross-entropy of the source domain's next items, times its weight."""
+        return self._source_loss(self._read(batch), batch)
+
+    def states_and_auxiliary_loss(self, prepared: None, batch: Batch) -> tuple[torch.Tensor, torch.Tensor | float]:
+        """Of encoders that run once."""
+        read = self._read(batch)
+        return self._target_states(read, batch), self._source_loss(read, batch)
+
+    def _target_states(self, read: Read, batch: Batch) -> torch.Tensor:
+        own, other = self._dropped(read.states["source"]), self._dropped(read.states["target"])
+        other = latest(other, batch.target, batch.source.row, batch.target_before)
+        transferred = self.predictions["target"](own, other, read.timelines["source"])
+        transferred = latest(transferred, batch.source, batch.target.row, batch.source_visible)
+        states = self._dropped(torch.cat([transferred, read.states["target"]], -1))
+        return torch.cat([states, states.new_ones(len(states), 1)], -1)
+
+    def _source_loss(self, read: Read, batch: Batch) -> torch.Tensor | float:
+        source, prediction = batch.source, self.predictions["source"] if self.settings.source_weight else None
+        if prediction is None or len(source.items) == sum(rows for rows, _, _ in source.layout.shapes):
+            return 0.0  # in no row a second source event is there to be predicted
+        own, other = self._dropped(read.states["target"]), self._dropped(read.states["source"])
+        other = latest(other, source, batch.target.row, source_before(batch))
+        transferred = prediction(own, other, read.timelines["target"])
+        follows = source.row[1:] == source.row[:-1]
+        seen = torch.where(follows, batch.target_before[1:], 0)  # target events before the next source event
+        transferred = latest(transferred, batch.target, source.row[:-1], seen)
+        logits = prediction.head(self._dropped(torch.cat([transferred, read.states["source"][:-1]], -1)))
+        wanted = torch.where(follows, source.items[1:], -1).long()
+        return self.settings.source_weight * F.cross_entropy(logits, wanted, ignore_index=-1)
+
+    def item_vectors(self, prepared: None) -> torch.Tensor:
+        """(target items, 2d + 1): the head's weights, and its bias in the last column."""
+        head = self.predictions["target"].head
+        return torch.cat([head.weight, head.bias[:, None]], 1)
+
+
+def source_before(batch: Batch) -> torch.Tensor:
+    """(N_t,): how many of the row's source tokens precede each target token.
+
+    The target token i precedes the source tokens that more than i target tokens precede.
+    """
+    target, source = batch.target, batch.source
+    width = len(target.items) + 1
+    ordered = source.row.long() * width + batch.target_before
+    place = torch.searchsorted(ordered, target.row.long() * width + target.positions, right=True)
+    return place - (source.lengths.cumsum(0) - source.lengths)[target.row]

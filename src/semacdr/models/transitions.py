@@ -1,0 +1,53 @@
+"""Directed graphs of transitions: an item is joined to the items that come next after it (C2DSR)."""
+
+import numpy as np
+import torch
+from torch import nn
+
+from semacdr.data.history import History
+from semacdr.models.layers import dropout, propagate
+from semacdr.models.sparse import csr
+
+KINDS = ("binary", "counted")
+
+
+def transitions(history: History, items: range, kind: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """D^-1 A and its transpose, sparse CSR (items, items): A says which item follows which in training.
+
+    Among a user's training events with an item of `items` the next one follows. binary: an edge is 1; counted: as many
+    as there are such transitions. A row sums to one, or to zero where no item follows.
+    """
+    chosen = history.training() & (history.item >= items.start) & (history.item < items.stop)
+    user, item = history.user()[chosen], history.item[chosen] - items.start
+    same = user[1:] == user[:-1]
+    keys, counts = np.unique(item[:-1][same] * len(items) + item[1:][same], return_counts=True)
+    before, after = np.divmod(keys, len(items))
+    weight = counts if kind == "counted" else np.ones(len(counts))
+    weight = (weight / np.bincount(before, weight, len(items))[before]).astype(np.float32)
+    back = np.lexsort((before, after))
+    return _csr(before, after, weight, len(items)), _csr(after[back], before[back], weight[back], len(items))
+
+
+def _csr(rows: np.ndarray, columns: np.ndarray, weight: np.ndarray, size: int) -> torch.Tensor:
+    """From entries in the order of rows and columns."""
+    begins = np.searchsorted(rows, np.arange(size + 1)).astype(np.int32)
+    return csr(*(torch.from_numpy(part) for part in (begins, columns.astype(np.int32), weight)), (size, size))
+
+
+class Propagation(nn.Module):
+    """The mean of E^0 to E^K, where E^k+1 = D^-1 A dropout(E^k) + b_k: an item gets the mean of what follows it."""
+
+    def __init__(self, history: History, items: range, kind: str, depth: int, dim: int) -> None:
+        super().__init__()
+        adjacency, transposed = transitions(history, items, kind)
+        self.register_buffer("adjacency", adjacency, persistent=False)
+        self.register_buffer("transposed", transposed, persistent=False)
+        self.biases = nn.ParameterList(torch.zeros(dim) for _ in range(depth))
+
+    def forward(self, x: torch.Tensor, rate: float) -> torch.Tensor:
+        """(items, d) from E^0 (items, d)."""
+        total = x
+        for bias in self.biases:
+            x = propagate(self.adjacency, dropout(x, rate), self.transposed) + bias
+            total = total + x
+        return total / (1 + len(self.biases))

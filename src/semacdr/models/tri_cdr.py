@@ -1,0 +1,182 @@
+"""Tri-CDR (Ma et al., ACM TOIS 2024): triple sequences, triple cross-domain attention, triple contrastive learning.
+
+Each of the mixed, the source and the target sequence has a SASRec encoder of its own. A target step attends to the
+visible states of all three, its query is its own state; what comes out is fused, and cosine with target items scores.
+
+Before that, each encoder learns its own sequence as a SASRec of its own would, within the same run and for a fixed
+number of epochs; the negatives of this are uniform over the sequence's items. Without it the triplets, at the published
+weight, move all states the same way before the encoders have learned to tell items apart.
+
+Differs from the official code: nothing stops or is chosen on the test split; a step that sees no event of a sequence
+gets zeros (there: the mean over all positions, future ones too), and a user whose last step sees no source event takes
+no part in what is learned from the source representation; the mixed sequence holds the validation event at test, as the
+target sequence does; the learning rate does not decay. A table holds only items that its sequence can have, so source
+and target share one.
+
+`semantics` is SemaCDR's Enhanced Tri-CDR (arXiv 2604.09551): every item vector gets the item's inner-domain and its
+domain-agnostic view, also in pre-training, and SemaCDR's eq. 3 aligns the views.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from semacdr.batching.batches import Batch, Sequence
+from semacdr.errors import UserError
+from semacdr.models import base
+from semacdr.models.layers import Encoder, embed, initialise
+from semacdr.models.tri_attention import TripleAttention, Visible
+from semacdr.models.views import PAIRS, SemanticViews, align, nt_xent
+from semacdr.training.losses import step_loss
+
+INPUTS = ()
+SETTING_INPUTS = {"semantics": ("agnostic", "embeddings")}
+LOSS = "bce"
+SEQUENCES = ("mixed", "source", "target")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """SemaCDR's common settings (section 3.1.3); for the rest what is published for Game to Toy."""
+
+    dim: int = 64
+    blocks: int = 2
+    dropout: float = 0.5
+    norm: str = "original"  # of the Transformer blocks: original, pre or post (semacdr.models.layers.Block)
+    scale: float = 5.0  # of the cosine that is the score
+    coarse_weight: float = 0.1  # of the contrast between sequences; its pairs are weighted, the weights summing to one:
+    mixed_source: float = 1.0
+    mixed_target: float = 1.0
+    source_target: float = 1.0
+    temperature: float = 0.1  # of that contrast
+    fine_weight: float = 10.0  # of the triplets
+    margin: float = 4.0  # by which the source is to be nearer to the mixed than to the target representation
+    pretraining: int = 20  # epochs in which each encoder learns its own sequence, before all else
+    semantics: bool = False  # True: Enhanced Tri-CDR
+    semantic_weight: float = 1.0  # of SemaCDR's eq. 3, summed over pairs and domains as there
+    semantic_temperature: float = 0.2  # tau of eq. 3, lost in the text
+    semantic_items: int = 1024  # at most so many items of a domain and batch in eq. 3
+
+
+class Prepared(NamedTuple):
+    """What all batches share, (items of the scenario, d) each."""
+
+    own: torch.Tensor  # item vectors of the source and the target encoder
+    mixed: torch.Tensor  # of the mixed encoder
+    views: dict[str, torch.Tensor]  # identity, inner, agnostic, where semantics are on
+
+
+def check(settings: Settings) -> None:
+    """Raise a UserError where no pair of sequences has a weight."""
+    pairs = {name: getattr(settings, name) for name in ("mixed_source", "mixed_target", "source_target")}
+    if sum(pairs.values()) <= 0:
+        raise UserError(f"tri_cdr: one of {', '.join(pairs)} is to be above 0")
+
+
+class Model(base.Model):
+    """Triple sequences, their attention (TCA) and their contrastive learning."""
+
+    def __init__(self, problem: base.Problem, settings: Settings) -> None:
+        super().__init__()
+        check(settings)
+        history, dim = problem.history, settings.dim
+        self.settings, self.source_items, self.target_items = settings, history.source_items, history.target_items
+        items = len(self.source_items) + len(self.target_items)
+        self.own, self.mixed = nn.Embedding(items, dim), nn.Embedding(items, dim)
+        self.semantic = SemanticViews(problem, dim, inner=True, agnostic=True) if settings.semantics else None
+        self.pretraining_epochs = settings.pretraining
+        self.distinct_items = settings.semantic_items if settings.semantics else 0
+        encoder = dim, problem.max_length, settings.blocks, settings.dropout, settings.norm
+        self.encoders = nn.ModuleDict({name: Encoder(*encoder) for name in SEQUENCES})
+        self.attention = TripleAttention(dim)
+        self.fuse = nn.Sequential(nn.Linear(3 * dim, dim), nn.LeakyReLU(), nn.Linear(dim, dim))
+        heads = SEQUENCES if settings.coarse_weight or settings.fine_weight else ()
+        self.heads = nn.ModuleDict(
+            {name: nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, dim)) for name in heads}
+        )
+        initialise(self)
+
+    def prepare(self) -> Prepared:
+        """The item vectors: the tables' rows and, enhanced, the items' semantic views, the same for both tables."""
+        own, mixed = self.own.weight, self.mixed.weight
+        if self.semantic is None:
+            return Prepared(own, mixed, {})
+        inner, agnostic = self.semantic()
+        meaning = inner + agnostic
+        return Prepared(own + meaning, mixed + meaning, {"identity": own, "inner": inner, "agnostic": agnostic})
+
+    def states(self, prepared: Prepared, batch: Batch) -> torch.Tensor:
+        """(N_t, d), of length `scale`."""
+        return self._fused(self._attended(prepared, batch))
+
+    def item_vectors(self, prepared: Prepared) -> torch.Tensor:
+        """(target items, d), of length one."""
+        return F.normalize(prepared.own[self.target_items.start : self.target_items.stop], dim=-1)
+
+    def states_and_auxiliary_loss(self, prepared: Prepared, batch: Batch) -> tuple[torch.Tensor, torch.Tensor | float]:
+        """The states, and the losses over the results of the same attention; enhanced, eq. 3 too."""
+        attended = self._attended(prepared, batch)
+        loss = self._contrast(attended, batch) if self.heads else 0.0
+        if self.semantic is not None:
+            items = batch.source_items + self.source_items.start, batch.target_items + self.target_items.start
+            eq_3 = align(prepared.views, PAIRS, items, self.settings.semantic_temperature)
+            loss = loss + self.settings.semantic_weight * eq_3
+        return self._fused(attended), loss
+
+    def _attended(self, prepared: Prepared, batch: Batch) -> dict[str, torch.Tensor]:
+        """By sequence what each target step takes out of it, (N_t, d) each."""
+        facts = {name: self._encoded(vectors, getattr(batch, name), name) for name, vectors in self._tables(prepared)}
+        visible = {
+            "mixed": Visible.until(batch.mixed_last, batch.mixed, batch.target.row),
+            "source": Visible.first(batch.source_visible, batch.source, batch.target.row),
+            "target": Visible.first(batch.target.positions + 1, batch.target, batch.target.row),
+        }
+        context = visible["mixed"].mean(facts["mixed"])
+        return {name: self.attention(facts["target"], context, facts[name], visible[name]) for name in SEQUENCES}
+
+    def _tables(self, prepared: Prepared) -> list[tuple[str, torch.Tensor]]:
+        """The vectors of the items that each sequence can hold."""
+        source, target = (prepared.own[d.start : d.stop] for d in (self.source_items, self.target_items))
+        return list(zip(SEQUENCES, (prepared.mixed, source, target), strict=True))
+
+    def _encoded(self, vectors: torch.Tensor, sequence: Sequence, name: str) -> torch.Tensor:
+        return self.encoders[name](embed(sequence, vectors), sequence)
+
+    def pretraining_loss(self, batch: Batch) -> torch.Tensor:
+        """SASRec's loss (section III-E) of what comes next in each sequence."""
+        losses = []
+        for name, vectors in self._tables(self.prepare()):
+            sequence = getattr(batch, name)
+            followed = torch.nonzero(sequence.row[1:] == sequence.row[:-1])[:, 0]
+            states = self._encoded(vectors, sequence, name).index_select(0, followed)
+            positives = sequence.items.index_select(0, followed + 1)
+            negatives = torch.randint(len(vectors), (len(positives), 1), device=positives.device)
+            losses.append(step_loss("bce", states, vectors, positives, negatives))
+        return sum(losses)
+
+    def _fused(self, attended: dict[str, torch.Tensor]) -> torch.Tensor:
+        """(N_t, d): from what a step took out of each sequence, its state."""
+        fused = self.fuse(torch.cat([attended[name] for name in SEQUENCES], -1))
+        return self.settings.scale * F.normalize(fused, dim=-1)
+
+    def _contrast(self, attended: dict[str, torch.Tensor], batch: Batch) -> torch.Tensor:
+        """The coarse and the fine loss over the rows' last steps."""
+        settings = self.settings
+        mixed, source, target = (self.heads[name](attended[name].index_select(0, batch.last)) for name in SEQUENCES)
+        there = torch.nonzero(batch.source_visible.index_select(0, batch.last))[:, 0]
+        rates = settings.mixed_source, settings.mixed_target, settings.source_target
+        loss = rates[1] * nt_xent(mixed, target, settings.temperature, cosine=True)
+        fine = 0.0
+        if len(there):
+            mixed, source, target = (part.index_select(0, there) for part in (mixed, source, target))
+            loss = loss + rates[0] * nt_xent(mixed, source, settings.temperature, cosine=True)
+            loss = loss + rates[2] * nt_xent(source, target, settings.temperature, cosine=True)
+            fine = F.triplet_margin_loss(source, mixed, target, margin=settings.margin)
+        return settings.coarse_weight * loss / sum(rates) + settings.fine_weight * fine
+
+    def semantic_parameters(self) -> list[nn.Parameter]:
+        """The maps of the text vectors and the category tables."""
+        return [] if self.semantic is None else list(self.semantic.parameters())

@@ -1,0 +1,71 @@
+"""The paper's figures as targets: what they need is made once, and they run again where they became stale."""
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+ABLATION = {
+    "system": {"model": "semacdr", "settings": {"dim": 16}},
+    "variants": {"full": {}, "without_agnostic": {"settings": {"agnostic": False}}},
+}
+SWEEP = ABLATION["system"] | {"loss": "bpr"}  # its own loss: the same system
+FIGURES = ["results/movie_book/overlap.png", "results/movie_book/profiles.png", "results/movie_book/sweep.png"]
+DRAWN = {"overlap": 1, "profiles": 1, "compare": 1, "curves": 1}
+
+
+@pytest.fixture
+def drawing(project):
+    """The finished project with an ablation and a sweep, whose default value and `full` are systems that are there."""
+
+    def change(config):
+        sweep = {"system": SWEEP, "directions": 1, "sweep": {"contrastive_weight": [0.1, 0.5]}}
+        config["compare"] = {"ablation": ABLATION, "sweep": sweep}
+        config["overlap"]["permutations"] = config["profiles"]["permutations"] = 20
+        config["profiles"]["min_events"] = [1, 3]
+
+    project.configure(change)
+    return project
+
+
+def test_figures_train_what_is_new_and_are_drawn_again_where_stale(drawing):
+    assert drawing.run(*FIGURES) == {"train": 2, "rank": 1, "vectors": 2, **DRAWN}
+    for path in FIGURES:
+        assert (drawing / path).read_bytes().startswith(b"\x89PNG")
+    for name in ("overlap", "profiles", "sweep"):
+        lines = (drawing / f"results/movie_book/{name}.tsv").read_text().splitlines()
+        assert lines[0].endswith("\trelease") and {line.rpartition("\t")[2] for line in lines[1:]} == {"mine"}
+    assert drawing.plan(*FIGURES) == {}
+    drawing.configure(lambda config: config["overlap"].update(neighbours=5))
+    assert drawing.plan(*FIGURES) == {"overlap": 1}
+    drawing.configure(lambda config: config["profiles"].update(user=1))
+    assert drawing.plan(*FIGURES) == {"overlap": 1, "profiles": 1}
+    drawing.append("src/semacdr/figures/style.py", "# a comment\n")
+    assert drawing.plan(*FIGURES) == {"overlap": 1, "profiles": 1, "curves": 1}
+    drawing.append("src/semacdr/vectors.py", "# a comment\n")
+    assert drawing.plan(*FIGURES) == {"overlap": 1, "profiles": 1, "curves": 1, "vectors": 2}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"experiment": "ablations"}, ["overlap", "ablations", "ablation, sweep"]),
+        ({"variants": ["full", "without"]}, ["overlap", "'without'", "full, without_agnostic"]),
+    ],
+)
+def test_an_overlap_of_what_is_not_there(drawing, change, words):
+    drawing.configure(lambda config: config["overlap"].update(change))
+    status, text = drawing.call("-n", FIGURES[0])
+    assert status != 0 and [word for word in words if word not in text] == []
+
+
+def test_curves_are_of_sweeps_alone(drawing):
+    status, text = drawing.call("-n", "results/movie_book/ablation.png")
+    assert status != 0 and "ablation.png" in text
+
+
+def test_the_example_of_a_sensitivity_analysis(checkout):
+    """Four sweeps; what is the default among their values is a system of the table."""
+    targets = [f"results/movie_book/sweep_{name}.png" for name in ("categories", "contrast", "semantic_rate", "rate")]
+    status, text = checkout.call("-n", "--configfile", "examples/sensitivity.yaml", "--", *targets)
+    assert status == 0, text
+    assert "semacdr-ce" in text and "sweep_contrast-0.1/" not in text and "sweep_contrast-0.02/" in text

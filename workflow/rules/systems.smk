@@ -1,0 +1,163 @@
+"""Helpers of systems and experiments: what a system is and needs, the variants of an experiment, and their runs."""
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+
+COMPARED = config["train"]["systems"]  # the systems of metrics.tsv
+EXPERIMENTS = config["compare"] | {"cold_start": config["cold_start"]}
+SYSTEMS = dict(COMPARED)  # and the variants of experiments
+
+
+@cache
+def source_of(model):
+    """The syntax tree of a model's file, which is not imported."""
+    path = Path(f"src/semacdr/models/{model}.py")
+    if not path.exists():
+        raise WorkflowError(f"config: train.systems takes the model '{model}', but there is no {path}")
+    return ast.parse(path.read_text())
+
+
+@cache
+def declared(model, name, default=...):
+    """The literal that a model's file declares under a name (INPUTS, LOSS); else the default."""
+    for node in source_of(model).body:
+        if isinstance(node, ast.Assign) and any(getattr(goal, "id", "") == name for goal in node.targets):
+            return ast.literal_eval(node.value)
+    if default is ...:
+        raise WorkflowError(f"src/semacdr/models/{model}.py does not declare {name}")
+    return default
+
+
+@cache
+def default_settings(model):
+    """The literals that a model's Settings take where nothing else is said."""
+    (owner,) = (node for node in source_of(model).body if getattr(node, "name", "") == "Settings")
+    fields = (node for node in owner.body if isinstance(node, ast.AnnAssign) and isinstance(node.value, ast.Constant))
+    return {field.target.id: field.value.value for field in fields}
+
+
+def variants_of(experiment):
+    """The changes that an experiment's variants are; of a sweep one a value of its setting, named by the value."""
+    if "variants" in experiment:
+        return experiment["variants"]
+    ((name, values),) = experiment["sweep"].items()
+    change = (lambda value: {name: value}) if name in config["train"] else (lambda value: {"settings": {name: value}})
+    return {f"{value:g}": change(value) for value in values}
+
+
+def told(system):
+    """What makes a system what it is: two that are told alike are one."""
+    settings, default = system.get("settings", {}), default_settings(system["model"])
+    own = {name: value for name, value in settings.items() if name not in default or default[name] != value}
+    named = {name: value for name, value in system.items() if name != "variant"}
+    return {"loss": declared(system["model"], "LOSS")} | named | {"settings": own}
+
+
+def variant_system(experiment, variant):
+    """The system that a variant of an experiment is: one that is there already, or a new one `<experiment>-<variant>`."""
+    base, change = EXPERIMENTS[experiment]["system"], dict(CHANGES[experiment][variant])
+    change.pop("scenario", None)
+    system = base | change | {"settings": base.get("settings", {}) | change.get("settings", {})}
+    for name, other in SYSTEMS.items():
+        if told(other) == told(system):
+            return name
+    name = f"{experiment}-{variant}"
+    SYSTEMS[name] = system | {"variant": variant}
+    return name
+
+
+CHANGES = {name: variants_of(experiment) for name, experiment in EXPERIMENTS.items()}
+SWEPT = {name: next(iter(e["sweep"])) for name, e in EXPERIMENTS.items() if "sweep" in e}  # by experiment the setting
+VARIANTS = {name: {variant: variant_system(name, variant) for variant in CHANGES[name]} for name in EXPERIMENTS}
+
+
+wildcard_constraints:
+    system="|".join(map(re.escape, SYSTEMS)),
+    experiment="|".join(config["compare"]) or "none",
+
+
+def model_of(wc):
+    """The module of a system's model."""
+    return f"semacdr.models.{SYSTEMS[wc.system]['model']}"
+
+
+def seeds_of(wc_or_system, scenario):
+    """The seeds of a system; one for a system that learns nothing, as all would be the same."""
+    system = SYSTEMS[wc_or_system]
+    seeds = system.get("seeds", SCENARIOS[scenario].get("train", {}).get("seeds", config["train"]["seeds"]))
+    return seeds if declared(system["model"], "LOSS") else seeds[:1]
+
+
+def model_inputs(wc):
+    """The inputs that a system takes beside the history, by the name of their option."""
+    scenario = f"results/{wc.scenario}"
+    direction = f"{scenario}/{wc.source}_to_{wc.target}"
+    files = {
+        "agnostic": f"{scenario}/semantics/agnostic.parquet",
+        "embeddings": f"{scenario}/embeddings.parquet",
+        "graphs": [f"{direction}/graphs/{name}.parquet" for name in ("source", "target", "mixed")],
+    }
+    model, settings = SYSTEMS[wc.system]["model"], SYSTEMS[wc.system].get("settings", {})
+    more = [needs for name, needs in (declared(model, "SETTING_INPUTS", None) or {}).items() if settings.get(name)]
+    return {name: files[name] for needs in (declared(model, "INPUTS"), *more) for name in needs}
+
+
+def model_options(wc, input):
+    """Those inputs as options of the command line."""
+    given = {name: input.get(name) for name in ("agnostic", "embeddings", "graphs") if input.get(name)}
+    folder = {name: str(Path(files[0]).parent) if name == "graphs" else files for name, files in given.items()}
+    return " ".join(f"--{name} {path}" for name, path in folder.items())
+
+
+def all_ranks(wc):
+    """The ranks of all systems and seeds, in both directions."""
+    check_local(wc.scenario)
+    first, second = SCENARIOS[wc.scenario]["domains"]
+    return [
+        f"results/{wc.scenario}/{source}_to_{target}/{system}/seed{seed}/ranks.parquet"
+        for source, target in ((first, second), (second, first))
+        for system in COMPARED
+        for seed in seeds_of(system, wc.scenario)
+    ]
+
+
+def runs_of(scenario, experiment, file, variants=None, directions=None):
+    """By variant of an experiment (all, or some) a file of its seeds' runs, in one direction or both.
+
+    They are those of the scenario, or of another one that the variant names.
+    """
+    first, second = SCENARIOS[scenario]["domains"]
+    pairs = [(first, second), (second, first)][: directions or EXPERIMENTS[experiment].get("directions", 2)]
+    runs = {}
+    for variant in variants or VARIANTS[experiment]:
+        system = VARIANTS[experiment][variant]
+        place = CHANGES[experiment][variant].get("scenario", scenario)
+        runs[variant] = [
+            f"results/{place}/{source}_to_{target}/{system}/seed{seed}/{file}"
+            for source, target in pairs
+            for seed in seeds_of(system, place)
+        ]
+    return runs
+
+
+def distinct(runs):
+    """The files of runs by variant, each once."""
+    return sorted({path for paths in runs.values() for path in paths})
+
+
+def as_runs(runs):
+    """Runs by variant as options of the command line."""
+    return " ".join(f"--runs {name} {' '.join(paths)}" for name, paths in runs.items())
+
+
+def overlap_vectors(wc):
+    """By variant the vectors of its seeds, in the directions that section `overlap` asks for."""
+    name, variants = setting("overlap", "experiment")(wc), setting("overlap", "variants")(wc)
+    known = VARIANTS.get(name)
+    if known is None:
+        raise WorkflowError(f"config: overlap takes experiment '{name}'; there are {', '.join(VARIANTS)}")
+    for unknown in [variant for variant in variants if variant not in known]:
+        raise WorkflowError(f"config: overlap takes variant '{unknown}'; experiment {name} has {', '.join(known)}")
+    return runs_of(wc.scenario, name, "vectors.parquet", variants, setting("overlap", "directions")(wc))
