@@ -137,6 +137,16 @@ def test_sasrec_gives_all_cold_users_the_same_scores_and_others_their_own(cold_w
     assert (scores[warm] - scores[cold[0]]).abs().max(1).values.min() > 1e-3
 
 
+@pytest.mark.parametrize("name", ["markov", "item_knn"])
+def test_counting_systems_take_a_blank_for_no_item(cold_world, name):
+    """Cold users get what an empty target history gives: of markov popularity alone, of item_knn nothing."""
+    cold = cold_users(cold_world)
+    for history in ("target", "mixed"):
+        model, problem = build(cold_world, name, history=history)
+        known = model.scores(None, next(batches_of(problem, 64)))[cold] - getattr(model, "popularity", 0)
+        assert known.any() == (history == "mixed")
+
+
 @pytest.mark.parametrize("cross_domain", [True, False])
 def test_semacdr_knows_cold_users_by_their_source_events(cold_world, events, cross_domain, tmp_path):
     """A changed source event before the test event changes a cold user's scores, by the mixed sequence alone too."""
