@@ -182,10 +182,12 @@ def test_a_cold_user_s_window_is_a_blank_and_what_the_source_domain_shows():
     films = [(user, "film", item, 2 * item) for user in range(3) for item in range(5)]
     books = [(user, "book", item, day) for user in range(2) for item, day in enumerate([1, 3, 7, 8, 9])]
     windows = evaluation_windows(loaded(World(films + books, cold=[0, 2])), "test", 2)
-    blank = {"target": [BLANK], "positives": [4]}  # film 4 of day 8
-    assert rows_of(windows)[0] == blank | {"source": [1, 2], "mixed": [1, 2], "source_visible": [2], "mixed_last": [1]}
+    blank = {"target": [BLANK], "positives": [4], "target_place": [-1]}  # film 4 of day 8
+    known = {"source": [1, 2], "mixed": [1, 2], "source_visible": [2], "mixed_last": [1]}
+    assert rows_of(windows)[0] == blank | known | {"source_place": [0, 1], "target_before": [0, 0]}
     assert rows_of(windows)[1]["target"] == [2, 3]
-    assert rows_of(windows)[2] == blank | {"source": [], "mixed": [], "source_visible": [0], "mixed_last": [-1]}
+    nothing = {"source": [], "mixed": [], "source_visible": [0], "mixed_last": [-1]}
+    assert rows_of(windows)[2] == blank | nothing | {"source_place": [], "target_before": []}
 
 
 def test_a_user_with_one_training_event_has_no_training_window():
