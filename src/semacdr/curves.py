@@ -80,8 +80,8 @@ def picture(points: Sequence[Point], setting: str, system: str) -> Figure:
             axis.set_title(TITLES[ranking])
     handles, names = axes[0, 0].get_legend_handles_labels()
     drawn.legend(handles, names, loc="outside lower center", ncols=2, frameon=False)
-    seeds, users = points[0].seeds, f"{points[0].users:,} {points[0].group}".rstrip()
-    told = f"mean of {seeds} seed{'s' * (seeds > 1)} and {users} users' test events, 95 % interval over users"
+    users = f"{points[0].users:,} {points[0].group}".rstrip()
+    told = f"mean of {style.seeds(points[0].seeds)} and {users} users' test events, 95 % interval over users"
     style.title(drawn, f"{system} by {setting.replace('_', ' ')}: {told}", points[0].release)
     return drawn
 

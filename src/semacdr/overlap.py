@@ -124,7 +124,7 @@ def picture(
             )
     first = next(iter(columns))[0]
     _legend(drawn, first)
-    told = f"shares: of all items' {rows[0].k} nearest, mean of {rows[0].seeds} seeds; t-SNE: the first seed"
+    told = f"shares: of all items' {rows[0].k} nearest, mean of {style.seeds(rows[0].seeds)}; t-SNE: the first seed"
     style.title(drawn, f"Item vectors of both domains ({told})", rows[0].release)
     return drawn
 

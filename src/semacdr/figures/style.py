@@ -30,6 +30,11 @@ def title(drawn: Figure, text: str, release: str) -> None:
     drawn.suptitle(f"{text}\n{data}", fontsize=10)
 
 
+def seeds(count: int) -> str:
+    """A number of seeds in words."""
+    return f"{count} seed{'s' * (count > 1)}"
+
+
 @styled
 def save(drawn: Figure, path: Path) -> None:
     """Write a figure as PNG; the same figure gives the same bytes."""
