@@ -14,6 +14,8 @@ from semacdr.batching.windows import evaluation_windows
 from semacdr.ranking.ranks import Ranker
 
 CPU, SHARE, BOOKS = torch.device("cpu"), 0.3, 30
+QUICK = ("popularity", "sasrec", "semacdr")
+TRAINED = [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in SYSTEMS]
 EVERY = [*((name, {}) for name in SYSTEMS), *VARIANTS]
 
 
@@ -43,7 +45,7 @@ def run(world, name, folder):
     return world.rank(name, trained, folder / "ranks.parquet")
 
 
-@pytest.mark.parametrize("name", SYSTEMS)
+@pytest.mark.parametrize("name", TRAINED)
 def test_hidden_events_change_nothing_but_what_is_no_candidate(cold_world, events, name, tmp_path):
     user = cold_users(cold_world)[1]
     other_events, before, after = exchanged(events, user)
@@ -72,7 +74,7 @@ def test_hidden_events_change_nothing_but_what_is_no_candidate(cold_world, event
             assert ranks[part].filter(mine)["rank"].to_list() == [expected.item()]
 
 
-@pytest.mark.parametrize("name", SYSTEMS)
+@pytest.mark.parametrize("name", TRAINED)
 def test_an_event_after_the_test_event_changes_not_one_byte(cold_world, events, name, tmp_path):
     test_time, cold = times(events, "book", -1), cold_users(cold_world)
     warm = next(user for user in range(40) if user not in cold)
@@ -84,7 +86,7 @@ def test_an_event_after_the_test_event_changes_not_one_byte(cold_world, events, 
     assert before.equals(after)
 
 
-@pytest.mark.parametrize("name", SYSTEMS)
+@pytest.mark.parametrize("name", TRAINED)
 def test_an_event_between_a_warm_users_validation_and_test_changes_that_rank_alone(cold_world, events, name, tmp_path):
     valid, test, cold = times(events, "book", -2), times(events, "book", -1), cold_users(cold_world)
     user = next(u for u in range(40) if u not in cold and test[u] - valid[u] > 2 * DAY)
@@ -95,7 +97,7 @@ def test_an_event_between_a_warm_users_validation_and_test_changes_that_rank_alo
     assert set(changed["user"]) <= {user} and set(changed["split"]) <= {"test"}
 
 
-@pytest.mark.parametrize("name", SYSTEMS)
+@pytest.mark.parametrize("name", TRAINED)
 def test_every_user_has_a_test_rank_and_warm_ones_alone_a_validation_rank(cold_world, name, tmp_path):
     ranks, cold = run(cold_world, name, tmp_path), cold_users(cold_world)
     assert 5 <= len(cold) <= 20
