@@ -41,7 +41,8 @@ def main() -> None:
     cli = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     cli.add_argument("--items", type=int, default=4000)
     cli.add_argument("--latency", type=float, default=0.2)
-    cli.add_argument("--slots", type=int, default=64)
+    cli.add_argument("--slots", type=int, default=64, help="of the server")
+    cli.add_argument("--concurrency", type=int, help="requests that the client has under way; default as many as slots")
     args = cli.parse_args()
     command = [sys.executable, str(SERVER), "--latency", str(args.latency), "--slots", str(args.slots)]
     with (
@@ -49,7 +50,7 @@ def main() -> None:
         tempfile.TemporaryDirectory() as folder,
         AnswerStore(Path(folder) / "answers.sqlite") as store,
     ):
-        endpoint = Endpoint(json.loads(server.stdout.readline())["url"], concurrency=args.slots)
+        endpoint = Endpoint(json.loads(server.stdout.readline())["url"], concurrency=args.concurrency or args.slots)
         asker = Asker(store, endpoint, Bill())
         engine = Engine(items(args.items), asker, Asking("scripted", parameters={"temperature": 0}), Settings())
         prompt = Prompt(ROOT / "resources/prompts/structured.txt", NAMES["structured"])
