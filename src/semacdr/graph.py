@@ -27,6 +27,7 @@ from scipy.sparse import coo_array
 from semacdr import tables
 from semacdr.cli import log, parser, run
 from semacdr.data.history import History, load_history
+from semacdr.errors import UserError
 
 INTERACTS, INTERACTED = ("user", "interacts", "item"), ("item", "interacted", "user")
 
@@ -85,8 +86,13 @@ def latest(history: History, chosen: np.ndarray, limit: int) -> np.ndarray:
 
 
 def build(history: History, limit: int) -> dict[str, tuple[dgl.DGLGraph | None, dgl.DGLGraph]]:
-    """By name the graph as stored with DGL, or None, and the homogeneous graph whose adjacency is normalised."""
+    """By name the graph as stored with DGL, or None, and the homogeneous graph whose adjacency is normalised.
+
+    A UserError where there is nothing to train on.
+    """
     user, training, graphs = history.user(), history.training(), {}
+    if not training.any():
+        raise UserError("no user has an event before the validation event; lower split.cold_users")
     for name, is_target, items in (
         ("source", False, history.source_items),
         ("target", True, history.target_items),

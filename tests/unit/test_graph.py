@@ -11,6 +11,7 @@ from handmade import World, neighbours, read, worlds
 from hypothesis import given, settings
 
 from semacdr import graph, tables
+from semacdr.errors import UserError
 from semacdr.training.inputs import KINDS, load_graph
 
 NAMES = ("source", "target", "mixed")
@@ -116,6 +117,10 @@ def test_only_the_last_events_of_a_long_history_join_items(tmp_path):
 def test_graphs_hold_what_training_may_see_and_nothing_else(world):
     with tempfile.TemporaryDirectory() as folder:
         history = world.history(Path(folder))
+    if not history.training().any():  # all users are cold, and nobody has an earlier source event
+        with pytest.raises(UserError, match=r"no user has an event before .* lower split\.cold_users"):
+            graph.build(history, 100)
+        return
     built = graph.build(history, 100)
     for name, domain in (("source", world.source), ("target", world.target)):
         stored, homogeneous = built[name]
