@@ -90,12 +90,22 @@ def test_values_are_put_in_once_and_their_own_dollars_stay(prompt):
     ]
 
 
+def test_why_an_answer_was_refused_is_said_where_the_prompt_has_words_for_it(prompt):
+    said = "## system\na\n## user\nIt is $item.\n## again\nNo: $why\n"
+    values = {"item": "x", "domain": "y"}
+    assert prompt(said).messages("$5", **values)[1]["content"] == "It is x.\n\nNo: $5"
+    assert prompt(said).messages(**values)[1]["content"] == "It is x."
+    assert prompt(said.partition("## again")[0]).messages("$5", **values)[1]["content"] == "It is x."
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("Hello", "needs one part under '## system' and one under '## user'"),
         ("## system\na\n## user\nb\n## user\nc", "needs one part"),
         ("## system\na\n## user\n$item costs 5 $ only", "the user part starts no name; write"),
+        ("## system\na\n## user\nb\n## again\n$item", r"the again part asks for '\$item'; there are why"),
+        ("## system\na\n## again\n$why", "needs one part"),
         ("## system\n$title\n## user\nb", r"the system part asks for '\$title'; there are domain, item"),
     ],
 )

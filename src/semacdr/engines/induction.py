@@ -7,7 +7,7 @@ revised, up to `rounds` times.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from semacdr.categories import Category
@@ -19,9 +19,10 @@ from semacdr.engines.trial import Trial, Trials, trial_of, unused
 from semacdr.errors import UserError
 from semacdr.llm.asker import Asker
 from semacdr.llm.attempts import Judged, Reasons, until_good
-from semacdr.llm.prompts import Prompt, describe
+from semacdr.llm.prompts import Prompt, clean, describe
 from semacdr.llm.requests import Answer, Asking, Request
 
+MOST_REFUSED = 300  # characters of why an answer was refused
 _TOLD = {"domains", "count", "least", "most", "avoid"}
 PROMPTS = {  # and what each may ask for
     "taxonomy_propose": _TOLD | {"items"},
@@ -81,6 +82,7 @@ class Induction:
     prompts: dict[str, Prompt]
     rules: Rules
     trials: Trials
+    refused: dict[str, str] = field(default_factory=dict)  # by what was asked, why the last answer was refused
 
     def run(self, samples: Sequence[list[dict]]) -> list[Category]:
         """The taxonomy, from samples of the sizes that the settings give; a UserError where none can be made."""
@@ -183,7 +185,8 @@ class Induction:
         count = count or rules.categories
         told = {"count": count, "least": rules.least, "most": rules.most}
         told |= {"domains": " and ".join(self.trials.domains), "avoid": ", ".join(rules.own)}
-        messages = self.prompts[name].messages(**{key: str(value) for key, value in told.items()}, **values)
+        refused = clean(self.refused[what], MOST_REFUSED) if attempt else ""
+        messages = self.prompts[name].messages(refused, **{key: str(value) for key, value in told.items()}, **values)
         limit = count * (60 + 40 * (rules.most + 1))  # tokens of generous names and descriptions
         return self.asking.request(what, messages, attempt, limit, response_format=response_format())
 
@@ -197,8 +200,10 @@ class Induction:
         heard = Counter()
 
         def judged(index: int, answer: Answer) -> Judged:
+            value, why = judge(answer)
+            self.refused[build(index, 0).what] = why
             heard[index] += 1
-            return judge(answer)
+            return value, why
 
         good, _, reasons = until_good(self.asker, self.settings.tries, indices, build, judged)
         self._stop_if_dry(reasons)

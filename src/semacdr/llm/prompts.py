@@ -41,7 +41,10 @@ def describe(item: dict, most: int) -> str:
 
 
 class Prompt:
-    """A prompt file: a part under `## system`, one under `## user`, with $names to fill in."""
+    """A prompt file: a part under `## system`, one under `## user`, with $names to fill in.
+
+    A third part, `## again`, may say $why an earlier answer was refused: it is added where the same is asked again.
+    """
 
     def __init__(self, path: Path, names: set[str]) -> None:
         """A UserError where the file is missing, lacks a part, or asks for a name that is not in `names`."""
@@ -49,16 +52,20 @@ class Prompt:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise UserError(f"{path}: cannot be read as a prompt: {error}") from error
-        parts = re.split(r"^## (system|user)[ \t]*\n", text, flags=re.MULTILINE)
+        parts = re.split(r"^## (system|user|again)[ \t]*\n", text, flags=re.MULTILINE)
         self.parts = {role: Template(part.strip()) for role, part in zip(parts[1::2], parts[2::2], strict=True)}
-        if set(self.parts) != {"system", "user"} or len(parts) != 5:
+        if {"system", "user"} != set(self.parts) - {"again"} or len(parts) != 1 + 2 * len(self.parts):
             raise UserError(f"{path}: a prompt needs one part under '## system' and one under '## user'")
         for role, part in self.parts.items():
             if not part.is_valid():
                 raise UserError(f"{path}: a '$' of the {role} part starts no name; write '$$' for a dollar sign")
-            for name in set(part.get_identifiers()) - names:
-                raise UserError(f"{path}: the {role} part asks for '${name}'; there are {', '.join(sorted(names))}")
+            known = {"why"} if role == "again" else names
+            for name in set(part.get_identifiers()) - known:
+                raise UserError(f"{path}: the {role} part asks for '${name}'; there are {', '.join(sorted(known))}")
 
-    def messages(self, **values: str) -> list[dict[str, str]]:
-        """The messages; a value's own `$` stays as it is."""
-        return [{"role": role, "content": self.parts[role].substitute(values)} for role in ("system", "user")]
+    def messages(self, refused: str = "", **values: str) -> list[dict[str, str]]:
+        """The messages, after an answer that was `refused` with the reason; a value's own `$` stays as it is."""
+        messages = [{"role": role, "content": self.parts[role].substitute(values)} for role in ("system", "user")]
+        if refused and "again" in self.parts:
+            messages[1]["content"] += f"\n\n{self.parts['again'].substitute(why=refused)}"
+        return messages

@@ -57,12 +57,18 @@ def test_another_seed_draws_other_items(stage, model):
     assert len({request.user for request in model.asked} - before) > 10
 
 
-def test_what_does_not_conform_is_asked_again_with_another_seed(stage, model):
+def test_what_does_not_conform_is_asked_again_with_another_seed_and_the_reason(stage, model):
     bad = proposal(("Tone", ["Book lovers", "Calm"]), ("Topic", TOPICS))
     model.script["propose"] = lambda body: GOOD if body["seed"] else bad
     made = stage()
     seeds = Counter(request.seed for request in model.asked if request.step == "propose")
     assert seeds == {0: 2, 1: 2}
+    asked = [request.user for request in model.asked if request.step == "propose"]
+    first, again = asked[:2], asked[2:]
+    why = "An earlier answer was refused: 'Book lovers' is named after 'book'. Answer anew"
+    assert not any("refused" in user for user in first)
+    assert sorted(user.partition("\n\nAn earlier")[0] for user in again) == sorted(first)
+    assert all(why in user for user in again)
     assert [category.name for category in made.categories] == ["Tone", "Topic"]
 
 
@@ -77,7 +83,7 @@ def test_where_no_proposal_conforms_it_is_an_error_that_says_why(stage, model):
 def test_a_proposal_that_never_conforms_is_left_out(stage, model, caplog):
     stage()
     poor = min(request.user for request in model.asked if request.step == "propose")
-    model.script["propose"] = lambda body: "no" if body["messages"][1]["content"] == poor else GOOD
+    model.script["propose"] = lambda body: "no" if body["messages"][1]["content"].startswith(poor) else GOOD
     model.asked.clear()
     stage(store="other.sqlite")
     assert model.steps() == {"propose": 4, "file": 16}  # one proposal alone needs no merging
