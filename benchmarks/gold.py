@@ -24,7 +24,7 @@ from semacdr.engines.encoder import EncoderEngine
 from semacdr.engines.llm import NAMES, Engine, Settings
 from semacdr.llm import options
 from semacdr.llm.prompts import Prompt
-from semacdr.semantics import Semantics, by_encoder, file_by_llm
+from semacdr.semantics import Semantics, assignments, by_encoder, file_by_llm
 from semacdr.text_encoder import PACKAGED
 
 
@@ -59,11 +59,7 @@ def main(argv=None) -> None:
         with options.asker(args) as asker:
             engine = Engine(rows, asker, options.asking(args), resolve(Settings, args.llm, "--llm"))
             file_by_llm(semantics, engine, encoder, categories, prompt, args.method)
-    filed = sorted(semantics.filed, key=lambda row: row[:2])
-    item, *columns = map(list, zip(*filed, strict=True))
-    names = ("category", "subcategory", "provenance")
-    table = pa.table({"item": items["item"].take(item)} | dict(zip(names, columns, strict=True)))
-    tables.write(table, args.output, "agnostic", meta)
+    tables.write(assignments(semantics, items), args.output, "agnostic", meta)
     for (step, result), count in sorted(semantics.report.items()):
         log.info("%s: %s: %d of %d", step, result, count, len(items))
 

@@ -110,17 +110,21 @@ def made_by(engine: Engine, encoder: EncoderEngine) -> tuple[str, str]:
     return made, f"engine=encoder model={encoder.arguments['name']}"
 
 
+def assignments(semantics: Semantics, items: pa.Table) -> pa.Table:
+    """What agnostic.parquet holds."""
+    filed = sorted(semantics.filed, key=lambda row: row[:2])  # stable: the best of a category stays first
+    item, *columns = map(list, zip(*filed, strict=True))
+    names = ("category", "subcategory", "provenance")
+    return pa.table({"item": items["item"].take(item)} | dict(zip(names, columns, strict=True)))
+
+
 def write(semantics: Semantics, items: pa.Table, meta: dict[str, str], folder: Path) -> None:
     """Write the three files."""
     ids = items["item"].to_numpy()
     texts, made = zip(*semantics.texts, strict=True) if semantics.texts else ((), ())
     inner = pa.table({"item": ids, "text": pa.array(texts, pa.string()), "provenance": pa.array(made, pa.string())})
     tables.write(inner, folder / "inner.parquet", "inner", meta)
-    filed = sorted(semantics.filed, key=lambda row: row[:2])  # stable: the best of a category stays first
-    item, *columns = zip(*filed, strict=True)
-    names = ("category", "subcategory", "provenance")
-    agnostic = pa.table({"item": ids[list(item)]} | dict(zip(names, map(list, columns), strict=True)))
-    tables.write(agnostic, folder / "agnostic.parquet", "agnostic", meta)
+    tables.write(assignments(semantics, items), folder / "agnostic.parquet", "agnostic", meta)
     lines = ["step\tresult\titems\trelease"]
     for (step, result), count in sorted(semantics.report.items()):
         log.info("%s: %s: %d", step, result, count)
