@@ -10,7 +10,6 @@ from world import build
 from semacdr.batching.batches import Batches
 from semacdr.batching.windows import training_windows
 from semacdr.errors import UserError
-from semacdr.models.cd_sasrec import Settings, check
 
 CPU = torch.device("cpu")
 
@@ -105,6 +104,6 @@ def test_own_source_vectors_learn_from_the_source_alone(world):
     assert loss.item() == pytest.approx(torch.stack(losses).mean().item(), rel=1e-4)
 
 
-def test_settings_that_cannot_be_are_refused():
+def test_settings_that_cannot_be_are_refused(world):
     with pytest.raises(UserError, match="cd_sasrec: fuse is one of add, concat, not 'gate'"):
-        check(Settings(fuse="gate"))
+        build(world, "cd_sasrec", fuse="gate")

@@ -58,5 +58,5 @@ def test_ranks_do_not_depend_on_who_shares_the_batch(world):
 
 
 def test_a_history_that_there_is_not_is_refused(world):
-    with pytest.raises(UserError, match="markov: history is 'mixed' or 'target', not 'source'"):
+    with pytest.raises(UserError, match="markov: history is one of mixed, target, not 'source'"):
         Model(build(world, "popularity")[1], Settings(history="source"))

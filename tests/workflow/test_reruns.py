@@ -108,8 +108,11 @@ def test_settings_by_which_a_model_makes_the_taxonomy(project):
 
 
 def test_an_experiment_trains_what_is_new_in_it(project):
-    """A variant that is a system of the table already is not trained again, whether it names its own loss or not."""
-    variants = {"full": {"loss": "bce"}, "pre_norm": {"settings": {"norm": "pre"}}}
+    """A variant that is a system of the table already is not trained again, whether it names its defaults or not."""
+    variants = {
+        "full": {"loss": "bce", "settings": {"blocks": 2, "norm": "original"}},
+        "pre_norm": {"settings": {"norm": "pre"}},
+    }
     tiny = {"system": {"model": "sasrec", "settings": {"dim": 16}}, "variants": variants}
     project.configure(lambda config: config.update(compare={"tiny": tiny}))
     assert project.run() == {}

@@ -31,11 +31,15 @@ def declared(model, name, default=...):
 
 
 @cache
-def default_settings(model):
-    """The literals that a model's Settings take where nothing else is said."""
-    (owner,) = (node for node in source_of(model).body if getattr(node, "name", "") == "Settings")
+def default_settings(model, name="Settings"):
+    """The literals that a model's Settings take where nothing else is said, those of the classes they extend too."""
+    (owner,) = (node for node in source_of(model).body if getattr(node, "name", "") == name)
+    found = {}
+    for parent in owner.bases:  # `Name` of the same file, or `file.Name`
+        place = (parent.value.id, parent.attr) if isinstance(parent, ast.Attribute) else (model, parent.id)
+        found |= default_settings(*place)
     fields = (node for node in owner.body if isinstance(node, ast.AnnAssign) and isinstance(node.value, ast.Constant))
-    return {field.target.id: field.value.value for field in fields}
+    return found | {field.target.id: field.value.value for field in fields}
 
 
 def variants_of(experiment):

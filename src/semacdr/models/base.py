@@ -1,5 +1,6 @@
 """What a system is given and what it must answer."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,29 @@ class Semantics:
             raise UserError(f"{count} categories are asked for, the taxonomy has {len(self.sizes)}")
         sizes = self.sizes[:count]
         return Semantics(sizes, self.membership[:, : sum(sizes)].contiguous())
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What SemaCDR's paper sets alike for the systems (section 3.1.3, appendix C); a system's own settings follow."""
+
+    dim: int = 64
+    blocks: int = 2
+    dropout: float = 0.5
+
+
+@dataclass(frozen=True)
+class EncoderSettings(Settings):
+    """The same, of a system whose sequences are encoded by semacdr.models.layers.Encoder."""
+
+    norm: str = "original"  # of the Transformer blocks: original, pre or post (semacdr.models.layers.Block)
+
+
+def check_choices(system: str, settings: object, choices: Mapping[str, Collection[str]]) -> None:
+    """Raise a UserError where a setting is none of its choices."""
+    for name, known in choices.items():
+        if getattr(settings, name) not in known:
+            raise UserError(f"{system}: {name} is one of {', '.join(known)}, not '{getattr(settings, name)}'")
 
 
 @dataclass(frozen=True)

@@ -34,13 +34,9 @@ LOSS = "ce"
 
 
 @dataclass(frozen=True)
-class Settings:
-    """The paper's common settings (SemaCDR, section 3.1.3, appendix C) and C2DSR's own."""
+class Settings(base.EncoderSettings):
+    """C2DSR's own."""
 
-    dim: int = 64
-    blocks: int = 2
-    dropout: float = 0.5
-    norm: str = "original"  # of the Transformer blocks: original, pre or post (semacdr.models.layers.Block)
     depth: int = 1  # layers of propagation
     transitions: str = "binary"  # edges of the graphs: binary, or counted, as the public code has them unintended
     mixed_state: str = "before"  # that predicts an event: before, the last one before it; or published: while training
@@ -54,9 +50,7 @@ CHOICES = {"transitions": KINDS, "mixed_state": ("before", "published"), "output
 
 def check(settings: Settings) -> None:
     """Raise a UserError where a setting is none of its choices."""
-    for name, choices in CHOICES.items():
-        if getattr(settings, name) not in choices:
-            raise UserError(f"c2dsr: {name} is one of {', '.join(choices)}, not '{getattr(settings, name)}'")
+    base.check_choices("c2dsr", settings, CHOICES)
     if not 0 < settings.weight <= 1:
         raise UserError(f"c2dsr: weight is above 0 and at most 1, not {settings.weight}")
 

@@ -13,7 +13,6 @@ import torch.nn.functional as F
 from torch import nn
 
 from semacdr.batching.batches import Batch
-from semacdr.errors import UserError
 from semacdr.models import base
 from semacdr.models.layers import Encoder, attend_across, embed, initialise
 
@@ -22,13 +21,9 @@ LOSS = "bce"
 
 
 @dataclass(frozen=True)
-class Settings:
-    """SASRec's, and the readings of what descriptions leave open."""
+class Settings(base.EncoderSettings):
+    """The readings of what descriptions leave open."""
 
-    dim: int = 64
-    blocks: int = 2
-    dropout: float = 0.5
-    norm: str = "original"  # of the Transformer blocks: original, pre or post (semacdr.models.layers.Block)
     aggregate: str = "mean"  # of the source items: mean; attention (by the step's target item, as the authors' CD-ASR)
     fuse: str = "add"  # how the aggregate joins the target item: add, concat (and a linear map to d)
     source_vectors: str = "joint"  # joint (learned for the target); own (by a SASRec of the source sequence that is
@@ -38,19 +33,12 @@ class Settings:
 CHOICES = {"aggregate": ("mean", "attention"), "fuse": ("add", "concat"), "source_vectors": ("joint", "own")}
 
 
-def check(settings: Settings) -> None:
-    """Raise a UserError where a setting is none of its choices."""
-    for name, choices in CHOICES.items():
-        if getattr(settings, name) not in choices:
-            raise UserError(f"cd_sasrec: {name} is one of {', '.join(choices)}, not '{getattr(settings, name)}'")
-
-
 class Model(base.Model):
     """States are the encoder's outputs, item vectors the rows of the target item table."""
 
     def __init__(self, problem: base.Problem, settings: Settings) -> None:
         super().__init__()
-        check(settings)
+        base.check_choices("cd_sasrec", settings, CHOICES)
         self.settings, history, dim = settings, problem.history, settings.dim
         self.items, self.source_items = (
             nn.Embedding(len(items), dim) for items in (history.target_items, history.source_items)

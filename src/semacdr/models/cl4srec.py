@@ -27,12 +27,9 @@ REPRESENTATIONS = ("predict", "mean", "concat")
 
 
 @dataclass(frozen=True)
-class Settings:
-    """The common settings of SemaCDR's table, else the implementation's defaults."""
+class Settings(base.Settings):
+    """The implementation's defaults."""
 
-    dim: int = 64
-    blocks: int = 2
-    dropout: float = 0.5
     operators: str = "mcr"  # of which each view draws one: mask, crop, reorder
     mask: float = 0.5  # share of the items that masking hides
     crop: float = 0.6  # share that cropping keeps
@@ -46,10 +43,7 @@ def check(settings: Settings) -> None:
     """Raise a UserError where a setting is none of its choices."""
     if not settings.operators or set(settings.operators) - set("mcr"):
         raise UserError(f"cl4srec: operators are some of the letters m, c, r, not '{settings.operators}'")
-    if settings.representation not in REPRESENTATIONS:
-        raise UserError(
-            f"cl4srec: representation is one of {', '.join(REPRESENTATIONS)}, not '{settings.representation}'"
-        )
+    base.check_choices("cl4srec", settings, {"representation": REPRESENTATIONS})
     if not 0 < settings.crop <= 1:
         raise UserError(f"cl4srec: crop is a share above 0 and at most 1, not {settings.crop}")
 

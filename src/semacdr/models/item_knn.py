@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import torch
 
 from semacdr.batching.batches import Batch
-from semacdr.errors import UserError
 from semacdr.models import base
 from semacdr.models.sparse import csr
 
@@ -31,8 +30,7 @@ class Model(base.Model):
 
     def __init__(self, problem: base.Problem, settings: Settings) -> None:
         super().__init__()
-        if settings.history not in ("mixed", "target"):
-            raise UserError(f"item_knn: history is 'mixed' or 'target', not '{settings.history}'")
+        base.check_choices("item_knn", settings, {"history": ("mixed", "target")})
         history, target = problem.history, problem.history.target_items
         items = len(history.source_items) + len(target)
         training = history.training() & (history.is_target | (settings.history == "mixed"))

@@ -12,7 +12,6 @@ import torch
 from semacdr.batching.batches import Batch, Sequence
 from semacdr.batching.windows import BLANK
 from semacdr.data.history import History
-from semacdr.errors import UserError
 from semacdr.models import base
 from semacdr.models.sparse import csr
 
@@ -32,8 +31,7 @@ class Model(base.Model):
 
     def __init__(self, problem: base.Problem, settings: Settings) -> None:
         super().__init__()
-        if settings.history not in ("mixed", "target"):
-            raise UserError(f"markov: history is 'mixed' or 'target', not '{settings.history}'")
+        base.check_choices("markov", settings, {"history": ("mixed", "target")})
         history, target = problem.history, problem.history.target_items
         self.mixed, self.source, self.target = settings.history == "mixed", history.source_items, target
         self.items = len(history.source_items) + len(target)

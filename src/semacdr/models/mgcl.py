@@ -33,12 +33,9 @@ LOSS = "bce"
 
 
 @dataclass(frozen=True)
-class Settings:
-    """The paper's common settings (section 3.1.3, appendix C); weights as in MGCL's code."""
+class Settings(base.Settings):
+    """Layers as SemaCDR's paper sets them for all graphs; weights as in MGCL's code."""
 
-    dim: int = 64
-    blocks: int = 2
-    dropout: float = 0.5
     layers: int = 1  # of the global graph; MGCL's own code: 3
     preference_weight: float = 0.5  # alpha, of the contrast of a step's target and source state
     target_weight: float = 0.5  # beta, of the contrast of a target item's static and dynamic vector

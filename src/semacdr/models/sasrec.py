@@ -19,13 +19,8 @@ LOSS = "bce"
 
 
 @dataclass(frozen=True)
-class Settings:
-    """The paper's common settings (section 3.1.3, appendix C)."""
-
-    dim: int = 64
-    blocks: int = 2
-    dropout: float = 0.5
-    norm: str = "original"  # of the Transformer blocks: original, pre or post (semacdr.models.layers.Block)
+class Settings(base.EncoderSettings):
+    """The common ones, and no others."""
 
 
 class Model(base.Model):

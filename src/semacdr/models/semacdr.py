@@ -24,13 +24,9 @@ LOSS = "bpr"
 
 
 @dataclass(frozen=True)
-class Settings:
-    """The paper's settings (section 3.1.3, appendix C) and the readings of what it leaves open."""
+class Settings(base.EncoderSettings):
+    """The paper's settings (appendix C) and the readings of what it leaves open."""
 
-    dim: int = 64
-    blocks: int = 2
-    dropout: float = 0.5
-    norm: str = "original"  # of the Transformer blocks: original, pre or post (semacdr.models.layers.Block)
     inner: bool = True  # False: ablation without inner-domain semantics
     agnostic: bool = True  # False: ablation without domain-agnostic semantics
     categories: int | None = None  # K of section 2.3.2: the first so many categories by name; None: all
@@ -70,9 +66,7 @@ CHOICES = {
 
 def check(settings: Settings) -> None:
     """Raise a UserError where a setting is none of its choices, or two do not go together."""
-    for name, choices in CHOICES.items():
-        if getattr(settings, name) not in choices:
-            raise UserError(f"semacdr: {name} is one of {', '.join(choices)}, not '{getattr(settings, name)}'")
+    base.check_choices("semacdr", settings, CHOICES)
     if settings.mask_same and not settings.agnostic:
         raise UserError("semacdr: mask_same needs the agnostic view, which is switched off")
     if settings.graph in ("none", "sequence") and settings.user_vector.startswith("graph"):

@@ -27,12 +27,9 @@ EPS = 1e-8  # of all normalisations, as in SASRec
 
 
 @dataclass(frozen=True)
-class Settings:
-    """The paper's common settings, and TJAPL's regularisation."""
+class Settings(base.Settings):
+    """TJAPL's regularisation; `blocks` are of the target and of the local preference."""
 
-    dim: int = 64
-    blocks: int = 2  # of the target and of the local preference
-    dropout: float = 0.5
     l2: float = 0.001  # times the Euclidean norm (not its square) of the item table, in the loss
 
 

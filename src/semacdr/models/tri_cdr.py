@@ -39,13 +39,9 @@ SEQUENCES = ("mixed", "source", "target")
 
 
 @dataclass(frozen=True)
-class Settings:
-    """SemaCDR's common settings (section 3.1.3); for the rest what is published for Game to Toy."""
+class Settings(base.EncoderSettings):
+    """What is published for Game to Toy."""
 
-    dim: int = 64
-    blocks: int = 2
-    dropout: float = 0.5
-    norm: str = "original"  # of the Transformer blocks: original, pre or post (semacdr.models.layers.Block)
     scale: float = 5.0  # of the cosine that is the score
     coarse_weight: float = 0.1  # of the contrast between sequences; its pairs are weighted, the weights summing to one:
     mixed_source: float = 1.0
