@@ -5,6 +5,7 @@ Writes  --output, a TSV: a row per direction, ranking, metric and variant: mean,
         the mean by bootstrap over users; the difference to the first variant with its interval, and p-values of a
         paired bootstrap and of Wilcoxon's signed-rank test, the latter also Holm-corrected for the number of variants.
         Where the first variant's runs have cold users, these and the warm ones have rows of their own, by column group.
+        With --split valid all is of validation events, to choose by, and column split says so.
         --table, the same to read.
 
 A user's value is the mean over the seeds. All variants of a direction must hold the same users and as many seeds.
@@ -18,13 +19,17 @@ from semacdr.ranking import comparison
 from semacdr.ranking.comparison import Row
 from semacdr.ranking.groups import COLD_NOTE, warm_and_cold
 from semacdr.ranking.markdown import header, line
+from semacdr.ranking.runs import SPLITS
 from semacdr.tables import SAMPLE_NOTE
+
+VALID_NOTE = "**All numbers are of validation events**: they are to choose by. No test event went into them."
 
 
 def page(rows: Sequence[Row], title: str) -> str:
     """A Markdown page: a table per direction, group of users and ranking."""
     lines = [f"# {title}", ""] + ([f"**{SAMPLE_NOTE}**", ""] if rows[0].release == "sample" else [])
     lines += [comparison.HOW.format(first=rows[0].variant, where=""), ""]
+    lines += [VALID_NOTE, ""] if rows[0].split else []
     lines += [COLD_NOTE, ""] if rows[0].group else []
     for part in dict.fromkeys((row.source, row.target, row.group, row.ranking) for row in rows):
         here = [row for row in rows if (row.source, row.target, row.group, row.ranking) == part]
@@ -42,13 +47,14 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """The stage's command line."""
     cli = parser(__doc__)
     comparison.add_arguments(cli, "Comparison")
+    cli.add_argument("--split", choices=SPLITS, default="test", help="whose events are compared; default test")
     return cli.parse_args(argv)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the stage."""
     args = arguments(argv)
-    variants = comparison.load_variants(args.runs)
+    variants = comparison.load_variants(args.runs, args.split)
     rows = comparison.compare(variants, warm_and_cold)
     comparison.write(args, rows, page(rows, args.title))
     log.info("%d variants, %d rows: %s", len(variants), len(rows), args.output)

@@ -5,9 +5,9 @@ Writes  --output, a PNG: a row of panels per ranking and a column per metric; in
         over users and seeds at each value, with its 95 % interval by bootstrap over users. Where the table tells warm
         from cold users, the lines are of the warm ones.
 
-The paper's appendix E (figure 5) shows such curves. They are of test events: they say how much a setting matters, and
-are not to choose it by; that is what validation is for. The intervals are of each value by itself; whether two values
-differ on the same users, the paired tests in the table say.
+The paper's appendix E (figure 5) shows such curves. Those of test events say how much a setting matters, and are not to
+choose it by; `split: valid` in the experiment draws validation events, which are. The intervals are of each value by
+itself; whether two values differ on the same users, the paired tests in the table say.
 """
 
 import argparse
@@ -25,6 +25,7 @@ from semacdr.figures import style
 from semacdr.ranking.readable import TITLES, label
 
 SHOWN = (("ndcg", 10), ("hr", 10))
+EVENTS = {"test": "test", "valid": "validation"}
 APART = 0.08  # of a step, the lines of two directions, so that their intervals do not cover each other
 
 
@@ -42,6 +43,7 @@ class Point:
     users: int
     release: str
     group: str  # of users; empty where these are all
+    split: str  # whose events: test or valid
 
 
 def read(path: Path) -> list[Point]:
@@ -63,8 +65,9 @@ def _point(line: dict[str, str]) -> Point:
     numbers = (float(line[name]) for name in ("variant", "mean", "low", "high"))
     panel, direction = (line["ranking"], line["metric"], int(line["k"])), (line["source"], line["target"])
     return Point(
-        panel, direction, *numbers, int(line["seeds"]), int(line["users"]), line["release"], line.get("group", "")
-    )
+        panel, direction, *numbers, int(line["seeds"]), int(line["users"]), line["release"],
+        line.get("group", ""), line.get("split", "test"),
+    )  # fmt: skip
 
 
 @style.styled
@@ -81,7 +84,8 @@ def picture(points: Sequence[Point], setting: str, system: str) -> Figure:
     handles, names = axes[0, 0].get_legend_handles_labels()
     drawn.legend(handles, names, loc="outside lower center", ncols=2, frameon=False)
     users = f"{points[0].users:,} {points[0].group}".rstrip()
-    told = f"mean of {style.seeds(points[0].seeds)} and {users} users' test events, 95 % interval over users"
+    what = f"{style.seeds(points[0].seeds)} and {users} users' {EVENTS[points[0].split]} events"
+    told = f"mean of {what}, 95 % interval over users"
     style.title(drawn, f"{system} by {setting.replace('_', ' ')}: {told}", points[0].release)
     return drawn
 

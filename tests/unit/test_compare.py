@@ -51,8 +51,8 @@ def test_signed_rank_sees_a_shift_and_nothing_where_there_is_none():
 
 @pytest.fixture
 def stage(tmp_path):
-    def run(**variants):
-        argv = ["--output", str(tmp_path / "c.tsv"), "--table", str(tmp_path / "c.md"), "--title", "Ablation"]
+    def run(*more, **variants):
+        argv = [*more, "--output", str(tmp_path / "c.tsv"), "--table", str(tmp_path / "c.md"), "--title", "Ablation"]
         for name, paths in variants.items():
             argv += ["--runs", name, *map(str, paths)]
         compare.main(argv)
@@ -120,3 +120,16 @@ def test_what_cannot_be_compared_is_refused(write_ranks, stage):
             stage(a=[one], b=[wrong])
     with pytest.raises(UserError, match="two variants or more, each once; it names a"):
         stage(a=[one])
+
+
+def test_validation_events_are_compared_where_they_are_asked_for(write_ranks, stage):
+    both = [(u, split, ranking, {"valid": 1.0, "test": 11.0}[split]) for u in (1, 2) for split in ("valid", "test")
+            for ranking in ("full", "sampled")]  # fmt: skip
+    one, two = write_ranks(rows=both), write_ranks(rows=both, variant="x")
+    rows, page = stage(a=[one], b=[two])
+    assert "split" not in rows[0] and "validation" not in page and {row["mean"] for row in rows} <= {"0", "0.0909091"}
+    rows, page = stage("--split", "valid", a=[one], b=[two])
+    assert {row["split"] for row in rows} == {"valid"} and {row["mean"] for row in rows} == {"1"}
+    assert "of validation events" in page
+    with pytest.raises(UserError, match="no rows of split 'valid' with the ranking 'sampled'"):
+        stage("--split", "valid", a=[write_ranks({1: 1})], b=[two])

@@ -25,7 +25,8 @@ rule compare:
         "../../envs/data.yaml"
     threads: cpus(1)
     params:
+        split=lambda wc: EXPERIMENTS[wc.experiment].get("split", "test"),
         runs=lambda wc: as_runs(runs_of(wc.scenario, wc.experiment, "ranks.parquet")),
     shell:
         "python -m semacdr.compare {params.runs} --title '{wildcards.experiment}, {wildcards.scenario}'"
-        " --output {output.table} --table {output.page} 2> {log}"
+        " --split {params.split}"        " --output {output.table} --table {output.page} 2> {log}"

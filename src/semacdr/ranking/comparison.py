@@ -31,6 +31,7 @@ class Row:
 
     source: str
     target: str
+    split: str | None  # valid; None: test
     grouping: str | None
     group: str | None
     ranking: str
@@ -71,7 +72,8 @@ def compare(
                         name: np.stack([measure(run.ranks[ranking][group.members]) for run in runs])
                         for name, runs in here.items()
                     }
-                    named = (*direction, group.grouping, group.name, ranking, metric, k)
+                    split = None if first.split == "test" else first.split
+                    named = (*direction, split, group.grouping, group.name, ranking, metric, k)
                     rows += _rows(named, by_seed, first.release)
     return rows
 
@@ -151,15 +153,15 @@ def add_arguments(cli: argparse.ArgumentParser, title: str) -> None:
     cli.add_argument("--table", type=Path, required=True, help="the Markdown page")
 
 
-def load_variants(given: Sequence[Sequence[str]]) -> dict[str, list[Run]]:
-    """The runs of each variant that --runs names."""
+def load_variants(given: Sequence[Sequence[str]], split: str = "test") -> dict[str, list[Run]]:
+    """The runs of each variant that --runs names, with the ranks of a split."""
     names = [name for name, *_ in given]
     if len(names) < 2 or len(set(names)) < len(names):
         raise UserError(f"--runs must name two variants or more, each once; it names {', '.join(names)}")
-    return {name: [load(Path(path)) for path in paths] for name, *paths in given}
+    return {name: [load(Path(path), split) for path in paths] for name, *paths in given}
 
 
 def write(args: argparse.Namespace, rows: Sequence[Row], page: str) -> None:
     """Write both files."""
-    tsv.write(args.output, tsv.text(rows, optional=("grouping", "group")))
+    tsv.write(args.output, tsv.text(rows, optional=("split", "grouping", "group")))
     tsv.write(args.table, page)

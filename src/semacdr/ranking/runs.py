@@ -13,12 +13,13 @@ from semacdr import tables
 from semacdr.errors import UserError
 
 RANKINGS = ("full", "sampled")
+SPLITS = ("valid", "test")
 KEYS = ("release", "scenario", "source", "target", "model", "variant", "seed")
 
 
 @dataclass(frozen=True)
 class Run:
-    """The test ranks of one system in one direction under one seed: by ranking, in the order of `users`."""
+    """The ranks of one split of one system in one direction under one seed: by ranking, in the order of `users`."""
 
     path: Path
     release: str
@@ -28,8 +29,9 @@ class Run:
     model: str
     variant: str
     seed: str
+    split: str  # test or valid
     users: npt.NDArray[np.int32]
-    cold: npt.NDArray[np.bool_]  # of `users`, those who have no validation event
+    cold: npt.NDArray[np.bool_]  # of `users`, those who have no validation event; in split valid nobody
     ranks: dict[str, npt.NDArray[np.float64]]
 
     @property
@@ -43,22 +45,22 @@ class Run:
         return self.model, self.variant
 
 
-def load(path: Path) -> Run:
-    """The run in a `ranks` table; a UserError names the file where metadata, rankings, users or ranks are wrong."""
+def load(path: Path, split: str = "test") -> Run:
+    """A split's run in a `ranks` table; a UserError names the file and what is wrong with metadata, users or ranks."""
     table, meta = tables.read(path, "ranks")
     missing = [key for key in KEYS if key not in meta]
     if missing:
         raise UserError(f"{path}: the metadata of the ranks lack {', '.join(missing)}; write the ranks anew")
     _check_rows(table, path)
-    tested = table.filter(pc.equal(table["split"], "test"))
-    parts = {ranking: _by_user(tested, ranking, path) for ranking in RANKINGS}
+    own = table.filter(pc.equal(table["split"], split))
+    parts = {ranking: _by_user(own, ranking, split, path) for ranking in RANKINGS}
     users = parts["full"][0]
     if not np.array_equal(users, parts["sampled"][0]):
-        raise UserError(f"{path}: the full and the sampled ranking hold different test users")
+        raise UserError(f"{path}: the full and the sampled ranking hold different {split} users")
     validated = table.filter(pc.equal(table["split"], "valid"))["user"].to_numpy()
     cold = ~np.isin(users, validated) if "cold_users" in meta else np.zeros(len(users), bool)
     ranks = {ranking: ranks for ranking, (_, ranks) in parts.items()}
-    return Run(path, *(meta[key] for key in KEYS), users, cold, ranks)
+    return Run(path, *(meta[key] for key in KEYS), split, users, cold, ranks)
 
 
 def _check_rows(table: pa.Table, path: Path) -> None:
@@ -77,14 +79,16 @@ def _check_rows(table: pa.Table, path: Path) -> None:
         )
 
 
-def _by_user(tested: pa.Table, ranking: str, path: Path) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]:
-    part = tested.filter(pc.equal(tested["ranking"], ranking)).sort_by("user")
+def _by_user(
+    own: pa.Table, ranking: str, split: str, path: Path
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]:
+    part = own.filter(pc.equal(own["ranking"], ranking)).sort_by("user")
     users = part["user"].to_numpy()
     if not users.size:
-        raise UserError(f"{path}: no rows of split 'test' with the ranking '{ranking}'")
+        raise UserError(f"{path}: no rows of split '{split}' with the ranking '{ranking}'")
     twice = users[1:][users[1:] == users[:-1]]
     if twice.size:
-        raise UserError(f"{path}: user {twice[0]} has more than one test rank in the ranking '{ranking}'")
+        raise UserError(f"{path}: user {twice[0]} has more than one {split} rank in the ranking '{ranking}'")
     return users, part["rank"].to_numpy()
 
 
