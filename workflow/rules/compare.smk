@@ -29,4 +29,5 @@ rule compare:
         runs=lambda wc: as_runs(runs_of(wc.scenario, wc.experiment, "ranks.parquet")),
     shell:
         "python -m semacdr.compare {params.runs} --title '{wildcards.experiment}, {wildcards.scenario}'"
-        " --split {params.split}"        " --output {output.table} --table {output.page} 2> {log}"
+        " --split {params.split}"
+        " --output {output.table} --table {output.page} 2> {log}"
