@@ -65,7 +65,7 @@ def test_items_enter_a_sequence_with_what_follows_them_and_their_own_vector(worl
     model, _ = build(world, "c2dsr")
     model.eval()
     for name, found in model.prepare().inputs.items():
-        x, propagation = model.embeddings()[name], model.propagations[name]
+        x, propagation = model.tables[name].weight, model.propagations[name]
         expected = (x + propagation.adjacency.to_dense() @ x + propagation.biases[0]) / 2 + x
         torch.testing.assert_close(found, expected)
 

@@ -1,20 +1,17 @@
 """Tri-CDR against loops over users, steps and events, written from the sheet's formulas."""
 
-import json
 import math
 
-import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from world import build
 
-from semacdr import models
 from semacdr.batching.batches import Batches
 from semacdr.batching.windows import evaluation_windows, training_windows
 from semacdr.errors import UserError
-from semacdr.models.tri_cdr import SEQUENCES, Settings
-from semacdr.models.views import contrast, nt_xent
+from semacdr.models.tri_cdr import SEQUENCES
+from semacdr.models.views import nt_xent
 from semacdr.training.engine import Trainer, Training
 
 LIMIT = 6  # shorter than most histories: then the mixed window begins after the first target steps
@@ -205,37 +202,3 @@ def test_pretraining_moves_encoders_and_tables_alone_and_leaves_a_new_optimiser(
 def test_weights_of_pairs_that_are_all_zero_are_refused(world):
     with pytest.raises(UserError, match="tri_cdr: one of mixed_source, mixed_target, source_target is to be above 0"):
         build(world, "tri_cdr", mixed_source=0.0, mixed_target=0.0, source_target=0.0)
-
-
-def test_enhanced_every_table_has_the_items_meanings_and_eq_3_aligns_them(world):
-    options = {"semantics": True, "semantic_weight": 0.7, "semantic_temperature": 0.4}
-    model, problem = build(world, "tri_cdr", **options, coarse_weight=0.0, fine_weight=0.0)
-    prepared, batch = model.prepare(), batch_of(problem, 20)
-    inner, agnostic = model.semantic()
-    for table, enhanced in ((model.own, prepared.own), (model.mixed, prepared.mixed)):
-        torch.testing.assert_close(enhanced, table.weight + inner + agnostic)
-    books, movies = batch.target_items[:0].long(), batch.source_items[:0].long()
-    batch = type(batch)(**vars(batch) | {"target_items": books, "source_items": movies})
-    assert model.states_and_auxiliary_loss(prepared, batch)[1] == 0.0
-    books, movies = torch.tensor([3, 7, 29, 11]), torch.tensor([0, 24, 9])
-    batch = type(batch)(**vars(batch) | {"target_items": books, "source_items": movies})
-    expected = 0.0
-    for items in (books, 30 + movies):
-        for view in (model.own.weight, inner):
-            expected += contrast(view[items], agnostic[items], 0.4)
-    torch.testing.assert_close(model.states_and_auxiliary_loss(prepared, batch)[1], 0.7 * expected)
-    assert {id(p) for p in model.semantic_parameters()} == {id(p) for p in model.semantic.parameters()}
-
-
-def test_only_the_enhanced_form_asks_for_semantics(world, tmp_path):
-    module = models.load("tri_cdr")
-    assert models.inputs(module, Settings()) == ()
-    assert models.inputs(module, Settings(semantics=True)) == ("agnostic", "embeddings")
-    with pytest.raises(UserError, match="this system needs --agnostic"):
-        world.train("tri_cdr", tmp_path / "none", "--settings", json.dumps({"dim": 16, "semantics": True}))
-    ranks = []
-    for settings in ({"dim": 16}, {"dim": 16, "semantics": True}):
-        paths, name = world.inputs("tri_cdr", Settings(**settings)), "-".join(settings)
-        trained = world.train("tri_cdr", tmp_path / name, *paths, "--settings", json.dumps(settings))
-        ranks.append(world.rank("tri_cdr", trained, trained / "ranks.parquet", *paths)["rank"].to_numpy())
-    assert not np.array_equal(*ranks)

@@ -1,6 +1,7 @@
 """A small world of two domains, taken through the real stages, on which every system is tested."""
 
 import argparse
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,9 @@ SYSTEMS = (
     "semacdr",
 )
 LEARNED = tuple(name for name in SYSTEMS if models.load(name).LOSS)
+ENHANCED = (("c2dsr", {"semantics": True}), ("tri_cdr", {"semantics": True}))  # with SemaCDR's item semantics
+LEARNED_FORMS = (*((name, {}) for name in LEARNED), *ENHANCED)
+FORMS = (*((name, {}) for name in SYSTEMS if name not in LEARNED), *LEARNED_FORMS)
 META = {"release": "test", "scenario": "small", "domains": "book movie"}
 DAY = 86_400
 
@@ -68,11 +72,12 @@ class World:
         args = cli.parse_args(self.inputs(name, settings))
         return load_problem(args, models.inputs(module, settings), max_length, settings)
 
-    def train(self, name, output, *options):
+    def train(self, name, output, *options, **settings):
         """Run the train stage and return its folder."""
-        settings = ["--settings", '{"dim": 16, "dropout": 0.2}'] if name in LEARNED else []
-        argv = [*self.inputs(name), "--model", name, "--seed", "3", "--threads", "1", "--output", str(output)]
-        train.main([*argv, *settings, "--max-length", "20", "--batch-size", "16", "--epochs", "3", *options])
+        settings = ({"dim": 16, "dropout": 0.2} if name in LEARNED else {}) | settings
+        argv = [*self.inputs(name, models.load(name).Settings(**settings)), "--model", name, "--output", str(output)]
+        argv += ["--settings", json.dumps(settings), "--seed", "3", "--threads", "1"]
+        train.main([*argv, "--max-length", "20", "--batch-size", "16", "--epochs", "3", *options])
         return output
 
     def rank(self, name, trained, output, *options):
@@ -80,7 +85,8 @@ class World:
         files = {"candidates": self.folder / "candidates.parquet", "checkpoint": trained / "checkpoint.safetensors"}
         files |= {"settings": trained / "settings.json", "output": output}
         argv = [part for key, file in files.items() for part in (f"--{key}", str(file))]
-        rank.main([*self.inputs(name), *argv, "--threads", "1", *options])
+        own = models.load(name).Settings(**json.loads(files["settings"].read_text())["settings"])
+        rank.main([*self.inputs(name, own), *argv, "--threads", "1", *options])
         return pl.from_arrow(tables.read(output, "ranks")[0])
 
 

@@ -43,6 +43,16 @@ class EncoderSettings(Settings):
     norm: str = "original"  # of the Transformer blocks: original, pre or post (semacdr.models.layers.Block)
 
 
+@dataclass(frozen=True)
+class EnhancedSettings(EncoderSettings):
+    """The same, of a system that SemaCDR's item semantics can enhance (semacdr.models.views.Enhancement)."""
+
+    semantics: bool = False  # True: the system's enhanced form
+    semantic_weight: float = 1.0  # of SemaCDR's eq. 3, summed over pairs and domains as there
+    semantic_temperature: float = 0.2  # tau of eq. 3, lost in the text
+    semantic_items: int = 1024  # at most so many items of a domain and batch in eq. 3
+
+
 def check_choices(system: str, settings: object, choices: Mapping[str, Collection[str]]) -> None:
     """Raise a UserError where a setting is none of its choices."""
     for name, known in choices.items():
@@ -104,5 +114,6 @@ class Model(nn.Module):
         return states @ self.item_vectors(prepared).T
 
     def semantic_parameters(self) -> list[nn.Parameter]:
-        """The parameters that learn with the semantic learning rate (paper, appendix E)."""
-        return []
+        """Those that learn with the semantic learning rate (paper, appendix E): of the module `semantic`, if any."""
+        semantic = getattr(self, "semantic", None)
+        return [] if semantic is None else list(semantic.parameters())

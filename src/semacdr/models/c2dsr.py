@@ -13,6 +13,10 @@ event to predict, in training as in ranking (`mixed_state`); a transition is one
 a labelled source event stay, outside infomax alone; long histories are cut, not passed over. Padding does not exist, so
 it takes no attention, and the softmax has no class for it, which no label ever is. The weights and LeakyReLU that the
 graph layers declare and never use are left out: propagation is linear.
+
+`semantics` is SemaCDR's Enhanced C2DSR (arXiv 2604.09551): an item's vector in every table gets the item's inner-domain
+and its domain-agnostic view, before graph and sequence, and SemaCDR's eq. 3 aligns the views. An untied softmax keeps
+weights of its own.
 """
 
 from dataclasses import dataclass
@@ -28,13 +32,15 @@ from semacdr.models import base
 from semacdr.models.infomax import Infomax, corrupt
 from semacdr.models.layers import Encoder, embed, initialise, is_followed
 from semacdr.models.transitions import KINDS, Propagation
+from semacdr.models.views import Enhancement
 
 INPUTS = ()
+SETTING_INPUTS = {"semantics": ("agnostic", "embeddings")}
 LOSS = "ce"
 
 
 @dataclass(frozen=True)
-class Settings(base.EncoderSettings):
+class Settings(base.EnhancedSettings):
     """C2DSR's own."""
 
     depth: int = 1  # layers of propagation
@@ -43,6 +49,7 @@ class Settings(base.EncoderSettings):
     # the one at its domain's previous event, in ranking the last one, whatever domain it belongs to
     output: str = "untied"  # weights of the softmax over a domain's items: untied from, or tied to, the domain's table
     weight: float = 0.7  # lambda: of the losses of next items; infomax has 1 - lambda, and with 1 there is none
+    semantic_weight: float = 0.15  # SemaCDR's, beside the published loss
 
 
 CHOICES = {"transitions": KINDS, "mixed_state": ("before", "published"), "output": ("untied", "tied")}
@@ -60,6 +67,7 @@ class Prepared(NamedTuple):
 
     inputs: dict[str, torch.Tensor]  # by view the vectors (items, d) of which sequences are made
     outputs: dict[str, torch.Tensor]  # by domain the weights (items, d) of the softmax
+    views: dict[str, torch.Tensor]  # identity, inner, agnostic (items of the scenario, d), where semantics are on
 
 
 class Encoded(NamedTuple):
@@ -78,9 +86,11 @@ class Model(base.Model):
         check(settings)
         history, dim = problem.history, settings.dim
         self.settings, self.domains = settings, {"source": history.source_items, "target": history.target_items}
-        views = self.domains | {"mixed": range(sum(map(len, self.domains.values())))}
+        self.semantic = Enhancement(problem, settings) if settings.semantics else None
+        self.distinct_items = settings.semantic_items if settings.semantics else 0
+        self.ranges = self.domains | {"mixed": range(sum(map(len, self.domains.values())))}
         self.tables, self.propagations, self.encoders = nn.ModuleDict(), nn.ModuleDict(), nn.ModuleDict()
-        for name, items in views.items():
+        for name, items in self.ranges.items():
             self.tables[name] = nn.Embedding(len(items), dim)
             self.propagations[name] = Propagation(history, items, settings.transitions, settings.depth, dim)
             self.encoders[name] = Encoder(dim, problem.max_length, settings.blocks, settings.dropout, settings.norm)
@@ -90,16 +100,28 @@ class Model(base.Model):
         self.infomax = Infomax(dim) if settings.weight < 1 else None
         initialise(self)
 
-    def embeddings(self) -> dict[str, torch.Tensor]:
+    def embeddings(self, views: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """By view the vectors (items, d) of its items: all of them that enters, into graph and sequence alike."""
-        return {name: table.weight for name, table in self.tables.items()}
+        items = {name: table.weight for name, table in self.tables.items()}
+        if not views:
+            return items
+        meaning = views["inner"] + views["agnostic"]
+        return {name: x + meaning[self.ranges[name].start : self.ranges[name].stop] for name, x in items.items()}
+
+    def _views(self) -> dict[str, torch.Tensor]:
+        """The views of all items where semantics are on; an item's identity is its row in its own domain's table."""
+        if self.semantic is None:
+            return {}
+        own = sorted(self.domains, key=lambda name: self.domains[name].start)
+        return self.semantic.views(torch.cat([self.tables[name].weight for name in own]))
 
     def prepare(self) -> Prepared:
         """An item enters a sequence as its vector plus what propagation makes of it."""
-        rate, items = self.settings.dropout if self.training else 0.0, self.embeddings()
+        rate, views = self.settings.dropout if self.training else 0.0, self._views()
+        items = self.embeddings(views)
         inputs = {name: x + self.propagations[name](x, rate) for name, x in items.items()}
         heads = {name: head.weight for name, head in self.heads.items()}
-        return Prepared(inputs, heads or {name: items[name] for name in self.domains})
+        return Prepared(inputs, heads or {name: items[name] for name in self.domains}, views)
 
     def states(self, prepared: Prepared, batch: Batch) -> torch.Tensor:
         """(N_t, d + 1): H^o + H^x, and a one for the head's bias."""
@@ -110,7 +132,7 @@ class Model(base.Model):
         return torch.cat([prepared.outputs["target"], self.biases["target"][:, None]], 1)
 
     def auxiliary_loss(self, prepared: Prepared, batch: Batch) -> torch.Tensor:
-        """The published loss over lambda, without its part of the target steps."""
+        """The published loss and, enhanced, eq. 3, over lambda; without its part of the target steps."""
         return self.states_and_auxiliary_loss(prepared, batch)[1]
 
     def states_and_auxiliary_loss(self, prepared: Prepared, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
@@ -120,6 +142,8 @@ class Model(base.Model):
         loss = loss / len(batch.positives)
         if self.infomax:
             loss = loss + (1 / self.settings.weight - 1) * self._infomax(prepared, encoded, batch)
+        if self.semantic is not None:
+            loss = loss + self.semantic.loss(prepared.views, batch) / self.settings.weight
         return self._states(encoded, batch), loss
 
     def _encode(self, prepared: Prepared, batch: Batch, *more: str) -> Encoded:

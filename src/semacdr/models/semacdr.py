@@ -244,7 +244,3 @@ class Model(base.Model):
         membership = self.semantic.membership if settings.mask_same else None
         loss = align(views, self.pairs, domains, settings.temperature, membership, settings.symmetric)
         return settings.contrastive_weight * loss
-
-    def semantic_parameters(self) -> list[nn.Parameter]:
-        """The maps of the text vectors and the category tables (appendix E)."""
-        return list(self.semantic.parameters())

@@ -29,7 +29,7 @@ from semacdr.errors import UserError
 from semacdr.models import base
 from semacdr.models.layers import Encoder, embed, initialise
 from semacdr.models.tri_attention import TripleAttention, Visible
-from semacdr.models.views import PAIRS, SemanticViews, align, nt_xent
+from semacdr.models.views import Enhancement, nt_xent
 from semacdr.training.losses import step_loss
 
 INPUTS = ()
@@ -39,7 +39,7 @@ SEQUENCES = ("mixed", "source", "target")
 
 
 @dataclass(frozen=True)
-class Settings(base.EncoderSettings):
+class Settings(base.EnhancedSettings):
     """What is published for Game to Toy."""
 
     scale: float = 5.0  # of the cosine that is the score
@@ -51,10 +51,6 @@ class Settings(base.EncoderSettings):
     fine_weight: float = 10.0  # of the triplets
     margin: float = 4.0  # by which the source is to be nearer to the mixed than to the target representation
     pretraining: int = 20  # epochs in which each encoder learns its own sequence, before all else
-    semantics: bool = False  # True: Enhanced Tri-CDR
-    semantic_weight: float = 1.0  # of SemaCDR's eq. 3, summed over pairs and domains as there
-    semantic_temperature: float = 0.2  # tau of eq. 3, lost in the text
-    semantic_items: int = 1024  # at most so many items of a domain and batch in eq. 3
 
 
 class Prepared(NamedTuple):
@@ -82,7 +78,7 @@ class Model(base.Model):
         self.settings, self.source_items, self.target_items = settings, history.source_items, history.target_items
         items = len(self.source_items) + len(self.target_items)
         self.own, self.mixed = nn.Embedding(items, dim), nn.Embedding(items, dim)
-        self.semantic = SemanticViews(problem, dim, inner=True, agnostic=True) if settings.semantics else None
+        self.semantic = Enhancement(problem, settings) if settings.semantics else None
         self.pretraining_epochs = settings.pretraining
         self.distinct_items = settings.semantic_items if settings.semantics else 0
         encoder = dim, problem.max_length, settings.blocks, settings.dropout, settings.norm
@@ -100,9 +96,9 @@ class Model(base.Model):
         own, mixed = self.own.weight, self.mixed.weight
         if self.semantic is None:
             return Prepared(own, mixed, {})
-        inner, agnostic = self.semantic()
-        meaning = inner + agnostic
-        return Prepared(own + meaning, mixed + meaning, {"identity": own, "inner": inner, "agnostic": agnostic})
+        views = self.semantic.views(own)
+        meaning = views["inner"] + views["agnostic"]
+        return Prepared(own + meaning, mixed + meaning, views)
 
     def states(self, prepared: Prepared, batch: Batch) -> torch.Tensor:
         """(N_t, d), of length `scale`."""
@@ -117,9 +113,7 @@ class Model(base.Model):
         attended = self._attended(prepared, batch)
         loss = self._contrast(attended, batch) if self.heads else 0.0
         if self.semantic is not None:
-            items = batch.source_items + self.source_items.start, batch.target_items + self.target_items.start
-            eq_3 = align(prepared.views, PAIRS, items, self.settings.semantic_temperature)
-            loss = loss + self.settings.semantic_weight * eq_3
+            loss = loss + self.semantic.loss(prepared.views, batch)
         return self._fused(attended), loss
 
     def _attended(self, prepared: Prepared, batch: Batch) -> dict[str, torch.Tensor]:
@@ -172,7 +166,3 @@ class Model(base.Model):
             loss = loss + rates[2] * nt_xent(source, target, settings.temperature, cosine=True)
             fine = F.triplet_margin_loss(source, mixed, target, margin=settings.margin)
         return settings.coarse_weight * loss / sum(rates) + settings.fine_weight * fine
-
-    def semantic_parameters(self) -> list[nn.Parameter]:
-        """The maps of the text vectors and the category tables."""
-        return [] if self.semantic is None else list(self.semantic.parameters())

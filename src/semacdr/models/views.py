@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from semacdr.batching.batches import Batch
 from semacdr.models import base
 
 
@@ -134,3 +135,25 @@ def align(
             a, b = (F.embedding(items, views[name]) for name in pair)
             loss = loss + contrast(a, b, temperature, labels, symmetric)
     return loss
+
+
+class Enhancement(SemanticViews):
+    """SemaCDR's semantics for another system's items, and nothing else of it: what its paper calls an enhanced system.
+
+    The system adds an item's inner and agnostic view to its vectors of the item; eq. 3 aligns the views.
+    """
+
+    def __init__(self, problem: base.Problem, settings: base.EnhancedSettings) -> None:
+        super().__init__(problem, settings.dim, inner=True, agnostic=True)
+        self.weight, self.temperature = settings.semantic_weight, settings.semantic_temperature
+        self.source_items, self.target_items = problem.history.source_items, problem.history.target_items
+
+    def views(self, identity: torch.Tensor) -> dict[str, torch.Tensor]:
+        """The views identity, inner and agnostic, (items of the scenario, d) each; the first one is given."""
+        inner, agnostic = self()
+        return {"identity": identity, "inner": inner, "agnostic": agnostic}
+
+    def loss(self, views: dict[str, torch.Tensor], batch: Batch) -> torch.Tensor | float:
+        """Eq. 3 over a training batch's distinct items of both domains, in its weight."""
+        items = batch.source_items + self.source_items.start, batch.target_items + self.target_items.start
+        return self.weight * align(views, PAIRS, items, self.temperature)
