@@ -29,8 +29,9 @@ from torch import nn
 from semacdr.batching.batches import Batch, Sequence
 from semacdr.errors import UserError
 from semacdr.models import base
+from semacdr.models.following import followed_by, following_items, is_followed
 from semacdr.models.infomax import Infomax, corrupt
-from semacdr.models.layers import Encoder, embed, initialise, is_followed
+from semacdr.models.layers import Encoder, embed, initialise
 from semacdr.models.transitions import KINDS, Propagation
 from semacdr.models.views import Enhancement
 
@@ -172,7 +173,7 @@ class Model(base.Model):
         """The sum over mixed events of the loss of the event that follows, in its own domain's softmax."""
         following, loss = following_items(batch, self.domains["target"]), 0.0
         for name, items in self.domains.items():
-            steps = ((following >= items.start) & (following < items.stop)).nonzero()[:, 0]
+            steps = followed_by(following, items)
             states = F.embedding(steps + 1, encoded.mixed)
             loss = loss + self._loss(prepared, name, states, following[steps] - items.start)
         return loss
@@ -194,9 +195,3 @@ class Model(base.Model):
             for name, items in self.domains.items()
         }
         return self.infomax(encoded.target, encoded.source, encoded.mixed, corrupted, batch)
-
-
-def following_items(batch: Batch, target: range) -> torch.Tensor:
-    """(N_m,) the item after each mixed event, numbered within the scenario; after a row's last it is the positive."""
-    ends = batch.mixed.lengths.cumsum(0) - 1
-    return batch.mixed.items.roll(-1).index_copy(0, ends, batch.positives[batch.last] + target.start)

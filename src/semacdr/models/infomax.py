@@ -5,7 +5,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from semacdr.batching.batches import Batch
-from semacdr.models.layers import is_followed, mean_by_row
+from semacdr.models.following import is_followed
+from semacdr.models.layers import mean_by_row
 
 
 def corrupt(items: torch.Tensor, domain: range) -> torch.Tensor:

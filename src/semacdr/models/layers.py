@@ -228,11 +228,6 @@ def propagate(adjacency: torch.Tensor, x: torch.Tensor, transposed: torch.Tensor
     return _Propagate.apply(adjacency, adjacency if transposed is None else transposed, x)
 
 
-def is_followed(sequence: Sequence) -> torch.Tensor:
-    """(N,) bool: the tokens that another one of their row follows."""
-    return sequence.positions + 1 < sequence.lengths[sequence.row]
-
-
 def mean_by_row(
     x: torch.Tensor, row: torch.Tensor, chosen: torch.Tensor, rows: int
 ) -> tuple[torch.Tensor, torch.Tensor]:

@@ -15,6 +15,7 @@ from torch import nn
 from semacdr.batching.batches import Batch, Sequence
 from semacdr.errors import UserError
 from semacdr.models import base
+from semacdr.models.following import followed_by, following_items
 from semacdr.models.fusion import FUSIONS, Fusion
 from semacdr.models.layers import Encoder, GraphConvolution, attend_across, dropout, embed, initialise, propagate
 from semacdr.models.views import COMBINATIONS, Combination, SemanticViews, align
@@ -49,6 +50,7 @@ class Settings(base.EncoderSettings):
     symmetric: bool = False  # eq. 3 in both directions
     mask_same: bool = False  # items with the same subcategories are no negatives of each other in eq. 3
     contrastive_items: int = 1024  # at most so many items of a domain and batch in eq. 3
+    source_weight: float = 0.0  # beyond the paper: of the loss that ranks the next source item after each mixed event
 
 
 CHOICES = {
@@ -179,12 +181,15 @@ class Model(base.Model):
 
     def states(self, prepared: Prepared, batch: Batch) -> torch.Tensor:
         """Eq. 11: z (N_t, d), the weighted sum of fused target state, mixed state and user vector."""
+        return self._states(prepared, batch)[0]
+
+    def _states(self, prepared: Prepared, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        """z, and the states of the mixed sequence (N_m, d)."""
         target = self._fuse_source(prepared, batch, self._encode("target", prepared.target, batch.target))
-        mixed = self._encode("mixed", prepared.mixed[: self.items], batch.mixed)
-        mixed = F.embedding(batch.mixed_last, torch.cat([mixed.new_zeros(1, mixed.shape[1]), mixed]))
-        if self.settings.user_vector == "none":
-            return self.fusion([target, mixed])
-        return self.fusion([target, mixed, self._users(prepared, batch)])
+        encoded = self._encode("mixed", prepared.mixed[: self.items], batch.mixed)
+        mixed = F.embedding(batch.mixed_last, torch.cat([encoded.new_zeros(1, encoded.shape[1]), encoded]))
+        users = [] if self.settings.user_vector == "none" else [self._users(prepared, batch)]
+        return self.fusion([target, mixed, *users]), encoded
 
     def _users(self, prepared: Prepared, batch: Batch) -> torch.Tensor:
         """(N_t, d): e_u of eq. 11 at each step."""
@@ -238,9 +243,32 @@ class Model(base.Model):
         return {"domain_graphs": torch.cat(ordered)} | spaces
 
     def auxiliary_loss(self, prepared: Prepared, batch: Batch) -> torch.Tensor | float:
-        """Eq. 14: lambda times eq. 3 of the pairs of views, summed over pairs and both domains."""
+        """Eq. 14: lambda times eq. 3 of the pairs of views, summed over pairs and both domains; and the source loss."""
+        return self.states_and_auxiliary_loss(prepared, batch)[1]
+
+    def states_and_auxiliary_loss(self, prepared: Prepared, batch: Batch) -> tuple[torch.Tensor, torch.Tensor | float]:
+        """Both from a mixed sequence that is encoded once."""
+        states, mixed = self._states(prepared, batch)
+        return states, self._contrast(prepared, batch) + self._source_loss(prepared, batch, mixed)
+
+    def _contrast(self, prepared: Prepared, batch: Batch) -> torch.Tensor | float:
         settings, views = self.settings, prepared.views._asdict()
         domains = batch.source_items + self.source_items.start, batch.target_items + self.target_items.start
         membership = self.semantic.membership if settings.mask_same else None
         loss = align(views, self.pairs, domains, settings.temperature, membership, settings.symmetric)
         return settings.contrastive_weight * loss
+
+    def _source_loss(self, prepared: Prepared, batch: Batch, mixed: torch.Tensor) -> torch.Tensor | float:
+        """Softmax cross-entropy over the source items, the mean over mixed events (N_m, d) that a source event follows.
+
+        Most of what is known of a user is the source history, which eq. 13 never asks to predict.
+        """
+        if not self.settings.source_weight:
+            return 0.0
+        following, own = following_items(batch, self.target_items), self.source_items
+        steps = followed_by(following, own)
+        if not len(steps):
+            return 0.0
+        vectors = prepared.mixed[own.start : own.stop] if prepared.source is None else prepared.source
+        logits = F.embedding(steps, mixed) @ vectors.T
+        return self.settings.source_weight * F.cross_entropy(logits, following[steps].long() - own.start)
