@@ -70,7 +70,7 @@ def entry(learning_rate=0.005, **settings):
 
 def write(project, **kinds):
     (project / USED).parent.mkdir(exist_ok=True)
-    directions = {name: kinds for name in ("movie_to_book", "book_to_movie")}
+    directions = dict.fromkeys(("movie_to_book", "book_to_movie"), kinds)
     (project / USED).write_text(json.dumps({"directions": directions}))
 
 
