@@ -43,6 +43,11 @@ def space_of(wc):
     given, name = setting("tune", "space")(wc), name_in_tuning(wc)
     space = {key: value for key, value in (given["common"] | given.get(name, {})).items() if value is not None}
     explicit = SYSTEMS[wc.system].keys() | SYSTEMS[wc.system].get("settings", {}).keys()
+    known = {*UNTUNED, *default_settings(SYSTEMS[wc.system]["model"])}
+    for unknown in sorted(space.keys() - known):
+        raise WorkflowError(
+            f"config: tune.space has '{unknown}' of {name}, which is none of {', '.join(sorted(known))}"
+        )
     for fixed in sorted(space.keys() & explicit):
         raise WorkflowError(f"config: tune.space chooses {fixed} of {name}, which sets it itself; set it to null there")
     return json.dumps(space, sort_keys=True)
