@@ -52,9 +52,9 @@ def setting(stage, key):
 
 
 def training(key, default=None, tuned=True):
-    """A function of the wildcards: a training setting, the system's before what tuning chose (where that counts)
+    """A function of the wildcards: a training setting, the system's before the scenario's before the stage's.
 
-    before the scenario's before the stage's.
+    With `tuned`, what tuning chose for the system stands after what the config says of the system itself.
     """
 
     def find(wc):
