@@ -15,28 +15,18 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from semacdr import models
-from semacdr.cli import log, parser, resolve, run, use_threads
-from semacdr.training.engine import Fitted, Training, fit
-from semacdr.training.inputs import add_arguments, load_problem
-from semacdr.training.losses import LOSSES
+from semacdr.cli import log, parser, run
+from semacdr.training import inputs, options
+from semacdr.training.engine import Fitted, fit
 
 
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """The stage's command line."""
     cli = parser(__doc__)
-    add_arguments(cli)
-    cli.add_argument("--model", required=True, help="the system: a module of semacdr.models")
+    inputs.add_arguments(cli)
+    options.add_arguments(cli)
     cli.add_argument("--variant", default="full", help="name of its ablation or enhancement, for the tables")
-    cli.add_argument("--settings", type=json.loads, default={}, metavar="JSON", help="the system's own settings")
-    cli.add_argument("--loss", choices=LOSSES, help="default: the one that the system was published with")
-    for field in dataclasses.fields(Training):
-        if field.name != "loss":
-            option = "--" + field.name.replace("_", "-")
-            cli.add_argument(option, type=field.type, default=field.default, help=f"default {field.default}")
     cli.add_argument("--seed", type=int, required=True, help="of initialisation, shuffling and training negatives")
-    cli.add_argument("--threads", type=int, help="default: all CPUs")
-    cli.add_argument("--device", help="default: cuda where there is one, else cpu")
     cli.add_argument("--output", type=Path, required=True, help="folder for the four files")
     return cli.parse_args(argv)
 
@@ -63,20 +53,14 @@ def write(output: Path, fitted: Fitted, model: torch.nn.Module, settings: dict) 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the stage."""
     args = arguments(argv)
-    module = models.load(args.model)
-    own = resolve(module.Settings, args.settings, args.model)
-    values = {field.name: getattr(args, field.name) for field in dataclasses.fields(Training)}
-    training = Training(**values | {"loss": args.loss or module.LOSS})
-    device = torch.device(args.device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    threads = use_threads(args.threads)
-    problem = load_problem(args, models.inputs(module, own), training.max_length, own)
+    system, (device, threads) = options.system(args), options.machine(args)
+    problem = system.problem(args)
     log.info("%s (%s), seed %d, on %s with %d threads", args.model, args.variant, args.seed, device, threads)
-    torch.manual_seed(args.seed)
-    model = module.Model(problem, own)
-    fitted = fit(model, problem.history, training, args.seed, device)
+    model = system.build(problem, args.seed)
+    fitted = fit(model, problem.history, system.training, args.seed, device)
     named = {"model": args.model, "variant": args.variant, "seed": args.seed}
     settings = problem.history.meta | named | {
-        "settings": dataclasses.asdict(own), "training": dataclasses.asdict(training)
+        "settings": dataclasses.asdict(system.own), "training": dataclasses.asdict(system.training)
     }  # fmt: skip
     write(args.output, fitted, model, settings)
     log.info("best epoch %d of %d; %.1f s training, %.1f s validation", fitted.best, len(fitted.epochs),

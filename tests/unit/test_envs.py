@@ -25,10 +25,11 @@ UNCALLED = {  # what is imported in a function that is called only by who has it
     "figures": {"torch"},  # cli.use_threads
 }
 STAGES = {
-    "data": ["raw", "sample", "preprocess", "split", "snippets", "metrics", "compare", "cold_start"],
+    "data": ["raw", "sample", "preprocess", "split", "snippets", "metrics", "compare", "cold_start", "tuned"],
     "encode": ["taxonomy", "semantics", "encode"],
     "graph": ["graph"],
     "train": ["train", "rank", "vectors"],
+    "tune": ["tune"],
     "figures": ["overlap", "profiles", "curves"],
 }
 MODELS = sorted(f"semacdr.models.{path.stem}" for path in (ROOT / "src/semacdr/models").glob("[!_]*.py"))
@@ -96,7 +97,7 @@ def test_the_python_version_agrees(name):
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
 def test_an_environment_has_what_its_stages_import_and_nothing_more(name):
-    stages = [f"semacdr.{stage}" for stage in STAGES[name]] + (MODELS if name == "train" else [])
+    stages = [f"semacdr.{stage}" for stage in STAGES[name]] + (MODELS if name in ("train", "tune") else [])
     assert pins(ENVIRONMENTS[name]).keys() == packages(*stages) - UNCALLED.get(name, set())
 
 

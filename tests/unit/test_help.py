@@ -19,6 +19,8 @@ STAGES = [
     "semantics",
     "encode",
     "graph",
+    "tune",
+    "tuned",
     "train",
     "rank",
     "metrics",

@@ -51,11 +51,15 @@ def setting(stage, key):
     return lambda wc: SCENARIOS[wc.scenario].get(stage, {}).get(key, config[stage][key])
 
 
-def training(key, default=None):
-    """A function of the wildcards: a training setting, the system's before the scenario's before the stage's."""
+def training(key, default=None, tuned=True):
+    """A function of the wildcards: a training setting, the system's before the scenario's before the stage's.
+
+    With `tuned`, what tuning chose for the system stands after what the config says of the system itself.
+    """
 
     def find(wc):
-        layers = (SYSTEMS[wc.system], SCENARIOS[wc.scenario].get("train", {}), config["train"])
+        chosen = tuned_for(wc)["training"] if tuned else {}
+        layers = (SYSTEMS[wc.system], chosen, SCENARIOS[wc.scenario].get("train", {}), config["train"])
         return next((layer[key] for layer in layers if key in layer), default)
 
     return find

@@ -54,7 +54,8 @@ def variants_of(experiment):
 def told(system):
     """What makes a system what it is: two that are told alike are one."""
     settings, default = system.get("settings", {}), default_settings(system["model"])
-    own = {name: value for name, value in settings.items() if name not in default or default[name] != value}
+    new = {name for name, value in settings.items() if name not in default or default[name] != value}
+    own = {name: value for name, value in settings.items() if name in new | names_tuned()}
     named = {name: value for name, value in system.items() if name != "variant"}
     return {"loss": declared(system["model"], "LOSS")} | named | {"settings": own}
 

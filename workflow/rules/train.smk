@@ -34,7 +34,7 @@ rule train:
         options=model_options,
         model=lambda wc: SYSTEMS[wc.system]["model"],
         variant=lambda wc: SYSTEMS[wc.system].get("variant", "full"),
-        settings=lambda wc: json.dumps(SYSTEMS[wc.system].get("settings", {}), sort_keys=True),
+        settings=own_settings(tuned=True),
         loss=lambda wc: f"--loss {training('loss')(wc)}" if training("loss")(wc) else "",
         max_length=training("max_length"),
         visibility=training("visibility"),

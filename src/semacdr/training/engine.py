@@ -61,8 +61,18 @@ class Fitted:
     validation_seconds: float
 
 
-def fit(model: Model, history: History, settings: Training, seed: int, device: torch.device) -> Fitted:
-    """Train until `patience` epochs brought nothing better; a system without parameters is only validated."""
+def fit(
+    model: Model,
+    history: History,
+    settings: Training,
+    seed: int,
+    device: torch.device,
+    enough: Callable[[Epoch], bool] | None = None,
+) -> Fitted:
+    """Train until `patience` epochs brought nothing better; a system without parameters is only validated.
+
+    `enough`, where given, is asked after every epoch whether it was the last.
+    """
     model.to(device)
     ranker = Ranker(
         history, "valid", settings.max_length, settings.evaluation_batch, device, visibility=settings.visibility
@@ -91,6 +101,8 @@ def fit(model: Model, history: History, settings: Training, seed: int, device: t
             best = epochs[-1]
             state = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
         elif number - best.epoch >= settings.patience:
+            break
+        if enough and enough(epochs[-1]):
             break
     return Fitted(epochs, best.epoch, state, seconds["training"], seconds["validation"])
 

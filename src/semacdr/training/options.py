@@ -1,0 +1,66 @@
+"""What the stages that train are told on the command line: a system, its settings, how it is trained, and on what."""
+
+import argparse
+import dataclasses
+import json
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import torch
+
+from semacdr import models
+from semacdr.cli import resolve, use_threads
+from semacdr.models.base import Model, Problem
+from semacdr.training.engine import Training
+from semacdr.training.inputs import load_problem
+from semacdr.training.losses import LOSSES
+
+
+def add_arguments(cli: argparse.ArgumentParser) -> None:
+    """The options of a system and its training."""
+    cli.add_argument("--model", required=True, help="the system: a module of semacdr.models")
+    cli.add_argument("--settings", type=json.loads, default={}, metavar="JSON", help="the system's own settings")
+    cli.add_argument("--loss", choices=LOSSES, help="default: the one that the system was published with")
+    for field in dataclasses.fields(Training):
+        if field.name != "loss":
+            option = "--" + field.name.replace("_", "-")
+            cli.add_argument(option, type=field.type, default=field.default, help=f"default {field.default}")
+    cli.add_argument("--threads", type=int, help="default: all CPUs")
+    cli.add_argument("--device", help="default: cuda where there is one, else cpu")
+
+
+@dataclass(frozen=True)
+class System:
+    """A system under settings, ready to be built and trained."""
+
+    name: str
+    own: Any  # its module's Settings
+    training: Training
+
+    @property
+    def module(self) -> ModuleType:
+        """The module of semacdr.models."""
+        return models.load(self.name)
+
+    def problem(self, args: argparse.Namespace) -> Problem:
+        """What it is built from, out of the paths in `args`; see semacdr.training.inputs."""
+        return load_problem(args, models.inputs(self.module, self.own), self.training.max_length, self.own)
+
+    def build(self, problem: Problem, seed: int) -> Model:
+        """The system before training, the same for the same seed."""
+        torch.manual_seed(seed)
+        return self.module.Model(problem, self.own)
+
+
+def system(args: argparse.Namespace) -> System:
+    """The system of those options; a UserError names a setting that it does not have."""
+    module = models.load(args.model)
+    own = resolve(module.Settings, args.settings, args.model)
+    values = {field.name: getattr(args, field.name) for field in dataclasses.fields(Training)}
+    return System(args.model, own, Training(**values | {"loss": args.loss or module.LOSS}))
+
+
+def machine(args: argparse.Namespace) -> tuple[torch.device, int]:
+    """The device to train on, and the number of threads, which torch is told."""
+    return torch.device(args.device or ("cuda" if torch.cuda.is_available() else "cpu")), use_threads(args.threads)

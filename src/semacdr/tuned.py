@@ -1,0 +1,163 @@
+"""Tuned: what tuning chose for all systems of a scenario, together.
+
+Reads   the JSON file that stage tune wrote of each system and direction (--found).
+Writes  --output, tuned.json: by direction and kind of system the chosen settings and how they were found. As
+        resources/tuned/<scenario>.json these are what systems are trained with by default; to put it there is left to
+        a person, so that no run changes what it starts from.
+        --table, a TSV: a row per direction and system; --page, the same to read.
+
+All must have had the same budget.
+"""
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from semacdr import tsv
+from semacdr.cli import log, parser, run
+from semacdr.errors import UserError
+from semacdr.ranking.markdown import header, line
+from semacdr.tables import SAMPLE_NOTE
+
+NOTE = (
+    "Settings were chosen by {trials} trials a system and direction, each of at most {seconds:g} s (seeds"
+    " {seeds}; the epoch at their end is finished, pre-training is never cut), by the best epoch's validation"
+    " NDCG@10 in full ranking. The first trial has the settings without tuning. Seconds are wall time: on another"
+    " machine ({device}, {threads} threads here), or one with other work, trials reach more or fewer epochs, and"
+    " others may be chosen; where CPU seconds are far fewer, there was other work. `by time` counts the trials"
+    " that training would have gone on with; of one that was pruned or cut, the best epoch so far counts."
+)
+
+
+COUNTS = ("finished", "pruned", "failed", "ended_by_time", "seconds", "cpu_seconds", "epochs", "best_epoch")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One system in one direction."""
+
+    source: str
+    target: str
+    system: str
+    trials: int
+    finished: int
+    pruned: int
+    failed: int
+    ended_by_time: int
+    seconds: float  # of all trials
+    cpu_seconds: float  # of them those that the process ran; below the others where it waited
+    epochs: int  # that the chosen trial reached
+    best_epoch: int
+    untuned: float | None  # validation NDCG@10 of the first trial; None where that did not finish
+    ndcg_10: float  # of the chosen one
+    chosen: str
+    release: str
+
+
+def load(path: Path) -> dict[str, Any]:
+    """What stage tune wrote; a UserError where the file is none of its."""
+    try:
+        found = json.loads(path.read_text())
+        return found | {"row": _row(found)}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: cannot be read as what stage tune writes: {error!r}") from error
+
+
+def _row(system: dict[str, Any]) -> Row:
+    found = system["found"]
+    counts = {name: found[name] for name in COUNTS}
+    chosen = system["training"] | system["settings"]
+    return Row(
+        system["source"], system["target"], system["name"], found["budget"]["trials"], **counts,
+        untuned=found["first"], ndcg_10=found["value"], release=system["release"],
+        chosen=", ".join(f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
+                         for name, value in chosen.items()),
+    )  # fmt: skip
+
+
+def check(systems: Sequence[dict[str, Any]]) -> None:
+    """Raise a UserError where budgets differ, or two systems would be filed under one key."""
+    first, filed = systems[0], {}
+    for system in systems:
+        own, other = (json.dumps(one["found"]["budget"], sort_keys=True) for one in (system, first))
+        if own != other:
+            raise UserError(f"{system['name']} was tuned with {own}, {first['name']} with {other}; tune it again")
+        place = system["source"], system["target"], system["key"]
+        if place in filed:
+            raise UserError(
+                f"{system['name']} and {filed[place]} are both {system['key']}, for which training has one place;"
+                " tune one of them"
+            )
+        filed[place] = system["name"]
+
+
+def collected(systems: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The content of tuned.json."""
+    directions: dict[str, dict] = {}
+    for system in systems:
+        kept = {name: system[name] for name in ("model", "loss", "training", "settings", "found")}
+        directions.setdefault(f"{system['source']}_to_{system['target']}", {})[system["key"]] = kept
+    return {"scenario": systems[0]["scenario"], "release": systems[0]["release"], "directions": directions}
+
+
+def page(systems: Sequence[dict[str, Any]]) -> str:
+    """A Markdown page: a table per direction."""
+    rows, budget = [system["row"] for system in systems], systems[0]["found"]["budget"]
+    lines = [f"# Tuning, {systems[0]['scenario']}", ""]
+    lines += [f"**{SAMPLE_NOTE}**", ""] if rows[0].release == "sample" else []
+    lines += [NOTE.format(**budget | {"seeds": " ".join(map(str, budget["seeds"]))}), ""]
+    for direction in dict.fromkeys((row.source, row.target) for row in rows):
+        lines += [f"## {' → '.join(direction)}", ""]
+        titles = [
+            "System",
+            "Chosen",
+            "untuned",
+            "NDCG@10",
+            "epochs",
+            "finished",
+            "pruned",
+            "failed",
+            "by time",
+            "s",
+            "CPU s",
+        ]
+        lines += header(titles, 2)
+        lines += [_line(row) for row in rows if (row.source, row.target) == direction]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _line(row: Row) -> str:
+    untuned = "" if row.untuned is None else f"{row.untuned:.4f}"
+    counts = map(str, (row.epochs, row.finished, row.pruned, row.failed, row.ended_by_time))
+    return line(
+        [row.system, row.chosen, untuned, f"{row.ndcg_10:.4f}", *counts, f"{row.seconds:.0f}", f"{row.cpu_seconds:.0f}"]
+    )
+
+
+def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The stage's command line."""
+    cli = parser(__doc__)
+    cli.add_argument("--found", type=Path, nargs="+", required=True, help="the JSON file of each system and direction")
+    cli.add_argument("--output", type=Path, required=True, help="tuned.json")
+    cli.add_argument("--table", type=Path, required=True, help="the TSV")
+    cli.add_argument("--page", type=Path, required=True, help="the Markdown page")
+    return cli.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the stage."""
+    args = arguments(argv)
+    systems = [load(path) for path in args.found]
+    check(systems)
+    tsv.write(args.output, json.dumps(collected(systems), indent=2) + "\n")
+    tsv.write(args.table, tsv.text([system["row"] for system in systems]))
+    tsv.write(args.page, page(systems))
+    log.info("%d systems: %s", len(systems), args.output)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,108 @@
+"""The stage tune on the small world: real trials, killed and resumed; what it chooses is what training gets."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from semacdr import tune
+from semacdr.errors import UserError
+
+SPACE = {"learning_rate": {"low": 0.001, "high": 0.02, "log": True}, "dropout": {"low": 0.0, "high": 0.6}}
+SOURCES = Path(tune.__file__).parents[1]
+UNLIKE = ("seconds", "cpu_seconds", "date")  # of one run and the next
+
+
+def options(world, folder, name="sasrec", trials=4, **more):
+    """The stage's command line on a world; trials end by themselves, so that they are the same each time."""
+    given = {"model": name, "settings": '{"dim": 16}', "loss": "ce", "name": name, "key": f"{name}-ce"}
+    given |= {"space": json.dumps(SPACE), "trials": trials, "seconds": 600, "epochs": 4, "max-length": 20}
+    given |= {"batch-size": 16, "startup": 2, "warmup": 1, "threads": 1, "device": "cpu"}
+    given |= {"storage": folder / "trials.sqlite", "output": folder / "found.json"} | more
+    return [*world.inputs(name), *(str(part) for key, value in given.items() for part in (f"--{key}", value))]
+
+
+def run(world, folder, **more):
+    tune.main(options(world, folder, **more))
+    return json.loads((folder / "found.json").read_text())
+
+
+def alike(found):
+    return found | {"found": {key: value for key, value in found["found"].items() if key not in UNLIKE}}
+
+
+@pytest.fixture(scope="module")
+def whole(world, tmp_path_factory):
+    return run(world, tmp_path_factory.mktemp("whole"))
+
+
+def test_what_is_chosen_trains_to_the_value_that_was_found(world, whole, tmp_path):
+    chosen = ["--learning-rate", str(whole["training"]["learning_rate"]), "--loss", "ce", "--seed", "1"]
+    world.train("sasrec", tmp_path, *chosen, "--epochs", "4", dim=16, **whole["settings"])
+    values = [float(line.split("\t")[2]) for line in (tmp_path / "history.tsv").read_text().splitlines()[1:]]
+    assert max(values) == pytest.approx(whole["found"]["value"], rel=1e-6)
+    assert len(values) == whole["found"]["epochs"] and values.index(max(values)) + 1 == whole["found"]["best_epoch"]
+    counts = [whole["found"][name] for name in ("finished", "pruned", "failed", "ended_by_time")]
+    assert sum(counts[:3]) == 4 and counts[3] == 0
+    assert whole["found"]["first"] <= whole["found"]["value"]
+
+
+def test_a_killed_search_ends_as_one_that_was_not(world, whole, tmp_path):
+    log = tmp_path / "log"
+    with log.open("w") as file, subprocess.Popen(
+        [sys.executable, "-m", "semacdr.tune", *options(world, tmp_path)],
+        stderr=file, env=os.environ | {"PYTHONPATH": str(SOURCES)},
+    ) as process:  # fmt: skip
+        deadline = time.monotonic() + 300
+        while "trial 3 of 4" not in log.read_text():
+            assert process.poll() is None and time.monotonic() < deadline, log.read_text()
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+    assert not (tmp_path / "found.json").exists()
+    assert alike(run(world, tmp_path)) == alike(whole)
+    text = log.read_text()
+    assert "trial 1 of 4: learning rate 0.001, dropout 0.5" in text and "trial 2 finished: validation NDCG@10" in text
+
+
+def test_other_data_begin_anew_and_the_same_run_no_trial(world, whole, tmp_path, monkeypatch):
+    first = run(world, tmp_path, trials=2)
+    monkeypatch.setattr(tune, "fit", lambda *_: pytest.fail("a trial ran"))
+    assert alike(run(world, tmp_path, trials=2)) == alike(first)
+    for more in ({"seconds": 601}, {"code": SOURCES / "semacdr/tune.py"}, {"settings": '{"dim": 8}'}):
+        with pytest.raises(pytest.fail.Exception):
+            run(world, tmp_path, trials=2, **more)
+
+
+def test_a_trial_ends_when_its_seconds_are_used_up(world, tmp_path):
+    found = run(world, tmp_path, trials=2, seconds=1e-6)["found"]
+    assert (found["finished"], found["ended_by_time"], found["epochs"]) == (2, 2, 1)
+
+
+def test_the_mean_over_seeds_is_judged(world, tmp_path):
+    def values(*seeds):
+        folder = tmp_path / "-".join(seeds)
+        argv = options(world, folder, trials=1)
+        tune.main([*argv, "--seeds", *seeds])
+        return json.loads((folder / "found.json").read_text())["found"]["value"]
+
+    assert values("1", "2") == pytest.approx((values("1") + values("2")) / 2)
+
+
+def test_an_enhanced_system_is_tuned_with_its_inputs(world, tmp_path):
+    with pytest.raises(UserError, match="this system needs --agnostic"):
+        run(world, tmp_path, name="c2dsr", settings='{"dim": 16, "semantics": true}')
+    files = {"agnostic": world.folder / "agnostic.parquet", "embeddings": world.folder / "embeddings.parquet"}
+    space = json.dumps({"semantic_learning_rate": {"low": 0.0001, "high": 0.01, "log": True}})
+    settings = '{"dim": 16, "semantics": true}'
+    found = run(world, tmp_path, name="c2dsr", settings=settings, trials=1, space=space, **files)
+    assert found["training"] == {"semantic_learning_rate": 0.0003}
+
+
+def test_an_empty_space_is_refused(world, tmp_path):
+    with pytest.raises(UserError, match=r"tune.space: there is nothing to choose for sasrec"):
+        run(world, tmp_path, space="{}")

@@ -1,0 +1,42 @@
+"""What tuning chose for all systems of an experiment, in both directions.
+
+REQUIRED  what tune found for each of them
+OUTPUTS   results/<scenario>/tuned.json; tune.tsv, and tune.md to read. To train with what was chosen, a person copies
+          tuned.json to resources/tuned/<scenario>.json
+"""
+
+
+localrules:
+    tuned,
+
+
+def all_tuned(wc):
+    """What was found for all systems, in both directions."""
+    check_local(wc.scenario)
+    first, second = SCENARIOS[wc.scenario]["domains"]
+    return [
+        f"results/{wc.scenario}/{source}_to_{target}/tune/{system}.json"
+        for source, target in ((first, second), (second, first))
+        for system in tuned_systems(wc.scenario).values()
+    ]
+
+
+rule tuned:
+    """Settings that tuning chose on {wildcards.scenario}."""
+    input:
+        found=all_tuned,
+        code=code("semacdr.tuned"),
+    output:
+        settings="results/{scenario}/tuned.json",
+        table=report("results/{scenario}/tune.tsv", category="{scenario}", caption="../report/tuned.rst"),
+        page="results/{scenario}/tune.md",
+    log:
+        "logs/{scenario}/tuned.log",
+    benchmark:
+        "logs/benchmarks/{scenario}/tuned.tsv"
+    conda:
+        "../../envs/data.yaml"
+    threads: cpus(1)
+    shell:
+        "python -m semacdr.tuned --found {input.found} --output {output.settings} --table {output.table}"
+        " --page {output.page} 2> {log}"
