@@ -16,10 +16,15 @@ import torch
 from safetensors.torch import save_file
 
 from semacdr import models
+from semacdr.batching.windows import VISIBILITIES
 from semacdr.cli import log, parser, resolve, run, use_threads
+from semacdr.errors import UserError
+from semacdr.training.device import PRECISIONS, be_deterministic, check_precision, device_of
 from semacdr.training.engine import Fitted, Training, fit
 from semacdr.training.inputs import add_arguments, load_problem
 from semacdr.training.losses import LOSSES
+
+CHOICES = {"visibility": VISIBILITIES, "precision": PRECISIONS}
 
 
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -32,11 +37,15 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     cli.add_argument("--loss", choices=LOSSES, help="default: the one that the system was published with")
     for field in dataclasses.fields(Training):
         if field.name != "loss":
-            option = "--" + field.name.replace("_", "-")
-            cli.add_argument(option, type=field.type, default=field.default, help=f"default {field.default}")
+            option, choices = "--" + field.name.replace("_", "-"), CHOICES.get(field.name)
+            told = f"default {field.default}"
+            cli.add_argument(option, type=field.type, default=field.default, choices=choices, help=told)
     cli.add_argument("--seed", type=int, required=True, help="of initialisation, shuffling and training negatives")
     cli.add_argument("--threads", type=int, help="default: all CPUs")
     cli.add_argument("--device", help="default: cuda where there is one, else cpu")
+    cli.add_argument(
+        "--deterministic", action="store_true", help="the same bytes for the same seed on CUDA too; slower"
+    )
     cli.add_argument("--output", type=Path, required=True, help="folder for the four files")
     return cli.parse_args(argv)
 
@@ -67,14 +76,24 @@ def main(argv: Sequence[str] | None = None) -> None:
     own = resolve(module.Settings, args.settings, args.model)
     values = {field.name: getattr(args, field.name) for field in dataclasses.fields(Training)}
     training = Training(**values | {"loss": args.loss or module.LOSS})
-    device = torch.device(args.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    device = device_of(args.device)
+    check_precision(training.precision, device)
+    if args.deterministic:
+        be_deterministic(device)
     threads = use_threads(args.threads)
     problem = load_problem(args, models.inputs(module, own), training.max_length, own)
     log.info("%s (%s), seed %d, on %s with %d threads", args.model, args.variant, args.seed, device, threads)
     torch.manual_seed(args.seed)
     model = module.Model(problem, own)
-    fitted = fit(model, problem.history, training, args.seed, device)
-    named = {"model": args.model, "variant": args.variant, "seed": args.seed}
+    try:
+        fitted = fit(model, problem.history, training, args.seed, device)
+    except RuntimeError as error:
+        if not args.deterministic or "deterministic implementation" not in str(error):
+            raise
+        raise UserError(
+            f"{args.model} cannot be deterministic on {device}: {error}; or set train.deterministic to false"
+        ) from error
+    named = {"model": args.model, "variant": args.variant, "seed": args.seed, "deterministic": args.deterministic}
     settings = problem.history.meta | named | {
         "settings": dataclasses.asdict(own), "training": dataclasses.asdict(training)
     }  # fmt: skip
