@@ -15,13 +15,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from direction import problem_of, trainer_of
 
-from semacdr import models
 from semacdr.batching.batches import Batch
 from semacdr.batching.windows import Ragged, Windows
 from semacdr.cli import use_threads
 from semacdr.training.engine import Trainer, Training
-from semacdr.training.inputs import load_problem
 from semacdr.training.losses import step_loss
 
 
@@ -76,21 +75,8 @@ def timed(action) -> float:
 
 def compare(folder: Path, name: str, loss: str, rounds: int) -> str:
     """A line of the table: median seconds of both, their ratio (median of the rounds'), share of making batches."""
-    module, scenario = models.load(name), folder.parent
-    paths = argparse.Namespace(
-        interactions=scenario / "interactions.parquet",
-        items=scenario / "items.parquet",
-        split=folder / "split.parquet",
-        embeddings=scenario / "embeddings.parquet",
-        agnostic=scenario / "semantics/agnostic.parquet",
-        graphs=folder / "graphs",
-    )
-    problem = load_problem(paths, module.INPUTS, Training().max_length)
-    trainers = []
-    for kind in (Trainer, PaddedTrainer):
-        torch.manual_seed(0)
-        model = module.Model(problem, module.Settings())
-        trainers.append(kind(model, problem.history, Training(loss=loss), 0, torch.device("cpu")))
+    problem, cpu = problem_of(folder, name), torch.device("cpu")
+    trainers = [trainer_of(problem, name, Training(loss=loss), cpu, kind) for kind in (Trainer, PaddedTrainer)]
     packed, other = trainers
     check_equal(packed, other)
     packed.epoch()

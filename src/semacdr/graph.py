@@ -13,7 +13,7 @@ Writes  source.bin, target.bin: DGL graphs of the items of a domain, joined wher
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 os.environ.setdefault("DGLBACKEND", "pytorch")  # else dgl writes a file into the home directory
@@ -85,12 +85,12 @@ def latest(history: History, chosen: np.ndarray, limit: int) -> np.ndarray:
     return chosen & (reversed_rank - after <= limit)
 
 
-def build(history: History, limit: int) -> dict[str, tuple[dgl.DGLGraph | None, dgl.DGLGraph]]:
-    """By name the graph as stored with DGL, or None, and the homogeneous graph whose adjacency is normalised.
+def build(history: History, limit: int) -> Iterator[tuple[str, dgl.DGLGraph | None, dgl.DGLGraph]]:
+    """Name, the graph as stored with DGL, or None, and the homogeneous graph whose adjacency is normalised.
 
-    A UserError where there is nothing to train on.
+    One at a time, as all of them fill gigabytes. A UserError where there is nothing to train on.
     """
-    user, training, graphs = history.user(), history.training(), {}
+    user, training = history.user(), history.training()
     if not training.any():
         raise UserError("no user has an event before the validation event; lower split.cold_users")
     for name, is_target, items in (
@@ -100,15 +100,13 @@ def build(history: History, limit: int) -> dict[str, tuple[dgl.DGLGraph | None, 
         events = latest(history, training & (history.is_target == is_target), limit)
         counts = {"user": history.users, "item": len(items)}
         pairs = user[events], history.item[events] - items.start
-        graph = co_interaction(bipartite(*pairs, counts))
-        graphs[name] = (graph, graph)
-        graphs[f"{name}_counted"] = (None, shared_users(*pairs, counts))
-        graphs[f"{name}_sequence"] = (None, following(*pairs, len(items)))
+        yield name, *[co_interaction(bipartite(*pairs, counts))] * 2
+        yield f"{name}_counted", None, shared_users(*pairs, counts)
+        yield f"{name}_sequence", None, following(*pairs, len(items))
     counts = {"user": history.users, "item": len(history.source_items) + len(history.target_items)}
     mixed = bipartite(user[training], history.item[training], counts)
-    graphs["mixed"] = (mixed, dgl.to_homogeneous(mixed))  # node types in alphabetical order: items, then users
-    graphs["mixed_sequence"] = (None, following(user[training], history.item[training], sum(counts.values())))
-    return graphs
+    yield "mixed", mixed, dgl.to_homogeneous(mixed)  # node types in alphabetical order: items, then users
+    yield "mixed_sequence", None, following(user[training], history.item[training], sum(counts.values()))
 
 
 def store(graph: dgl.DGLGraph, path: Path) -> None:
@@ -135,13 +133,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = arguments(argv)
     history = load_history(args.interactions, args.items, args.split)
     args.output.mkdir(parents=True, exist_ok=True)
-    for name, (graph, homogeneous) in build(history, args.max_history).items():
+    for name, graph, homogeneous in build(history, args.max_history):
         if graph is not None:
             store(graph, args.output / f"{name}.bin")
-        adjacency = normalised(homogeneous)
-        meta = history.meta | {"nodes": str(homogeneous.num_nodes()), "norm": "D^-1/2 (A + I) D^-1/2"}
-        tables.write(adjacency, args.output / f"{name}.parquet", "adjacency", meta)
-        log.info("%s graph: %s nodes, %s edges", name, f"{homogeneous.num_nodes():,}", f"{homogeneous.num_edges():,}")
+        nodes, edges = homogeneous.num_nodes(), homogeneous.num_edges()
+        meta = history.meta | {"nodes": str(nodes), "norm": "D^-1/2 (A + I) D^-1/2"}
+        tables.write(normalised(homogeneous), args.output / f"{name}.parquet", "adjacency", meta)
+        log.info("%s graph: %s nodes, %s edges", name, f"{nodes:,}", f"{edges:,}")
+        del graph, homogeneous  # before the next one is made
 
 
 if __name__ == "__main__":

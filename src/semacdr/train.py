@@ -16,7 +16,9 @@ import torch
 from safetensors.torch import save_file
 
 from semacdr.cli import log, parser, run
+from semacdr.errors import UserError
 from semacdr.training import inputs, options
+from semacdr.training.device import be_deterministic
 from semacdr.training.engine import Fitted, fit
 
 
@@ -27,6 +29,9 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     options.add_arguments(cli)
     cli.add_argument("--variant", default="full", help="name of its ablation or enhancement, for the tables")
     cli.add_argument("--seed", type=int, required=True, help="of initialisation, shuffling and training negatives")
+    cli.add_argument(
+        "--deterministic", action="store_true", help="the same bytes for the same seed on CUDA too; slower"
+    )
     cli.add_argument("--output", type=Path, required=True, help="folder for the four files")
     return cli.parse_args(argv)
 
@@ -54,11 +59,20 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the stage."""
     args = arguments(argv)
     system, (device, threads) = options.system(args), options.machine(args)
+    if args.deterministic:
+        be_deterministic(device)
     problem = system.problem(args)
     log.info("%s (%s), seed %d, on %s with %d threads", args.model, args.variant, args.seed, device, threads)
     model = system.build(problem, args.seed)
-    fitted = fit(model, problem.history, system.training, args.seed, device)
-    named = {"model": args.model, "variant": args.variant, "seed": args.seed}
+    try:
+        fitted = fit(model, problem.history, system.training, args.seed, device)
+    except RuntimeError as error:
+        if not args.deterministic or "deterministic implementation" not in str(error):
+            raise
+        raise UserError(
+            f"{args.model} cannot be deterministic on {device}: {error}; or set train.deterministic to false"
+        ) from error
+    named = {"model": args.model, "variant": args.variant, "seed": args.seed, "deterministic": args.deterministic}
     settings = problem.history.meta | named | {
         "settings": dataclasses.asdict(system.own), "training": dataclasses.asdict(system.training)
     }  # fmt: skip

@@ -119,9 +119,9 @@ def test_graphs_hold_what_training_may_see_and_nothing_else(world):
         history = world.history(Path(folder))
     if not history.training().any():  # all users are cold, and nobody has an earlier source event
         with pytest.raises(UserError, match=r"no user has an event before .* lower split\.cold_users"):
-            graph.build(history, 100)
+            next(graph.build(history, 100))
         return
-    built = graph.build(history, 100)
+    built = {name: graphs for name, *graphs in graph.build(history, 100)}
     for name, domain in (("source", world.source), ("target", world.target)):
         stored, homogeneous = built[name]
         assert stored is homogeneous

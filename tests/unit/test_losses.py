@@ -4,7 +4,11 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from semacdr.training import losses
 from semacdr.training.losses import LOSSES, power, step_loss
 
 STATES = torch.tensor([[1.0, 0.0], [0.5, -1.0]], dtype=torch.float64)
@@ -52,6 +56,67 @@ def test_ce():
     scores = STATES @ ITEMS.T
     expected = -sum(math.log(math.exp(row[p]) / row.exp().sum()) for row, p in zip(scores, POSITIVES, strict=True)) / 2
     assert step_loss("ce", STATES, ITEMS, POSITIVES, NEGATIVES[:, :0]).item() == pytest.approx(expected)
+
+
+def ce_with_gradients(loss_of, states, items, positives, scale):
+    """The loss and its gradients of states and items, where the loss is only a part, `scale`, of a larger one."""
+    states, items = (x.clone().requires_grad_() for x in (states, items))
+    loss = loss_of(states, items, positives)
+    (scale * loss).backward()
+    return loss.detach(), states.grad, items.grad
+
+
+@settings(deadline=None)  # the first call of some operations takes its time
+@given(st.integers(1, 40), st.integers(1, 12), st.integers(1, 100), st.integers(0, 99), st.sampled_from([0.1, 1.0, 30]))
+def test_ce_and_its_gradients_are_those_of_cross_entropy_in_parts_of_any_size(steps, items, chunk, seed, scale):
+    generator = torch.Generator().manual_seed(seed)
+    states = scale * torch.randn(steps, 5, generator=generator, dtype=torch.float64)
+    vectors = torch.randn(items, 5, generator=generator, dtype=torch.float64)
+    positives = torch.randint(items, (steps,), generator=generator)
+    own = ce_with_gradients(lambda *args: losses._FullSoftmax.apply(*args, chunk), states, vectors, positives, 0.5)
+    wanted = ce_with_gradients(lambda s, v, p: F.cross_entropy(s @ v.T, p), states, vectors, positives, 0.5)
+    for a, b in zip(own, wanted, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-12)
+
+
+def test_ce_has_the_gradients_that_differences_give():
+    arguments = (STATES.clone().requires_grad_(), ITEMS.clone().requires_grad_(), POSITIVES)
+    assert torch.autograd.gradcheck(lambda *args: losses._FullSoftmax.apply(*args, 4), arguments)
+
+
+def test_ce_in_float32_gives_the_same_bytes_each_time_and_those_of_cross_entropy_nearly():
+    states, items = torch.randn(300, 16), torch.randn(500, 16)
+    positives = torch.randint(500, (300,))
+    full, again = (
+        ce_with_gradients(lambda *args: losses._FullSoftmax.apply(*args, 7_000), states, items, positives, 1.0)
+        for _ in range(2)
+    )
+    wanted = ce_with_gradients(lambda s, v, p: F.cross_entropy(s @ v.T, p), states, items, positives, 1.0)
+    for a, b, c in zip(full, again, wanted, strict=True):
+        assert torch.equal(a, b)
+        torch.testing.assert_close(a, c, rtol=1e-4, atol=1e-7)
+
+
+def test_ce_never_holds_the_scores_of_all_steps(monkeypatch):
+    """The largest tensor that an operation makes is a part of the scores, or as large as what came in."""
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    class Largest(TorchDispatchMode):
+        found = 0
+
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            result = function(*args, **(kwargs or {}))
+            sizes = [
+                x.numel() for x in (result if isinstance(result, tuple | list) else [result]) if torch.is_tensor(x)
+            ]
+            Largest.found = max([Largest.found, *sizes])
+            return result
+
+    monkeypatch.setitem(losses.CHUNK, "cpu", 6_000)
+    states, items = torch.randn(400, 8, requires_grad=True), torch.randn(600, 8, requires_grad=True)
+    with Largest():
+        step_loss("ce", states, items, torch.randint(600, (400,)), torch.zeros(400, 0)).backward()
+    assert Largest.found == 6_000  # and not 240,000
 
 
 def test_sampled_softmax_by_hand():

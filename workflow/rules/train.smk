@@ -47,6 +47,8 @@ rule train:
         weight_decay=training("weight_decay"),
         epochs=training("epochs"),
         patience=training("patience"),
+        precision=training("precision"),
+        deterministic=lambda wc: "--deterministic" if training("deterministic")(wc) else "",
         folder=folder,
     shell:
         "python -m semacdr.train --interactions {input.interactions} --items {input.catalogue} --split {input.split}"
@@ -55,5 +57,6 @@ rule train:
         " --negatives {params.negatives} --shared-negatives {params.shared_negatives}"
         " --calibration {params.calibration} --learning-rate {params.learning_rate}"
         " --semantic-learning-rate {params.semantic_learning_rate} --weight-decay {params.weight_decay}"
-        " --epochs {params.epochs} --patience {params.patience} --seed {wildcards.seed}"
+        " --epochs {params.epochs} --patience {params.patience} --precision {params.precision}"
+        " {params.deterministic} --seed {wildcards.seed}"
         " --threads {params.threads} --output {params.folder} 2> {log}"

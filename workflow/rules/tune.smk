@@ -15,6 +15,7 @@ UNTUNED = (
     "learning_rate",
     "semantic_learning_rate",
     "weight_decay",
+    "precision",
 )
 
 

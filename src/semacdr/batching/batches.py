@@ -1,6 +1,7 @@
 """The batch that every system takes: packed sequences of target, source and mixed events, on the device.
 
-A whole epoch is planned on the host from lengths alone and goes to the device in one copy; batches are slices of it.
+Some batches at a time are planned on the host, from lengths alone, and go to the device in one copy; batches are slices
+of it. So the next ones are planned while a GPU still works on these, and plans of a whole epoch never fill the memory.
 """
 
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ import torch
 from semacdr.batching.layout import Layout, Upload, plan_layout
 from semacdr.batching.negatives import NegativeSampler
 from semacdr.batching.windows import BLANK, Ragged, Windows
+
+PLANNED = 16  # batches at a time
 
 
 @dataclass(frozen=True)
@@ -65,12 +68,13 @@ class Batches:
         return -(-len(self.windows.users) // self.batch_size)
 
     def _batches(self, order: np.ndarray, rng, sampler) -> Iterator[Batch]:
-        upload = Upload()
         parts = [order[begin : begin + self.batch_size] for begin in range(0, len(order), self.batch_size)]
-        planned = [self._plan(upload, rows, rng) for rows in parts]
-        upload.send(self.device)
-        for plan in planned:
-            yield self._batch(plan, sampler)
+        for begin in range(0, len(parts), PLANNED):
+            upload = Upload()
+            planned = [self._plan(upload, rows, rng) for rows in parts[begin : begin + PLANNED]]
+            upload.send(self.device)
+            for plan in planned:
+                yield self._batch(plan, sampler)
 
     def _plan(self, upload: Upload, rows: np.ndarray, rng: np.random.Generator | None) -> dict:
         """The parts of one batch, each as a function that gives its tensor once all is uploaded."""

@@ -38,7 +38,10 @@ class Upload:
     def send(self, device: torch.device) -> None:
         """Copy all arrays to the device."""
         flat = np.concatenate(self.arrays, dtype=np.int32, casting="unsafe") if self.arrays else np.zeros(0, np.int32)
-        self.tensor, self.arrays = torch.from_numpy(flat).to(device, non_blocking=True), []
+        tensor, self.arrays = torch.from_numpy(flat), []
+        if device.type == "cuda":  # from pinned memory alone the copy waits for nothing
+            tensor = tensor.pin_memory()
+        self.tensor = tensor.to(device, non_blocking=True)
 
 
 def plan_layout(upload: Upload, queries: np.ndarray, keys: np.ndarray | None = None):

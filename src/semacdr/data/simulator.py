@@ -180,7 +180,7 @@ def utility(
     return np.where((items.domain == domain[:, None]) & (items.day <= day[:, None]), total, -np.inf)
 
 
-def _schedule(people: People, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def schedule(people: People, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Person, domain and day of every event, in each person's order: bursts within the person's own span of time."""
     person = np.repeat(np.arange(len(people.era)), people.events.sum(1))
     domain = np.repeat(np.tile([0, 1], len(people.era)), people.events.ravel())
@@ -197,7 +197,7 @@ def _schedule(people: People, rng: np.random.Generator) -> tuple[np.ndarray, np.
 
 def simulate(items: Items, people: People, settings: Settings, rng: np.random.Generator) -> Events:
     """Everyone's choices, the k-th event of all people at once, and the reviews that are written again."""
-    person, domain, day = _schedule(people, rng)
+    person, domain, day = schedule(people, rng)
     place = np.arange(len(person)) - np.searchsorted(person, person)
     item, rating = np.zeros(len(person), int), np.zeros(len(person), int)
     taken = np.zeros((len(people.era), len(items.era)), bool)

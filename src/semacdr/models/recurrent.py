@@ -78,7 +78,8 @@ class GRU(nn.Module):
         state = state * kept
         of_gates, of_candidate = self.state(state).split([2 * self.dim, self.dim], -1)
         reset, update = (gates + of_gates).sigmoid().chunk(2, -1)
-        return torch.lerp((candidate + reset * of_candidate).tanh(), state, update)
+        new = (candidate + reset * of_candidate).tanh()
+        return torch.lerp(new.to(state.dtype), state, update.to(state.dtype))  # under autocast they are of other types
 
 
 def latest(states: torch.Tensor, sequence: Sequence, row: torch.Tensor, count: torch.Tensor) -> torch.Tensor:

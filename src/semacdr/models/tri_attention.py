@@ -82,4 +82,5 @@ class TripleAttention(nn.Module):
         product = F.embedding(step, query) * F.embedding(token, facts)
         hidden = F.linear(product, of_product) + F.embedding(step, by_query) + F.embedding(token, by_fact)
         hidden = self.second_slope(self.second(self.first_slope(hidden)))
-        return visible.weighted(facts, visible.softmax(self.last(hidden).squeeze(-1)))
+        logits = self.last(hidden).squeeze(-1).to(facts.dtype)  # under autocast they are of another type
+        return visible.weighted(facts, visible.softmax(logits))

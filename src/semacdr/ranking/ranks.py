@@ -45,36 +45,39 @@ class Ranker:
         user = np.append(history.user()[earlier], history.hidden[0])
         items = np.append(history.item[earlier], history.hidden[1]) - history.target_items.start
         counts = np.bincount(user, minlength=history.users)
-        self.earlier = Ragged(items[np.argsort(user, kind="stable")], np.append(0, np.cumsum(counts)))
+        earlier = Ragged(items[np.argsort(user, kind="stable")], np.append(0, np.cumsum(counts)))
+        self.earlier = self._by_batch(*earlier.take(windows.users), earlier.values, batch_size)
         self.candidates = None if candidates is None else torch.from_numpy(candidates).to(device).long()
 
     @torch.no_grad()
     def rank(self, model: Model) -> dict[str, np.ndarray]:
         """By ranking ('full', and 'sampled' where there are candidates) the ranks float64 of the users of the split."""
         model.eval()
-        prepared, found = model.prepare(), {"full": [], "sampled": []}
-        for batch in self.batches.ordered():
+        prepared, found, finite = model.prepare(), {"full": [], "sampled": []}, []
+        for batch, earlier in zip(self.batches.ordered(), self.earlier, strict=True):
             users = batch.users.long()
             scores = model.scores(prepared, batch)
-            self._check(scores, users)
+            finite.append(torch.isfinite(scores).all(1))
             positive = scores.gather(1, self.positives[users, None])
             if self.candidates is not None:
                 found["sampled"].append(ranks_of(scores.gather(1, self.candidates[users]), positive[:, 0]))
-            found["full"].append(ranks_of(self._masked(scores, users), positive[:, 0]))
+            masked = scores.index_put(earlier, scores.new_full((), -torch.inf))
+            masked.scatter_(1, self.positives[users, None], -torch.inf)
+            found["full"].append(ranks_of(masked, positive[:, 0]))
+        self._check(torch.cat(finite))  # here, as to look at each batch would let a GPU wait
         return {name: torch.cat(parts).cpu().numpy() for name, parts in found.items() if parts}
 
-    def _masked(self, scores: torch.Tensor, users: torch.Tensor) -> torch.Tensor:
-        """A copy of the scores where the user's earlier items and the positive itself are no candidates."""
-        lengths, taken = self.earlier.take(users.cpu().numpy())
-        rows = torch.from_numpy(np.repeat(np.arange(len(lengths)), lengths)).to(self.device)
-        masked = scores.clone()
-        masked[rows, torch.from_numpy(self.earlier.values[taken]).to(self.device)] = -torch.inf
-        return masked.scatter_(1, self.positives[users, None], -torch.inf)
+    def _by_batch(self, lengths: np.ndarray, taken: np.ndarray, items: np.ndarray, size: int) -> list[tuple]:
+        """Of each batch where its scores are of earlier items: row and item, on the device."""
+        row = np.repeat(np.arange(len(lengths)) % size, lengths)
+        bounds = np.append(0, np.cumsum(lengths))
+        sizes = np.diff(bounds[np.append(np.arange(0, len(lengths), size), len(lengths))]).tolist()
+        parts = (torch.from_numpy(part).to(self.device).split(sizes) for part in (row, items[taken]))
+        return list(zip(*parts, strict=True))
 
-    def _check(self, scores: torch.Tensor, users: torch.Tensor) -> None:
-        finite = torch.isfinite(scores).all(1)
+    def _check(self, finite: torch.Tensor) -> None:
         if not finite.all():
-            user = int(users[~finite][0])
+            user = self.batches.windows.users[int((~finite).nonzero()[0])]
             raise UserError(
                 f"{self.split}: a score of user {user} is not finite: training diverged; lower the learning rate"
             )

@@ -4,7 +4,7 @@ Only the validation split is looked at here; the test split belongs to the rank 
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,7 @@ from semacdr.data.history import History
 from semacdr.models.base import Model
 from semacdr.ranking.measures import hit_rate, ndcg
 from semacdr.ranking.ranks import Ranker
+from semacdr.training.device import PRECISIONS
 from semacdr.training.losses import SAMPLED, step_loss
 
 
@@ -38,6 +39,7 @@ class Training:
     epochs: int = 200
     patience: int = 10  # epochs without a better validation NDCG@10 before training stops
     evaluation_batch: int = 512
+    precision: str = "float32"  # or bfloat16: of matrix products in `states`; semacdr.training.device
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,7 @@ class Trainer:
 
     def __init__(self, model: Model, history: History, settings: Training, seed: int, device: torch.device) -> None:
         self.model, self.settings = model, settings
+        self.precision = PRECISIONS[settings.precision]
         self.rng = np.random.default_rng(seed)
         if settings.loss == "sampled_softmax":
             self.sampler = SharedNegatives(history, settings.shared_negatives, seed, device)
@@ -143,20 +146,31 @@ class Trainer:
         The loss is that of training, or `loss_of` a batch.
         """
         self.model.train()
-        losses = []
-        for batch in self.batches.shuffled(self.rng, self.sampler):
-            loss = (loss_of or self.loss)(batch)
-            self.optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            self.optimiser.step()
-            losses.append(loss.detach())
+        losses = [self.step((loss_of or self.loss)(batch)) for batch in self.shuffled()]
         return float(torch.stack(losses).mean())
 
+    def shuffled(self) -> Iterator[Batch]:
+        """The batches of an epoch."""
+        return self.batches.shuffled(self.rng, self.sampler)
+
+    def step(self, loss: torch.Tensor) -> torch.Tensor:
+        """Take one step down a loss, which comes back as a number of its own."""
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimiser.step()
+        return loss.detach()
+
     def loss(self, batch: Batch) -> torch.Tensor:
-        """The loss of a batch: over its steps, and the model's own."""
+        """The loss of a batch: over its steps, and the model's own.
+
+        In bfloat16 are at most the matrix products of states and the model's own loss, by autocast, which takes
+        softmax, norms and logarithms in float32. Graphs, item vectors and the scores of steps are float32 always.
+        """
         prepared = self.model.prepare()
-        states, auxiliary = self.model.states_and_auxiliary_loss(prepared, batch)
+        with torch.autocast(batch.users.device.type, self.precision, enabled=self.precision != torch.float32):
+            states, auxiliary = self.model.states_and_auxiliary_loss(prepared, batch)
         items = self.model.item_vectors(prepared)
+        states = states.to(items.dtype)
         settings = self.settings
         steps = step_loss(settings.loss, states, items, batch.positives, batch.negatives, settings.calibration)
         return steps + auxiliary

@@ -4,9 +4,11 @@ import math
 
 import torch
 import torch.nn.functional as F
+from torch.autograd.function import once_differentiable
 
 LOSSES = ("bpr", "bce", "gbce", "sampled_softmax", "ce")
 SAMPLED = ("bpr", "bce", "gbce")  # those that take negatives of each step's own
+CHUNK = {"cpu": 2**22, "cuda": 2**27}  # scores of loss ce that are held at once: 16 MB that a cache keeps, and 512 MB
 
 
 def step_loss(
@@ -25,10 +27,10 @@ def step_loss(
     eqs. 8 to 10, `calibration` is their t), averaged over positive and negatives.
     sampled_softmax: cross-entropy against negatives (k,) that all steps share, drawn uniformly from all n items; the
     logQ correction log(n / k) makes their sum an unbiased estimate of the whole catalogue's.
-    ce: softmax cross-entropy over all n items.
+    ce: softmax cross-entropy over all n items; never more than a part of their scores is in memory.
     """
     if name == "ce":
-        return F.cross_entropy(states @ items.T, positives.long())
+        return _FullSoftmax.apply(states, items, positives.long(), CHUNK[states.device.type])
     if name == "sampled_softmax":
         return _sampled_softmax(states, items, positives, negatives)
     positive = (states * F.embedding(positives, items)).sum(-1, keepdim=True)  # (N, 1)
@@ -49,6 +51,35 @@ def power(negatives: int, items: int, calibration: float) -> float:
     """beta of gbce: alpha (t (1 - 1/alpha) + 1/alpha), alpha = k / (n - 1) the share of negatives that is drawn."""
     alpha = negatives / (items - 1)
     return alpha * (calibration * (1 - 1 / alpha) + 1 / alpha)
+
+
+class _FullSoftmax(torch.autograd.Function):
+    """F.cross_entropy(states @ items.T, positives), the scores of some steps at a time.
+
+    A batch's scores of a whole catalogue, their softmax and its gradient would each take (N, n): gigabytes where each
+    of 5,000 steps scores 30,000 items. Value and gradients are added up together in the forward pass.
+    """
+
+    @staticmethod
+    def forward(ctx, states, items, positives, chunk):
+        loss, rows = states.new_zeros(()), max(1, chunk // len(items))
+        of_states, of_items = torch.empty_like(states), torch.zeros_like(items)
+        for part, wanted, gradient in zip(*(x.split(rows) for x in (states, positives, of_states)), strict=True):
+            scores = (part @ items.T).log_softmax(1)
+            wanted = wanted[:, None]
+            own = scores.gather(1, wanted)
+            loss -= own.sum()
+            scores.exp_().scatter_(1, wanted, own.exp() - 1)  # the gradient of the part's loss
+            torch.mm(scores, items, out=gradient)
+            of_items.addmm_(scores.T, part)
+        ctx.save_for_backward(of_states.div_(len(states)), of_items.div_(len(states)))
+        return loss / len(states)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, gradient):
+        of_states, of_items = ctx.saved_tensors
+        return gradient * of_states, gradient * of_items, None, None
 
 
 def _sampled_softmax(states, items, positives, negatives) -> torch.Tensor:

@@ -10,11 +10,15 @@ from typing import Any
 import torch
 
 from semacdr import models
+from semacdr.batching.windows import VISIBILITIES
 from semacdr.cli import resolve, use_threads
 from semacdr.models.base import Model, Problem
+from semacdr.training.device import PRECISIONS, check_precision, device_of
 from semacdr.training.engine import Training
 from semacdr.training.inputs import load_problem
 from semacdr.training.losses import LOSSES
+
+CHOICES = {"visibility": VISIBILITIES, "precision": PRECISIONS}
 
 
 def add_arguments(cli: argparse.ArgumentParser) -> None:
@@ -24,8 +28,9 @@ def add_arguments(cli: argparse.ArgumentParser) -> None:
     cli.add_argument("--loss", choices=LOSSES, help="default: the one that the system was published with")
     for field in dataclasses.fields(Training):
         if field.name != "loss":
-            option = "--" + field.name.replace("_", "-")
-            cli.add_argument(option, type=field.type, default=field.default, help=f"default {field.default}")
+            option, choices = "--" + field.name.replace("_", "-"), CHOICES.get(field.name)
+            told = f"default {field.default}"
+            cli.add_argument(option, type=field.type, default=field.default, choices=choices, help=told)
     cli.add_argument("--threads", type=int, help="default: all CPUs")
     cli.add_argument("--device", help="default: cuda where there is one, else cpu")
 
@@ -62,5 +67,7 @@ def system(args: argparse.Namespace) -> System:
 
 
 def machine(args: argparse.Namespace) -> tuple[torch.device, int]:
-    """The device to train on, and the number of threads, which torch is told."""
-    return torch.device(args.device or ("cuda" if torch.cuda.is_available() else "cpu")), use_threads(args.threads)
+    """The device to train on, and the number of threads, which torch is told; a UserError where it has no precision."""
+    device = device_of(args.device)
+    check_precision(args.precision, device)
+    return device, use_threads(args.threads)

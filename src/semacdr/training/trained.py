@@ -15,6 +15,7 @@ from semacdr.data.history import History
 from semacdr.errors import UserError
 from semacdr.models.base import Model
 from semacdr.training import inputs
+from semacdr.training.device import device_of
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def load_trained(args: argparse.Namespace) -> Trained:
         raise UserError(f"{args.settings} and {args.checkpoint}: no training run can be read there: {error}") from error
     module = models.load(settings["model"])
     use_threads(args.threads)
-    device = torch.device(args.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    device = device_of(args.device)
     own = resolve(module.Settings, settings["settings"], settings["model"])
     problem = inputs.load_problem(args, models.inputs(module, own), settings["training"]["max_length"], own)
     model = module.Model(problem, own)

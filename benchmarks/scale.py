@@ -1,0 +1,181 @@
+"""Memory and time of each job at movie_book's size, and how they grow from a quarter of the users to all of them.
+
+    python benchmarks/scale_data.py --output results/scale
+    python benchmarks/scale.py results/scale --table docs/results/scale.tsv --picture docs/results/scale.png
+
+Each job is a process of its own, as the workflow starts it, with one thread; its peak is what the system says of it.
+Stages run as they are. A training loads its problem and learns from batches of an epoch, drawn as the epoch draws them,
+until `--seconds` have gone: seconds an epoch are those of a batch times the batches of an epoch. Seconds are of CPU, as
+others on the machine then matter less. Rounds go over all sizes, so that a slow moment hits each of them. Measurements
+are kept in measured.jsonl beside the data; table and picture are of all that are there (--rounds 0: of those alone).
+"""
+
+import argparse
+import csv
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import pyarrow.parquet as pq
+import torch
+from direction import problem_of, trainer_of
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
+from memory import peak_mb
+from scale_data import SHARES
+
+from semacdr.figures import style
+from semacdr.models import load
+from semacdr.training.engine import Training
+
+SYSTEMS = {  # by the name of the job: model, loss, settings
+    "SASRec, sampled softmax": ("sasrec", "sampled_softmax", {}),
+    "SASRec, ce": ("sasrec", "ce", {}),
+    "SemaCDR, bpr": ("semacdr", "bpr", {}),
+    "SemaCDR, ce": ("semacdr", "ce", {}),
+    "SemaCDR without graph, bpr": ("semacdr", "bpr", {"graph": "none"}),
+}
+STAGES = ("split", "graph")
+ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "4294967296", "MALLOC_TRIM_THRESHOLD_": "8589934592"}  # as the workflow sets it
+LIMIT = 4096  # MB that a job may take
+
+
+def child(command: Sequence[object]) -> dict:
+    """What a process of its own prints as JSON."""
+    environment = os.environ | ALLOCATOR | {"OMP_NUM_THREADS": "1"}
+    command = [sys.executable, *map(str, command)]
+    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment).stdout)
+
+
+def stage(name: str, folder: Path) -> dict:
+    """seconds and peak_mb of a stage, movie to book."""
+    given = ["--interactions", folder / "interactions.parquet", "--items", folder / "items.parquet"]
+    direction = folder / "movie_to_book"
+    given += {
+        "split": ["--source", "movie", "--target", "book", "--output", direction],
+        "graph": ["--split", direction / "split.parquet", "--output", direction / "graphs"],
+    }[name]
+    return child([Path(__file__).with_name("memory.py"), f"semacdr.{name}", *given])
+
+
+def measure(job: str, folder: Path, seconds: float) -> None:
+    """The child: print the seconds of CPU that an epoch takes."""
+    torch.set_num_threads(1)
+    name, loss, own = SYSTEMS[job]
+    settings = load(name).Settings(**own)
+    problem = problem_of(folder / "movie_to_book", name, settings)
+    trainer = trainer_of(problem, name, Training(loss=loss), torch.device("cpu"), settings=settings)
+    trainer.model.train()
+    spent, start = [], time.process_time()
+    for batch in trainer.shuffled():
+        trainer.step(trainer.loss(batch))
+        spent.append(time.process_time() - start)
+        if sum(spent) >= seconds:
+            break
+        start = time.process_time()
+    spent = spent[1:] or spent  # the first one also asks the system for memory
+    print(
+        json.dumps(
+            {"seconds": sum(spent) / len(spent) * len(trainer.batches), "batches": len(spent), "peak_mb": peak_mb()}
+        )
+    )
+
+
+def sizes(folder: Path) -> dict[str, int]:
+    """Users and events of a share."""
+    table = pq.read_table(folder / "interactions.parquet", columns=["user"])
+    return {"users": table["user"].to_numpy().max().item() + 1, "events": len(table)}
+
+
+def run(args: argparse.Namespace) -> Iterator[dict]:
+    """Rounds over all jobs and shares; a line of each measurement. Stages run in the first round alone."""
+    for number in range(args.rounds):
+        for job in (job for job in args.jobs if not (number and job in STAGES)):
+            for share in args.shares:
+                folder = args.folder / share
+                limit = ["--measure", "--jobs", job, "--seconds", args.seconds]
+                told = stage(job, folder) if job in STAGES else child([__file__, folder, *limit])
+                yield {"job": job, "share": share, **sizes(folder), **told}
+
+
+def table(lines: Sequence[dict]) -> list[dict]:
+    """The rows: of a job and share the median of seconds, and the highest peak."""
+    found: dict[tuple, list[dict]] = {}
+    for line in lines:
+        found.setdefault(tuple(line[name] for name in ("job", "share", "users", "events")), []).append(line)
+    rows = [dict(zip(("job", "share", "users", "events"), key, strict=True)) for key in found]
+    for row, own in zip(rows, found.values(), strict=True):
+        row |= {"seconds": round(median(line["seconds"] for line in own), 2)}
+        row |= {"peak_mb": max(line["peak_mb"] for line in own), "rounds": len(own)}
+    order = [*STAGES, *SYSTEMS]
+    return sorted(rows, key=lambda row: (order.index(row["job"]), row["events"]))
+
+
+def growth(rows: Sequence[dict]) -> float:
+    """The power of the events by which seconds grow: the slope through the logarithms, 1 where growth is linear."""
+    return float(np.polyfit(*(np.log([row[name] for row in rows]) for name in ("events", "seconds")), 1)[0])
+
+
+@style.styled
+def picture(rows: Sequence[dict]) -> Figure:
+    """Seconds an epoch and peak memory of each training by the number of events, both axes of logarithms."""
+    drawn = style.figure(8.4, 4.4)
+    time_axis, peak_axis = drawn.subplots(1, 2)
+    trained = [job for job in dict.fromkeys(row["job"] for row in rows) if job not in STAGES]
+    for place, job in enumerate(trained):
+        own = sorted((row for row in rows if row["job"] == job), key=lambda row: row["events"])
+        events = [row["events"] for row in own]
+        look = {"color": style.COLOURS[place], "marker": style.MARKERS[place], "linewidth": 1.2, "markersize": 5}
+        time_axis.plot(events, [row["seconds"] for row in own], label=f"{job} (power {growth(own):.2f})", **look)
+        peak_axis.plot(events, [row["peak_mb"] for row in own], **look)
+    time_axis.set(xscale="log", yscale="log", ylabel="seconds of CPU an epoch")
+    peak_axis.axhline(LIMIT, color="#888888", linestyle=":", linewidth=1)
+    peak_axis.set(xscale="log", ylim=(0, LIMIT * 1.05), ylabel="peak memory, MB (dotted: 4 GiB)")
+    for axis in (time_axis, peak_axis):
+        axis.set_xticks(events, [f"{count / 1e6:.2f}" for count in events], minor=False)
+        axis.xaxis.set_minor_locator(NullLocator())
+        axis.set_xlabel("events, millions")
+        axis.grid(color="#dddddd", linewidth=0.6)
+    drawn.legend(loc="outside lower center", ncols=2, frameon=False)
+    users = max(row["users"] for row in rows)
+    style.title(drawn, f"Training on 1/4, 1/2 and all of {users:,} users, one thread", "sample")
+    return drawn
+
+
+def main() -> None:
+    cli = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    cli.add_argument("folder", type=Path, help="what scale_data.py made")
+    cli.add_argument("--shares", nargs="+", choices=SHARES, default=list(SHARES))
+    cli.add_argument("--jobs", nargs="+", choices=[*STAGES, *SYSTEMS], default=[*STAGES, *SYSTEMS])
+    cli.add_argument("--rounds", type=int, default=3)
+    cli.add_argument("--seconds", type=float, default=20, help="of CPU after which a training is cut off")
+    cli.add_argument("--table", type=Path, help="the TSV")
+    cli.add_argument("--picture", type=Path, help="the PNG")
+    cli.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)  # the child of one job and share
+    args = cli.parse_args()
+    if args.measure:
+        measure(args.jobs[0], args.folder, args.seconds)
+        return
+    measured = args.folder / "measured.jsonl"
+    for line in run(args):
+        with measured.open("a") as file:
+            file.write(json.dumps(line) + "\n")
+        print(line, file=sys.stderr, flush=True)
+    rows = table([json.loads(line) for line in measured.read_text().splitlines()])
+    with args.table.open("w", newline="") if args.table else nullcontext(sys.stdout) as file:
+        writer = csv.DictWriter(file, list(rows[0]), delimiter="\t", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    if args.picture:
+        style.save(picture(rows), args.picture)
+
+
+if __name__ == "__main__":
+    main()

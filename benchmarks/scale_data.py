@@ -1,0 +1,146 @@
+"""A scenario of any size with the simulator's people: the tables of the stages before split, at shares of the users.
+
+    python benchmarks/scale_data.py --output results/scale
+
+The catalogue is the sample's, each work many times over: a copy has the work's attributes and year, and a popularity of
+its own. So what a person takes is drawn in two exact steps: a work, by the simulator's utility with the popularity of
+all its copies, then one of them by popularity; an event that repeats an item of the person is drawn again. Nobody
+follows a creator here (tie 0): attachments would fill a matrix of people and items. Texts are random vectors, and
+categories the works' attributes. The defaults are the sizes of movie_book in the paper's table 4. A share takes the
+first users, and the whole catalogue.
+"""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from semacdr import tables
+from semacdr.data import simulator
+from semacdr.data.simulator import DOMAINS, FIRST_DAY, Items, People, Settings
+from semacdr.sample import read_catalogue
+
+ROOT = Path(__file__).parents[1]
+META = {"release": "sample", "scenario": "scale", "domains": "book movie"}
+NAMES = ("book", "movie")
+SHARES = {"quarter": 1 / 4, "half": 1 / 2, "full": 1.0}
+WIDTH = 384  # of a text vector, as the packaged encoder's
+CHUNK = 8192  # events whose utilities are held at once
+
+
+def copies(works: Items, counts: Sequence[int], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Of each item (books first) the work and its popularity; every work has an item at least."""
+    work, popularity = [], []
+    for domain, (count, skew) in enumerate(zip(counts, Settings().skew, strict=True)):
+        own = np.flatnonzero(works.domain == domain)
+        if count < len(own):
+            raise SystemExit(f"{count} items of {DOMAINS[domain]} are fewer than the catalogue's {len(own)} works")
+        work.append(np.append(own, rng.choice(own, count - len(own))))
+        popularity.append(-skew * np.log(1 + rng.permutation(count)))
+    return np.concatenate(work), np.concatenate(popularity)
+
+
+def with_totals(events: np.ndarray, totals: Sequence[int], fewest: int, rng: np.random.Generator) -> np.ndarray:
+    """Numbers of events (people, 2), scaled so that they sum to the totals."""
+    for domain, total in enumerate(totals):
+        more = events[:, domain] - fewest
+        wanted = more * (total - fewest * len(more)) / more.sum()
+        more = np.floor(wanted).astype(int)
+        more[rng.permutation(len(more))[: total - fewest * len(more) - more.sum()]] += 1
+        events[:, domain] = fewest + more
+    return events
+
+
+def draw(
+    who: np.ndarray, domain: np.ndarray, day: np.ndarray, works: Items, people: People, settings: Settings,
+    rng: np.random.Generator,
+) -> np.ndarray:  # fmt: skip
+    """(n,) the work that each event takes, by the simulator's utility."""
+    chosen = []
+    for at in range(0, len(who), CHUNK):
+        part = slice(at, at + CHUNK)
+        scores = simulator.utility(works, people, settings, who[part], domain[part], day[part], np.zeros(1))
+        chosen.append(np.argmax(scores + rng.gumbel(size=scores.shape), axis=1))
+    return np.concatenate(chosen)
+
+
+def simulate(
+    catalogues: list[list[dict]], counts: Sequence[int], users: int, totals: Sequence[int], seed: int
+) -> tuple[np.ndarray, ...]:
+    """Person, item, domain and day of every event, and of every item the work."""
+    rng = np.random.default_rng(seed)
+    settings = Settings(people=users, lone=0.0, tie=0.0, fewest=3, most=10**6, length=np.log(20), seed=seed)
+    works = simulator.make_items(catalogues, settings, rng)
+    work, popularity = copies(works, counts, rng)
+    weight = np.bincount(work, np.exp(popularity))
+    works = replace(works, popularity=np.log(weight))
+    people = simulator.make_people(works, settings, rng)
+    people = replace(people, events=with_totals(people.events, totals, settings.fewest, rng))
+    person, domain, day = simulator.schedule(people, rng)
+    order = np.argsort(work, kind="stable")  # a work's copies side by side
+    bounds = np.append(0, np.cumsum(np.exp(popularity[order])))
+    first = np.searchsorted(work[order], np.arange(len(weight)))
+    item, again = np.zeros(len(person), int), np.arange(len(person))
+    while len(again):
+        taken = draw(person[again], domain[again], day[again], works, people, settings, rng)
+        place = np.searchsorted(bounds, bounds[first[taken]] + rng.random(len(again)) * weight[taken], side="right") - 1
+        item[again] = order[np.clip(place, first[taken], len(order) - 1)]
+        kept = np.zeros(len(person), bool)
+        kept[np.unique(person * len(work) + item, return_index=True)[1]] = True
+        again = np.flatnonzero(~kept)
+    return person, item, domain, day, work
+
+
+def write(folder: Path, share: float, users: int, events: tuple[np.ndarray, ...], catalogue: list[dict]) -> None:
+    """The tables of the first users in a folder; items, texts and categories of the whole catalogue."""
+    person, item, domain, day, work = events
+    chosen = np.flatnonzero(person < round(share * users))
+    chosen = chosen[np.lexsort((item[chosen], domain[chosen], day[chosen], person[chosen]))]
+    start = np.datetime64(FIRST_DAY, "s").astype(int)
+    columns = {"user": person[chosen], "item": item[chosen], "domain": np.array(NAMES)[domain[chosen]]}
+    interactions = pa.table(columns | {"timestamp": start + 86_400 * day[chosen]})
+    tables.write(interactions, folder / "interactions.parquet", "interactions", META)
+    names = [f"ITEM{i:06d}" for i in range(len(work))]
+    rows = [catalogue[i] for i in work]
+    texts = {"item_id": names, "title": names, "brand": [r["creator"] for r in rows], "description": names}
+    genres = {"domain": [NAMES[r["domain"]] for r in rows], "categories": [r["genres"] for r in rows]}
+    tables.write(pa.table({"item": range(len(work))} | texts | genres), folder / "items.parquet", "items", META)
+    vectors = np.random.default_rng(0).normal(size=(len(work), WIDTH)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    texts = pa.table({"item": range(len(work)), "vector": tables.vectors(vectors)})
+    tables.write(texts, folder / "embeddings.parquet", "embeddings", META)
+    places = [
+        (i, name, value, "planted")
+        for i, row in enumerate(rows)
+        for name, values in (("Genre", row["genres"]), ("Mood", row["moods"]), ("Audience", [row["audience"]]))
+        for value in values
+    ]
+    agnostic = dict(zip(("item", "category", "subcategory", "provenance"), zip(*places, strict=True), strict=True))
+    agnostic = pa.table({name: list(column) for name, column in agnostic.items()})
+    tables.write(agnostic, folder / "semantics/agnostic.parquet", "agnostic", META)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    cli = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    cli.add_argument("--users", type=int, default=30_938)
+    cli.add_argument("--items", type=int, nargs=2, default=(31_067, 19_975), metavar=("BOOKS", "MOVIES"))
+    cli.add_argument("--events", type=int, nargs=2, default=(664_205, 763_301), metavar=("BOOKS", "MOVIES"))
+    cli.add_argument("--shares", nargs="+", choices=SHARES, default=list(SHARES))
+    cli.add_argument("--seed", type=int, default=2014)
+    cli.add_argument("--output", type=Path, required=True, help="a folder for each share comes under it")
+    args = cli.parse_args(argv)
+    catalogues = [read_catalogue(ROOT / f"resources/sample/{name}.tsv") for name in DOMAINS]
+    events = simulate(catalogues, args.items, args.users, args.events, args.seed)
+    flat = [work | {"domain": d} for d, catalogue in enumerate(catalogues) for work in catalogue]
+    for share in args.shares:
+        write(args.output / share, SHARES[share], args.users, events, flat)
+    met = np.bincount(events[1], minlength=sum(args.items))
+    print(f"{len(events[1]):,} events of {args.users:,} users; {(met == 0).sum():,} of {len(met):,} items have none,"
+          f" {(met < 10).sum():,} fewer than 10")  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
