@@ -29,7 +29,7 @@ validate(config, "workflow/schemas/config.schema.yaml")
 report: "workflow/report/workflow.rst"
 
 
-include: "workflow/rules/chosen.smk"
+include: "workflow/rules/tuning.smk"
 include: "workflow/rules/systems.smk"
 include: "workflow/rules/common.smk"
 include: "workflow/rules/llm.smk"

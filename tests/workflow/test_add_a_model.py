@@ -25,7 +25,7 @@ def followed(project):
     (project / "src/semacdr/models/gru4rec.py").write_text(block("the file"))
     world, systems = project / "tests/model/world.py", project / "tests/model/test_systems.py"
     world.write_text(world.read_text().replace("SYSTEMS = (\n", 'SYSTEMS = (\n    "gru4rec",\n', 1))
-    systems.write_text(systems.read_text().replace("\n]\n", f"\n    {block('variants').strip()}\n]\n", 1))
+    systems.write_text(systems.read_text().replace("\n]\n", f"\n    {block('variants').strip()},\n]\n", 1))
     project.configure(lambda config: config["train"]["systems"].update(yaml.safe_load(block("config"))))
     return project
 

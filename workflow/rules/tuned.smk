@@ -10,17 +10,6 @@ localrules:
     tuned,
 
 
-def all_tuned(wc):
-    """What was found for all systems, in both directions."""
-    check_local(wc.scenario)
-    first, second = SCENARIOS[wc.scenario]["domains"]
-    return [
-        f"results/{wc.scenario}/{source}_to_{target}/tune/{system}.json"
-        for source, target in ((first, second), (second, first))
-        for system in tuned_systems(wc.scenario).values()
-    ]
-
-
 rule tuned:
     """Settings that tuning chose on {wildcards.scenario}."""
     input:
