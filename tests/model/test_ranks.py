@@ -64,11 +64,12 @@ def test_an_oracle_is_first_and_a_constant_scorer_is_in_the_middle(setting):
     assert (constant["sampled"] == 6).all() and hit_rate(constant["full"], 10).mean() < 0.5
 
 
-def test_a_score_that_is_not_finite_is_an_error_that_names_the_user(setting):
+@pytest.mark.parametrize("users", [[7], [39], [39, 20]])  # of the first batch of 16, and of later ones
+def test_a_score_that_is_not_finite_is_an_error_that_names_the_first_user(setting, users):
     history, ranker, _ = setting
     table = torch.zeros(history.users, 30)
-    table[7, 3] = torch.nan
-    with pytest.raises(UserError, match="user 7"):
+    table[users, 3] = torch.nan
+    with pytest.raises(UserError, match=f"user {min(users)} "):
         ranker("test").rank(Fixed(table))
 
 

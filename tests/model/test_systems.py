@@ -8,6 +8,7 @@ import pytest
 import torch
 from world import DAY, FORMS, LEARNED, LEARNED_FORMS, SYSTEMS, build, make_world, random_events
 
+from semacdr.batching import batches
 from semacdr.batching.batches import Batches
 from semacdr.batching.windows import evaluation_windows, make_windows, training_windows
 from semacdr.models import load
@@ -210,6 +211,19 @@ def test_the_best_epoch_is_kept_and_training_stops_after_patience(world):
     model.load_state_dict(fitted.state)
     ranks = Ranker(problem.history, "valid", 20, 512, CPU).rank(model)["full"]
     assert np.where(ranks <= 10, 1 / np.log2(1 + ranks), 0).mean() == pytest.approx(max(values))
+
+
+@pytest.mark.parametrize("planned", [1, 3, 100])
+def test_an_epoch_is_the_same_however_many_batches_are_planned_at_a_time(world, monkeypatch, planned):
+    losses = []
+    for count in (batches.PLANNED, planned):
+        monkeypatch.setattr(batches, "PLANNED", count)
+        model, problem = build(world, "semacdr", contrastive_items=4)
+        trainer = Trainer(model, problem.history, Training(batch_size=2, max_length=20), 0, CPU)
+        assert len(trainer.batches) > 16
+        torch.manual_seed(0)
+        losses.append([trainer.epoch() for _ in range(2)])
+    assert losses[0] == losses[1]
 
 
 def test_evaluation_windows_show_what_each_system_scores(world):
