@@ -29,7 +29,7 @@ SYSTEMS = (
 )
 LEARNED = tuple(name for name in SYSTEMS if models.load(name).LOSS)
 ENHANCED = (("c2dsr", {"semantics": True}), ("tri_cdr", {"semantics": True}))  # with SemaCDR's item semantics
-PLUS = ("semacdr", {"source_weight": 1.0, "contrastive_weight": 0.0})
+PLUS = ("semacdr", {"source_weight": 1.0, "contrastive_weight": 0.0, "graph": "none"})
 LEARNED_FORMS = (*((name, {}) for name in LEARNED), *ENHANCED, PLUS)
 FORMS = (*((name, {}) for name in SYSTEMS if name not in LEARNED), *LEARNED_FORMS)
 META = {"release": "test", "scenario": "small", "domains": "book movie"}
