@@ -9,6 +9,8 @@ import sys
 import time
 from pathlib import Path
 
+ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "4294967296", "MALLOC_TRIM_THRESHOLD_": "8589934592"}  # as the workflow sets it
+
 
 def peak_mb() -> int:
     """The most memory that this process has had, in MB; getrusage would count that of the one that started it."""

@@ -28,7 +28,7 @@ import torch
 from direction import problem_of, trainer_of
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
-from memory import peak_mb
+from memory import ALLOCATOR, peak_mb
 from scale_data import SHARES
 
 from semacdr.figures import style
@@ -43,7 +43,6 @@ SYSTEMS = {  # by the name of the job: model, loss, settings
     "SemaCDR without graph, bpr": ("semacdr", "bpr", {"graph": "none"}),
 }
 STAGES = ("split", "graph")
-ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "4294967296", "MALLOC_TRIM_THRESHOLD_": "8589934592"}  # as the workflow sets it
 LIMIT = 4096  # MB that a job may take
 
 
@@ -136,6 +135,7 @@ def picture(rows: Sequence[dict]) -> Figure:
         time_axis.plot(events, [row["seconds"] for row in own], label=f"{job} (power {growth(own):.2f})", **look)
         peak_axis.plot(events, [row["peak_mb"] for row in own], **look)
     time_axis.set(xscale="log", yscale="log", ylabel="seconds of CPU an epoch")
+    time_axis.yaxis.set_major_formatter("{x:g}")
     peak_axis.axhline(LIMIT, color="#888888", linestyle=":", linewidth=1)
     peak_axis.set(xscale="log", ylim=(0, LIMIT * 1.05), ylabel="peak memory, MB (dotted: 4 GiB)")
     for axis in (time_axis, peak_axis):
@@ -144,8 +144,8 @@ def picture(rows: Sequence[dict]) -> Figure:
         axis.set_xlabel("events, millions")
         axis.grid(color="#dddddd", linewidth=0.6)
     drawn.legend(loc="outside lower center", ncols=2, frameon=False)
-    users = max(row["users"] for row in rows)
-    style.title(drawn, f"Training on 1/4, 1/2 and all of {users:,} users, one thread", "sample")
+    users = ", ".join(f"{count:,}" for count in sorted({row["users"] for row in rows}))
+    style.title(drawn, f"Training on one thread, by number of users: {users}", "sample")
     return drawn
 
 

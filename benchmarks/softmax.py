@@ -7,6 +7,7 @@ backward; peaks are of a process each, less what it takes before the first batch
 """
 
 import argparse
+import os
 import subprocess
 import sys
 import time
@@ -15,7 +16,7 @@ from statistics import median
 
 import torch
 import torch.nn.functional as F
-from memory import peak_mb
+from memory import ALLOCATOR, peak_mb
 
 from semacdr.training.losses import step_loss
 
@@ -46,7 +47,8 @@ def timed(loss: Loss, given: tuple[torch.Tensor, ...]) -> float:
 def peak(kind: str, size: str) -> int:
     """MB of memory that a process of its own takes more at its peak than before the first batch."""
     command = [sys.executable, __file__, "--kind", kind, "--size", size]
-    return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=os.environ | ALLOCATOR)
+    return int(done.stdout)
 
 
 def main() -> None:

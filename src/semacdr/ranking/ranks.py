@@ -53,19 +53,23 @@ class Ranker:
     def rank(self, model: Model) -> dict[str, np.ndarray]:
         """By ranking ('full', and 'sampled' where there are candidates) the ranks float64 of the users of the split."""
         model.eval()
-        prepared, found, finite = model.prepare(), {"full": [], "sampled": []}, []
-        for batch, earlier in zip(self.batches.ordered(), self.earlier, strict=True):
-            users = batch.users.long()
+        size, users, prepared = self.batches.batch_size, len(self.batches.windows.users), model.prepare()
+        # Made beforehand: results of each batch would lie between the large blocks of the next, and memory would grow.
+        found = {name: torch.empty(users, dtype=torch.float64, device=self.device) for name in ("full", "sampled")}
+        finite = torch.empty(users, dtype=torch.bool, device=self.device)
+        for number, (batch, earlier) in enumerate(zip(self.batches.ordered(), self.earlier, strict=True)):
+            rows, users = slice(number * size, (number + 1) * size), batch.users.long()
             scores = model.scores(prepared, batch)
-            finite.append(torch.isfinite(scores).all(1))
+            finite[rows] = torch.isfinite(scores).all(1)
             positive = scores.gather(1, self.positives[users, None])
             if self.candidates is not None:
-                found["sampled"].append(ranks_of(scores.gather(1, self.candidates[users]), positive[:, 0]))
+                found["sampled"][rows] = ranks_of(scores.gather(1, self.candidates[users]), positive[:, 0])
             masked = scores.index_put(earlier, scores.new_full((), -torch.inf))
             masked.scatter_(1, self.positives[users, None], -torch.inf)
-            found["full"].append(ranks_of(masked, positive[:, 0]))
-        self._check(torch.cat(finite))  # here, as to look at each batch would let a GPU wait
-        return {name: torch.cat(parts).cpu().numpy() for name, parts in found.items() if parts}
+            found["full"][rows] = ranks_of(masked, positive[:, 0])
+        self._check(finite)  # here, as to look at each batch would let a GPU wait
+        asked = found if self.candidates is not None else ("full",)
+        return {name: found[name].cpu().numpy() for name in asked}
 
     def _by_batch(self, lengths: np.ndarray, taken: np.ndarray, items: np.ndarray, size: int) -> list[tuple]:
         """Of each batch where its scores are of earlier items: row and item, on the device."""
