@@ -8,8 +8,8 @@ Writes  --storage, a SQLite file: every trial as it ends. A killed search goes o
 
 A trial is judged by the mean over its seeds of the best epoch's validation NDCG@10 (full ranking). It ends as training
 does, or when its seconds are used up, or when it is pruned: below the median of the finished trials at that epoch (of
-its first seed). Its seconds are wall time and count pre-training, which is never cut: on another machine, or one that
-has other work, trials get further or less far. The first trial has the settings that the system has without tuning.
+its first seed). Its seconds are wall time and count pre-training: on another machine, or one that has other work,
+trials get further or less far. The first trial has the settings that the system has without tuning.
 """
 
 import argparse
@@ -39,8 +39,10 @@ class Watch:
         self.until, self.trial = time.monotonic() + seconds, trial
         self.best, self.by = 0.0, "itself"
 
-    def __call__(self, epoch: Epoch) -> bool:
-        """Whether the epoch was the last."""
+    def __call__(self, epoch: Epoch | None) -> bool:
+        """Whether the epoch was the last; None is one of pre-training, after which there is one of training."""
+        if epoch is None:
+            return time.monotonic() >= self.until
         self.best = max(self.best, epoch.valid_ndcg_10)
         if self.trial is not None:
             self.trial.report(self.best, epoch.epoch)

@@ -24,11 +24,11 @@ from semacdr.tables import SAMPLE_NOTE
 
 NOTE = (
     "Settings were chosen by {trials} trials a system and direction, each of at most {seconds:g} s (seeds"
-    " {seeds}; the epoch at their end is finished, pre-training is never cut), by the best epoch's validation"
-    " NDCG@10 in full ranking. The first trial has the settings without tuning. Seconds are wall time: on another"
-    " machine ({device}, {threads} threads here), or one with other work, trials reach more or fewer epochs, and"
-    " others may be chosen; where CPU seconds are far fewer, there was other work. `by time` counts the trials"
-    " that training would have gone on with; of one that was pruned or cut, the best epoch so far counts."
+    " {seeds}, pre-training included; the epoch at their end is finished), by the best epoch's validation NDCG@10"
+    " in full ranking. The first trial has the settings without tuning. Seconds are wall time: on another machine"
+    " ({device}, {threads} threads here), or one with other work, trials reach more or fewer epochs, and others"
+    " may be chosen; where CPU seconds are far fewer, there was other work. `by time` counts the trials that"
+    " training would have gone on with; of one that was pruned or cut, the best epoch so far counts."
 )
 
 

@@ -83,6 +83,19 @@ def test_a_trial_ends_when_its_seconds_are_used_up(world, tmp_path):
     assert (found["finished"], found["ended_by_time"], found["epochs"]) == (2, 2, 1)
 
 
+def test_pretraining_counts_and_is_cut(world, tmp_path, caplog):
+    def pretraining(folder, seconds):
+        with caplog.at_level("INFO", logger="semacdr"):
+            caplog.clear()
+            settings = '{"dim": 16, "pretraining": 3}'
+            found = run(world, folder, name="tri_cdr", trials=1, seconds=seconds, epochs=2, settings=settings)["found"]
+        lines = [message for message in caplog.messages if message.startswith("pre-training epoch")]
+        return len(lines), found["epochs"], found["ended_by_time"]
+
+    assert pretraining(tmp_path / "whole", 600) == (3, 2, 0)
+    assert pretraining(tmp_path / "cut", 1e-6) == (1, 1, 1)
+
+
 def test_the_mean_over_seeds_is_judged(world, tmp_path):
     def values(*seeds):
         folder = tmp_path / "-".join(seeds)

@@ -69,11 +69,11 @@ def fit(
     settings: Training,
     seed: int,
     device: torch.device,
-    enough: Callable[[Epoch], bool] | None = None,
+    enough: Callable[[Epoch | None], bool] | None = None,
 ) -> Fitted:
     """Train until `patience` epochs brought nothing better; a system without parameters is only validated.
 
-    `enough`, where given, is asked after every epoch whether it was the last.
+    `enough`, where given, is asked after every epoch whether it was the last; with None after those of pre-training.
     """
     model.to(device)
     ranker = Ranker(
@@ -84,7 +84,7 @@ def fit(
     epochs, best, state, seconds = [], None, {}, {"training": 0.0, "validation": 0.0}
     start = time.perf_counter()
     if model.pretraining_epochs:
-        trainer.pretrain()
+        trainer.pretrain(enough)
         seconds["training"] += time.perf_counter() - start
     for number in range(1, settings.epochs + 1 if learned else 2):
         start = time.perf_counter()
@@ -134,10 +134,12 @@ class Trainer:
     def _optimiser(self) -> torch.optim.Optimizer:
         return torch.optim.Adam(self.groups, betas=(0.9, 0.98), weight_decay=self.settings.weight_decay, fused=True)
 
-    def pretrain(self) -> None:
-        """All epochs of the model's pre-training; training then begins with a new optimiser."""
+    def pretrain(self, enough: Callable[[None], bool] | None = None) -> None:
+        """The epochs of the model's pre-training, all or until `enough`; training then begins with a new optimiser."""
         for number in range(1, self.model.pretraining_epochs + 1):
             log.info("pre-training epoch %d: loss %.4f", number, self.epoch(self.model.pretraining_loss))
+            if enough and enough(None):
+                break
         self.optimiser = self._optimiser()
 
     def epoch(self, loss_of: Callable[[Batch], torch.Tensor] | None = None) -> float:
