@@ -40,6 +40,7 @@ include: "workflow/rules/encode.smk"
 include: "workflow/rules/graph.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/rank.smk"
+include: "workflow/rules/recommend.smk"
 include: "workflow/rules/metrics.smk"
 include: "workflow/rules/compare.smk"
 include: "workflow/rules/cold_start.smk"
@@ -47,6 +48,7 @@ include: "workflow/rules/curves.smk"
 include: "workflow/rules/vectors.smk"
 include: "workflow/rules/overlap.smk"
 include: "workflow/rules/profiles.smk"
+include: "workflow/rules/report.smk"
 
 
 rule all:

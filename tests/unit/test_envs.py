@@ -28,8 +28,9 @@ STAGES = {
     "data": ["raw", "sample", "preprocess", "split", "snippets", "metrics", "compare", "cold_start"],
     "encode": ["taxonomy", "semantics", "encode"],
     "graph": ["graph"],
-    "train": ["train", "rank", "vectors"],
+    "train": ["train", "rank", "recommend", "vectors"],
     "figures": ["overlap", "profiles", "curves"],
+    "report": ["report"],
 }
 MODELS = sorted(f"semacdr.models.{path.stem}" for path in (ROOT / "src/semacdr/models").glob("[!_]*.py"))
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
@@ -100,7 +101,7 @@ def test_an_environment_has_what_its_stages_import_and_nothing_more(name):
     assert pins(ENVIRONMENTS[name]).keys() == packages(*stages) - UNCALLED.get(name, set())
 
 
-@pytest.mark.parametrize("module", ["semacdr.train", "semacdr.rank", "semacdr.vectors", *MODELS])
+@pytest.mark.parametrize("module", ["semacdr.train", "semacdr.rank", "semacdr.recommend", "semacdr.vectors", *MODELS])
 def test_training_and_ranking_need_little(module):
     found = foreign(module)
     assert not {pair for pair in found if pair[0] not in {"torch", "numpy", "pyarrow", "safetensors"}}

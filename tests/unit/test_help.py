@@ -21,6 +21,7 @@ STAGES = [
     "graph",
     "train",
     "rank",
+    "recommend",
     "metrics",
     "compare",
     "cold_start",
@@ -28,6 +29,7 @@ STAGES = [
     "vectors",
     "overlap",
     "profiles",
+    "report",
 ]
 
 

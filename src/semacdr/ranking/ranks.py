@@ -60,16 +60,35 @@ class Ranker:
             positive = scores.gather(1, self.positives[users, None])
             if self.candidates is not None:
                 found["sampled"].append(ranks_of(scores.gather(1, self.candidates[users]), positive[:, 0]))
-            found["full"].append(ranks_of(self._masked(scores, users), positive[:, 0]))
+            others = self._new(scores, users).scatter_(1, self.positives[users, None], -torch.inf)
+            found["full"].append(ranks_of(others, positive[:, 0]))
         return {name: torch.cat(parts).cpu().numpy() for name, parts in found.items() if parts}
 
-    def _masked(self, scores: torch.Tensor, users: torch.Tensor) -> torch.Tensor:
-        """A copy of the scores where the user's earlier items and the positive itself are no candidates."""
+    @torch.no_grad()
+    def top(self, model: Model, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """The `count` best of full ranking, the best first: items within the target domain and scores, (users, count).
+
+        The positive is among the candidates. Of equal scores the item with the smaller number comes first. Where fewer
+        are left than `count`, the scores at the end are -inf.
+        """
+        model.eval()
+        prepared, found = model.prepare(), []
+        for batch in self.batches.ordered():
+            users = batch.users.long()
+            scores = model.scores(prepared, batch)
+            self._check(scores, users)
+            best = torch.sort(self._new(scores, users), dim=1, descending=True, stable=True)
+            found.append((best.indices[:, :count].cpu().numpy(), best.values[:, :count].cpu().numpy()))
+        items, scores = zip(*found, strict=True)
+        return np.concatenate(items), np.concatenate(scores)
+
+    def _new(self, scores: torch.Tensor, users: torch.Tensor) -> torch.Tensor:
+        """A copy of the scores where the user's earlier items are no candidates."""
         lengths, taken = self.earlier.take(users.cpu().numpy())
         rows = torch.from_numpy(np.repeat(np.arange(len(lengths)), lengths)).to(self.device)
         masked = scores.clone()
         masked[rows, torch.from_numpy(self.earlier.values[taken]).to(self.device)] = -torch.inf
-        return masked.scatter_(1, self.positives[users, None], -torch.inf)
+        return masked
 
     def _check(self, scores: torch.Tensor, users: torch.Tensor) -> None:
         finite = torch.isfinite(scores).all(1)
