@@ -12,6 +12,7 @@ results/<scenario>/cold_start.tsv   variants by what is known of user and item  
 results/<scenario>/<experiment>.png a sweep over values of a setting, drawn                             curves
 results/<scenario>/overlap.tsv, .png  do the domains' items mix in a system's space           vectors, overlap
 results/<scenario>/profiles.tsv, .png  do users want the same in both domains                         profiles
+results/<scenario>/report.html      one page of all that, with people to look at                 recommend, report
 """
 
 from snakemake.utils import min_version, validate

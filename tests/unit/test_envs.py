@@ -23,6 +23,7 @@ UNCALLED = {  # what is imported in a function that is called only by who has it
     "data": {"torch"},  # cli.use_threads
     "encode": {"xllamacpp"},  # a local language model
     "figures": {"torch"},  # cli.use_threads
+    "report": {"torch"},  # likewise
 }
 STAGES = {
     "data": ["raw", "sample", "preprocess", "split", "snippets", "metrics", "compare", "cold_start"],

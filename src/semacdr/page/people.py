@@ -26,15 +26,21 @@ SHOWN_TASTES = 6  # of a domain
 
 @dataclass(frozen=True)
 class Shown:
-    """A system whose recommendations are shown: its ranks of the test events, and the best items by user."""
+    """A system whose recommendations are shown: its ranks of the test events, and the best items of each user."""
 
     name: str
     run: Run
-    best: dict[int, list[int]]
+    users: np.ndarray  # (places,) sorted
+    items: np.ndarray  # (places,) of each user the best first
 
     def rank(self, user: int) -> float:
         """The rank of the user's test item in full ranking."""
         return float(self.run.ranks["full"][np.searchsorted(self.run.users, user)])
+
+    def best(self, user: int) -> list[int]:
+        """The user's best items, in order."""
+        begin, end = np.searchsorted(self.users, [user, user + 1])
+        return self.items[begin:end].tolist()
 
 
 @dataclass(frozen=True)
@@ -113,10 +119,8 @@ def shown(folder: Path) -> Shown:
     table, meta = tables.read(path, "recommendations")
     if any(meta.get(key) != getattr(run, key) for key in ("source", "target", "model", "variant", "seed")):
         raise UserError(f"{path}: not of the same run as {run.path}; run the stages rank and recommend again")
-    user, item = table["user"].to_numpy(), table["item"].to_numpy()
-    parts = np.split(item, np.searchsorted(user, run.users)[1:])
-    best = {int(user): part.tolist() for user, part in zip(run.users, parts, strict=True)}
-    return Shown(name(run.model, run.variant), run, best)
+    table = table.sort_by([("user", "ascending"), ("place", "ascending")])
+    return Shown(name(run.model, run.variant), run, table["user"].to_numpy(), table["item"].to_numpy())
 
 
 def groups(systems: Sequence[Shown]) -> dict[str, np.ndarray]:
@@ -217,7 +221,7 @@ class Views:
         rank = system.rank(user)
         places = [
             Place(place, self.catalogue[item], item == asked, self._filed(item, keys))
-            for place, item in enumerate(system.best[user], 1)
+            for place, item in enumerate(system.best(user), 1)
         ]
         return Listed(system.name, f"{rank:g}", rank <= HIT, places)
 
