@@ -4,7 +4,6 @@ Who is shown is not picked by hand: users fall into groups by which of the syste
 of full ranking, and they are drawn one by one from each group in turn, in an order that a seed determines.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,11 +15,11 @@ from semacdr import tables
 from semacdr.data.history import History
 from semacdr.errors import UserError
 from semacdr.page.catalogue import Catalogue, Item
+from semacdr.page.tastes import Taste, Tastes
 from semacdr.ranking.readable import name
 from semacdr.ranking.runs import Run, load
 
 HIT = 10  # places: what counts as found
-LEAST, LIFT = 2, 1.5  # events, and times the usual share, from which on a subcategory counts as frequent for a user
 SHOWN_TASTES = 6  # of a domain
 
 
@@ -41,17 +40,6 @@ class Shown:
         """The user's best items, in order."""
         begin, end = np.searchsorted(self.users, [user, user + 1])
         return self.items[begin:end].tolist()
-
-
-@dataclass(frozen=True)
-class Taste:
-    """A subcategory that is frequent among a user's events of a domain."""
-
-    category: str
-    subcategory: str
-    events: int
-    of: int
-    lift: float
 
 
 @dataclass(frozen=True)
@@ -148,31 +136,6 @@ def choose(groups: dict[str, np.ndarray], count: int, seed: int) -> list[tuple[i
         drawn += [(order.pop(), group) for group, order in orders.items() if order]
     place = list(groups)
     return sorted(drawn[:count], key=lambda pair: place.index(pair[1]))
-
-
-class Tastes:
-    """What is frequent for a user: shares of events by subcategory, beside those of all users' training events."""
-
-    def __init__(self, history: History, catalogue: Catalogue) -> None:
-        self.catalogue = catalogue
-        training, self.usual = history.training(), {}
-        for is_target in (False, True):
-            items = history.item[training & (history.is_target == is_target)]
-            counts: Counter = Counter()
-            for item, times in zip(*np.unique(items, return_counts=True), strict=True):
-                for key in catalogue.meant(int(item)):
-                    counts[key] += int(times)
-            self.usual[is_target] = {key: times / len(items) for key, times in counts.items()}
-
-    def of(self, items: Sequence[int], is_target: bool) -> list[Taste]:
-        """The subcategories that are frequent among the items, the one farthest above its usual share first."""
-        counts = Counter(key for item in items for key in self.catalogue.meant(item))
-        found = []
-        for key, events in counts.items():
-            usual = self.usual[is_target].get(key)
-            if usual and events >= LEAST and events / len(items) >= LIFT * usual:
-                found.append(Taste(*key, events, len(items), events / len(items) / usual))
-        return sorted(found, key=lambda taste: (-taste.events * np.log(taste.lift), taste.category, taste.subcategory))
 
 
 class Views:
