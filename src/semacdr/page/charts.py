@@ -117,8 +117,8 @@ def groups(names: Sequence[str], lines: Mapping[str, Sequence[tuple[float, float
     axis.set_xticks(range(len(names)), names)
     axis.set(xlabel=x, ylabel=y)
     axis.set_ylim(bottom=0)
-    axis.margins(y=0.3)
-    _finish(axis, legend=True, place="upper left")
+    _finish(axis)
+    drawn.legend(frameon=False, fontsize=7.5, loc="outside upper left", ncols=2, labelcolor=MUTED)
     return drawn
 
 

@@ -96,10 +96,11 @@ def _line(group: str, variant: str, own: dict, metrics: Sequence[tuple[str, str]
     if not row["difference"]:
         return Line(*shown, "", "", "", False)
     p = float(row["p_holm"])
-    interval = f"[{float(row['difference_low']):+.4f}, {float(row['difference_high']):+.4f}]"
-    return Line(
-        *shown, f"{float(row['difference']):+.4f}", interval, "<\u202f0.0001" if p < 1e-4 else f"{p:.4f}", p < 0.05
+    difference, low, high = (
+        f"{float(row[name]):+.4f}".replace("-", "\u2212")
+        for name in ("difference", "difference_low", "difference_high")
     )
+    return Line(*shown, difference, f"[{low}, {high}]", "<\u202f0.0001" if p < 1e-4 else f"{p:.4f}", p < 0.05)
 
 
 def _chart(name: str, rows: Sequence[dict], grouping: str, what: str) -> tuple[Markup | None, str]:

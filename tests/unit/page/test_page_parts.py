@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from page_world import CATEGORIES, USERS
 
-from semacdr import report
+from semacdr import report, tsv
 from semacdr.data.history import load_history
 from semacdr.errors import UserError
 from semacdr.metrics import read_paper
-from semacdr.page import charts, figures, made, people, record, results
+from semacdr.page import charts, experiments, figures, made, people, record, results, training
 from semacdr.page.catalogue import Catalogue
 from semacdr.page.render import render
 
@@ -122,6 +122,16 @@ def test_the_paper_stands_beside_full_systems_and_impossible_rows_are_marked(tmp
     assert results.short(direction, "full") == [("hr", 10), ("ndcg", 10), ("mrr", None)]
 
 
+def test_warm_and_cold_people_have_tables_of_their_own_without_the_paper(tmp_path):
+    write_metrics(tmp_path / "m.tsv", ("sasrec", "full", 0.2))
+    header, *lines = (tmp_path / "m.tsv").read_text().splitlines()
+    grouped = [f"group\t{header}", *(f"{group}\t{line}" for group in ("warm", "cold") for line in lines)]
+    (tmp_path / "m.tsv").write_text("\n".join(grouped) + "\n")
+    found = results.directions(tmp_path / "m.tsv", read_paper(PAPER))
+    assert [(direction.group, len(direction.systems)) for direction in found] == [("warm", 1), ("cold", 1)]
+    assert [direction.systems[0].paper for direction in found] == [None, None]
+
+
 def test_on_the_sample_the_page_says_that_the_paper_is_not_comparable(world, tmp_path):
     write_metrics(world.folder / "movie_book.tsv", ("mgcl", "full", 0.1))
     argv = world.argv(tmp_path / "x.html", "--paper", str(PAPER), shown=False, experiments=(), figures=False)
@@ -203,11 +213,61 @@ def test_numbers_of_a_figure_are_rounded_and_words_are_not(world):
     assert figure.columns == ["category", "similarity", "p"] and figure.rows == [["Genre", "0.1235", "0.001"]]
 
 
+def test_an_experiment_is_shown_as_its_table_has_it(world):
+    """The differences of the second variant, with their signs, and no chart of the sampled ranking."""
+    found = experiments.experiment(world.folder / "compare.tsv")
+    assert (found.name, found.first, found.seeds) == ("compare", "semacdr-ce", "1")
+    rows = {
+        (r["source"], r["ranking"], r["variant"]): r
+        for r in tsv.read(world.folder / "compare.tsv")
+        if r["metric"] == "ndcg"
+    }
+    assert [(part.source, part.ranking) for part in found.parts] == [
+        (source, ranking) for source in ("book", "film") for ranking in ("full", "sampled")
+    ]
+    for part in found.parts:
+        first, second = part.lines
+        row = rows[part.source, part.ranking, "sasrec-ce"]
+        assert first.difference == first.p == "" and second.means[0] == f"{float(row['mean']):.4f}"
+        assert float(second.difference.replace("\u2212", "-")) == pytest.approx(float(row["difference"]), abs=5e-5)
+        assert second.clear == (float(row["p_holm"]) < 0.05) and float(second.p) == pytest.approx(
+            float(row["p_holm"]), abs=1e-4
+        )
+        assert (part.chart is not None) == (part.ranking == "full")
+
+
+def test_groups_of_cold_start_have_a_table_and_a_chart_each(world):
+    found = experiments.experiment(world.folder / "cold_start.tsv")
+    rows = [r for r in tsv.read(world.folder / "cold_start.tsv") if r["metric"] == "ndcg" and r["ranking"] == "full"]
+    parts = [part for part in found.parts if part.ranking == "full"]
+    assert {part.grouping for part in parts} == set(experiments.GROUPINGS.values())
+    assert sum(len(part.lines) for part in parts) == len(rows)
+    for part in parts:
+        groups = list(dict.fromkeys(line.group for line in part.lines))
+        assert (part.chart is not None) == (len(groups) > 1)
+        assert part.chart is None or all(f">{group.replace('>', '&gt;')}<" in part.chart for group in groups)
+
+
+def test_a_table_that_lacks_a_column_is_refused(tmp_path):
+    (tmp_path / "x.tsv").write_text("source\ttarget\n")
+    with pytest.raises(UserError, match=r"x\.tsv: lacks the columns ranking, metric"):
+        experiments.experiment(tmp_path / "x.tsv")
+
+
 def test_a_name_in_a_chart_is_text():
     drawn = charts.forest([("<script>$x_1$", 0.1, 0.05, 0.15)], "Δ")
     svg = charts.as_svg(drawn, "a", 'one "of" <two>')
     assert "&lt;script&gt;$x_1$" in svg and "<script" not in svg
     assert 'aria-label="one &#34;of&#34; &lt;two&gt;"' in svg
+
+
+def test_training_is_summed_over_seeds_and_what_learns_has_a_curve(world):
+    runs = [training.load(world.runs[0])] * 2
+    (found,) = training.trained(runs)
+    assert (found.name, found.epochs, found.best, found.seconds) == ("SemaCDR (ce)", "5", "3", 130.0)
+    assert "best epoch 3 (seed 1)" in found.chart_label and found.chart.startswith("<svg")
+    still = training.Run(runs[0].settings, runs[0].cost, [(1, 0.1)])
+    assert training.trained([still])[0].chart is None
 
 
 def test_all_settings_of_a_run_stand_on_the_page(world, page):
