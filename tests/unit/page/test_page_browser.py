@@ -111,7 +111,8 @@ def test_light_and_dark_can_both_be_read(opened):
         for place in ("h1", ".lead", ".aside >> nth=0", "td.n >> nth=0", ".filed >> nth=0", "a >> nth=1"):
             assert contrast(luminance(tab, place, "color"), ground) >= 4.5, (scheme, place)
         assert contrast(luminance(tab, "svg.chart text >> nth=0", "fill"), ground) >= 4.5
-        assert contrast(luminance(tab, ".note, .listed li.true >> nth=0", "backgroundColor"), ground) < 4.5
+        true = ".listed li.true"
+        assert contrast(luminance(tab, f"{true} .brand", "color"), luminance(tab, true, "backgroundColor")) >= 4.5
     assert grounds[0] > 0.8 and grounds[1] < 0.05
 
 
