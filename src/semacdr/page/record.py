@@ -120,7 +120,7 @@ def money(cost: dict) -> str:
     if cost["engine"] != "llm":
         return "no language model was asked: nothing"
     told = (
-        f"{cost['answers']:,} answers of {cost['model']}: {cost['prompt_tokens']:,} tokens read, "
+        f"{cost['answers']:,} answers of {cost['model']} that describe and file the items: {cost['prompt_tokens']:,} tokens read, "
         f"{cost['completion_tokens']:,} written"
     )
     if cost["dollars"] is None:

@@ -178,7 +178,10 @@ def test_the_commit_is_that_of_the_checkout(tmp_path):
 
 def test_money():
     cost = {"engine": "llm", "model": "m", "answers": 3, "prompt_tokens": 1200, "completion_tokens": 30}
-    assert record.money(cost | {"dollars": 0.5}) == "3 answers of m: 1,200 tokens read, 30 written; $0.5000"
+    assert (
+        record.money(cost | {"dollars": 0.5})
+        == "3 answers of m that describe and file the items: 1,200 tokens read, 30 written; $0.5000"
+    )
     assert "no price is set" in record.money(cost | {"dollars": None})
     assert "nothing" in record.money({"engine": "encoder", "model": "e"})
 
