@@ -119,10 +119,8 @@ def money(cost: dict) -> str:
     """What a stage's answers cost, in words."""
     if cost["engine"] != "llm":
         return "no language model was asked: nothing"
-    told = (
-        f"{cost['answers']:,} answers of {cost['model']} that describe and file the items: {cost['prompt_tokens']:,} tokens read, "
-        f"{cost['completion_tokens']:,} written"
-    )
+    tokens = f"{cost['prompt_tokens']:,} tokens read, {cost['completion_tokens']:,} written"
+    told = f"{cost['answers']:,} answers of {cost['model']} that describe and file the items: {tokens}"
     if cost["dollars"] is None:
         return f"{told}; no price is set for this model (llm.prices)"
     return f"{told}; ${cost['dollars']:,.4f}"
