@@ -110,7 +110,10 @@ def _chart(name: str, rows: Sequence[dict], grouping: str, what: str) -> tuple[M
     if not grouping:
         apart = [row for row in rows if row["difference"]]
         points = [
-            (row["variant"], *(float(row[c]) for c in ("difference", "difference_low", "difference_high")))
+            (
+                row["variant"].replace("_", " "),
+                *(float(row[c]) for c in ("difference", "difference_low", "difference_high")),
+            )
             for row in apart
         ]
         words = f"Difference of NDCG@10 to {rows[0]['variant']} with 95 % intervals, {what}"
@@ -119,7 +122,9 @@ def _chart(name: str, rows: Sequence[dict], grouping: str, what: str) -> tuple[M
     if len(names) < 2:
         return None, ""
     lines = {
-        variant: [tuple(float(row[c]) for c in ("mean", "low", "high")) for row in rows if row["variant"] == variant]
+        variant.replace("_", " "): [
+            tuple(float(row[c]) for c in ("mean", "low", "high")) for row in rows if row["variant"] == variant
+        ]
         for variant in dict.fromkeys(row["variant"] for row in rows)
     }
     words = f"NDCG@10 by {GROUPINGS.get(grouping, grouping)} with 95 % intervals, {what}"

@@ -33,6 +33,6 @@ def _source(templates: Environment, name: str) -> Markup:
 
 
 def _count(number: int | str) -> str:
-    """A whole number with thin spaces between thousands; what is none as it is."""
+    """A whole number with its thousands apart; what is none as it is."""
     text = str(number)
-    return f"{int(text):,}".replace(",", "\u202f") if text.isdigit() else text
+    return f"{int(text):,}" if text.isdigit() else text
