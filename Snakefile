@@ -13,6 +13,7 @@ results/<scenario>/cold_start.tsv   variants by what is known of user and item  
 results/<scenario>/<experiment>.png a sweep over values of a setting, drawn                             curves
 results/<scenario>/overlap.tsv, .png  do the domains' items mix in a system's space           vectors, overlap
 results/<scenario>/profiles.tsv, .png  do users want the same in both domains                         profiles
+results/<scenario>/report.html      one page of all that, with people to look at                 recommend, report
 """
 
 from snakemake.utils import min_version, validate
@@ -44,6 +45,7 @@ include: "workflow/rules/tune.smk"
 include: "workflow/rules/tuned.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/rank.smk"
+include: "workflow/rules/recommend.smk"
 include: "workflow/rules/metrics.smk"
 include: "workflow/rules/compare.smk"
 include: "workflow/rules/cold_start.smk"
@@ -51,6 +53,7 @@ include: "workflow/rules/curves.smk"
 include: "workflow/rules/vectors.smk"
 include: "workflow/rules/overlap.smk"
 include: "workflow/rules/profiles.smk"
+include: "workflow/rules/report.smk"
 
 
 rule all:

@@ -6,16 +6,9 @@ Reads logs/benchmarks/<scenario>/; the newest run of each job counts.
 """
 
 import argparse
-import re
 from pathlib import Path
 
-import polars as pl
-
-
-def stage_of(path: Path) -> str:
-    """The stage of a job's file, and for train and rank the system: train_seed1.tsv under sasrec/ is 'train sasrec'."""
-    stage = re.sub(r"_seed\d+$", "", path.stem)
-    return f"{stage} {path.parent.name}" if stage in ("train", "rank") else stage
+from semacdr.page.record import jobs
 
 
 def main() -> None:
@@ -23,18 +16,10 @@ def main() -> None:
     cli.add_argument("scenario")
     cli.add_argument("--logs", type=Path, default=Path("logs/benchmarks"))
     args = cli.parse_args()
-    rows = []
-    for path in sorted((args.logs / args.scenario).rglob("*.tsv")):
-        job = pl.read_csv(path, separator="\t", null_values="NA").row(0, named=True)
-        rows.append({"stage": stage_of(path), "seconds": job["s"], "peak_mb": job["max_rss"], "cpu": job["cpu_time"]})
-    table = pl.DataFrame(rows).group_by("stage", maintain_order=True)
-    table = table.agg(
-        jobs=pl.len(),
-        seconds_a_job=pl.col("seconds").mean().round(1),
-        cpu_seconds=pl.col("cpu").sum().round(1),
-        peak_mb=pl.col("peak_mb").max().round(0),
-    )
-    print(table.write_csv(separator="\t"), end="")
+    print("stage", "jobs", "seconds_a_job", "cpu_seconds", "peak_mb", sep="\t")
+    for job in jobs(args.logs / args.scenario):
+        peak = "" if job.peak_mb is None else f"{job.peak_mb:.0f}"
+        print(job.stage, job.jobs, f"{job.seconds / job.jobs:.1f}", f"{job.cpu_seconds:.1f}", peak, sep="\t")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from semacdr.errors import UserError
 
+OTHER = "Other"  # the subcategory of what fits no other
+
 
 @dataclass(frozen=True)
 class Category:

@@ -4,7 +4,8 @@ Reads   items.parquet, taxonomy.json; snippets.parquet where reviews are told to
         answers that were recorded.
 Writes  inner.parquet: item, text, provenance; agnostic.parquet: item, category, subcategory, provenance, one row an
         assignment, the best of an item's category first; semantics.tsv: how many items were described and filed at
-        which attempt, and how many fell back.
+        which attempt, and how many fell back; cost.json: the model, and of a language model its answers, tokens and
+        dollars (null without a price).
 
 Provenance says of each row what made it. Engine `llm` asks a language model, each question once: answers stay in a
 store. Engine `encoder` needs none: the text is composed from the metadata, and a frozen sentence encoder files the
@@ -12,6 +13,7 @@ item. What the model does not answer well in `tries` attempts falls back to it.
 """
 
 import argparse
+import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -118,8 +120,8 @@ def assignments(semantics: Semantics, items: pa.Table) -> pa.Table:
     return pa.table({"item": items["item"].take(item)} | dict(zip(names, columns, strict=True)))
 
 
-def write(semantics: Semantics, items: pa.Table, meta: dict[str, str], folder: Path) -> None:
-    """Write the three files."""
+def write(semantics: Semantics, items: pa.Table, meta: dict[str, str], cost: dict, folder: Path) -> None:
+    """Write the four files."""
     ids = items["item"].to_numpy()
     texts, made = zip(*semantics.texts, strict=True) if semantics.texts else ((), ())
     inner = pa.table({"item": ids, "text": pa.array(texts, pa.string()), "provenance": pa.array(made, pa.string())})
@@ -130,6 +132,7 @@ def write(semantics: Semantics, items: pa.Table, meta: dict[str, str], folder: P
         log.info("%s: %s: %d", step, result, count)
         lines.append(f"{step}\t{result}\t{count}\t{meta['release']}")
     (folder / "semantics.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (folder / "cost.json").write_text(json.dumps(cost, indent=2) + "\n", encoding="utf-8")
 
 
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -173,7 +176,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         name=args.encoder, device=args.device, threads=args.threads,
     )  # fmt: skip
     if args.engine == "encoder":
-        write(by_encoder(encoder, categories), items, meta, args.output)
+        cost = {"engine": "encoder", "model": args.encoder}
+        write(by_encoder(encoder, categories), items, meta, cost, args.output)
         return
     common = {"max_characters": args.max_characters, "max_subcategories": args.max_subcategories}
     once = {"tries": 1} if args.dry_run else {}
@@ -186,12 +190,13 @@ def main(argv: Sequence[str] | None = None) -> None:
             engine.file(args.method, prompts[args.method], categories)
         else:
             semantics = by_llm(engine, encoder, categories, prompts, args.method)
+            cost = {"engine": "llm", **options.paid(asker, args.model)}
         if args.export and not args.dry_run:
             log.info("%d answers written to %s", export_answers(asker.store.some(asker.used), args.export), args.export)
         if args.dry_run:
             print(options.priced(asker))
     if not (args.dry_run or args.shard):
-        write(semantics, items, meta, args.output)
+        write(semantics, items, meta, cost, args.output)
 
 
 if __name__ == "__main__":

@@ -41,6 +41,7 @@ CONTRACTS: dict[str, dict[str, pa.DataType | None]] = {
     "vectors": {"item": I32, "domain": TEXT, "space": TEXT, "vector": None},  # the same of a trained system, by space
     "adjacency": {"row": I32, "column": I32, "weight": F32},  # sorted by row, column
     "ranks": {"user": I32, "split": TEXT, "ranking": TEXT, "rank": F64},  # cold users have no row of split valid
+    "recommendations": {"user": I32, "place": I32, "item": I32, "score": F32},  # of the test event; place 1 is the best
 }
 
 

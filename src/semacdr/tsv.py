@@ -1,9 +1,12 @@
 """Tab-separated tables for people: rows are dataclasses, their fields the columns."""
 
+import csv
 from collections.abc import Collection, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
+
+from semacdr.errors import UserError
 
 
 def text(rows: Sequence[Any], number: str = ".6g", optional: Collection[str] = ()) -> str:
@@ -21,6 +24,20 @@ def _cell(value: Any, number: str) -> str:
     if value is None:
         return ""
     return format(value, number) if isinstance(value, float) else str(value)
+
+
+def read(path: Path, needs: Collection[str] = ()) -> list[dict[str, str]]:
+    """The lines of a table, cells by column; a UserError where it cannot be read or lacks a column of `needs`."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            reader = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE, strict=True)
+            missing = [name for name in needs if name not in (reader.fieldnames or ())]
+            rows = list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path}: cannot be read as a table: {error}") from error
+    if missing:
+        raise UserError(f"{path}: lacks the columns {', '.join(missing)}; make it anew")
+    return rows
 
 
 def write(path: Path, content: str) -> None:

@@ -23,14 +23,16 @@ UNCALLED = {  # what is imported in a function that is called only by who has it
     "data": {"torch"},  # cli.use_threads
     "encode": {"xllamacpp"},  # a local language model
     "figures": {"torch"},  # cli.use_threads
+    "report": {"torch"},  # likewise
 }
 STAGES = {
     "data": ["raw", "sample", "preprocess", "split", "snippets", "metrics", "compare", "cold_start", "tuned"],
     "encode": ["taxonomy", "semantics", "encode"],
     "graph": ["graph"],
-    "train": ["train", "rank", "vectors"],
+    "train": ["train", "rank", "recommend", "vectors"],
     "tune": ["tune"],
     "figures": ["overlap", "profiles", "curves"],
+    "report": ["report"],
 }
 MODELS = sorted(f"semacdr.models.{path.stem}" for path in (ROOT / "src/semacdr/models").glob("[!_]*.py"))
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
@@ -101,7 +103,7 @@ def test_an_environment_has_what_its_stages_import_and_nothing_more(name):
     assert pins(ENVIRONMENTS[name]).keys() == packages(*stages) - UNCALLED.get(name, set())
 
 
-@pytest.mark.parametrize("module", ["semacdr.train", "semacdr.rank", "semacdr.vectors", *MODELS])
+@pytest.mark.parametrize("module", ["semacdr.train", "semacdr.rank", "semacdr.recommend", "semacdr.vectors", *MODELS])
 def test_training_and_ranking_need_little(module):
     found = foreign(module)
     assert not {pair for pair in found if pair[0] not in {"torch", "numpy", "pyarrow", "safetensors"}}

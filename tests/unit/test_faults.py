@@ -8,6 +8,8 @@ from asked import CATEGORIES, KEY, PROMPTS, failed, file, items
 from scripted import AS_ANSWER, Server
 
 from semacdr.errors import UserError
+from semacdr.llm import options
+from semacdr.llm.limits import Bill, Price
 from semacdr.llm.requests import Answer, answer_of
 
 # On the way
@@ -146,3 +148,20 @@ def test_an_answer_is_read_from_a_completion_and_from_nothing_else():
     for completion in wrong:
         with pytest.raises(ValueError, match="no answer in it"):
             answer_of(completion, 1, 0.5)
+
+
+def test_what_answers_cost_counts_each_once_whoever_asked(ask):
+    price = Price(input=2.0, output=8.0)
+    with Server() as server:
+        first = ask(items(3), server.url)
+        file(first)
+        told = options.paid(first.asker, "scripted")
+        answers = list(first.asker.store.rows())
+        assert told["answers"] == len(answers) == 3 and told["dollars"] is None
+        again = ask(items(3), None, Bill(price))  # offline, by who has a price
+        file(again)
+        file(again)
+    paid = options.paid(again.asker, "scripted")
+    assert paid | {"dollars": None} == told
+    dollars = (2.0 * told["prompt_tokens"] + 8.0 * told["completion_tokens"]) / 1e6
+    assert paid["dollars"] == pytest.approx(dollars, abs=1e-6) and dollars > 0

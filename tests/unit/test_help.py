@@ -23,6 +23,7 @@ STAGES = [
     "tuned",
     "train",
     "rank",
+    "recommend",
     "metrics",
     "compare",
     "cold_start",
@@ -30,6 +31,7 @@ STAGES = [
     "vectors",
     "overlap",
     "profiles",
+    "report",
 ]
 
 

@@ -116,6 +116,7 @@ def test_every_item_has_a_text_and_says_where_it_is_from(run):
     assert header == ["step", "result", "items", "release"]
     assert rows[0] == ["describe", "composed", str(len(run.items)), "handmade"]
     assert {row[3] for row in rows} == {"handmade"}
+    assert json.loads((run.folder / "cost.json").read_text()) == {"engine": "encoder", "model": PACKAGED}
 
 
 def test_every_item_has_one_or_two_subcategories_in_every_category(run, agnostic):

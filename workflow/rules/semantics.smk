@@ -2,7 +2,8 @@
 
 REQUIRED  results/<scenario>/items.parquet; with taxonomy.engine file the file that taxonomy.file names;
           with engine llm, of either stage, resources/prompts; with semantics.reviews semantics/snippets.parquet
-OUTPUTS   results/<scenario>/semantics/taxonomy.json, taxonomy.tsv, inner.parquet, agnostic.parquet, semantics.tsv
+OUTPUTS   results/<scenario>/semantics/taxonomy.json, taxonomy.tsv, inner.parquet, agnostic.parquet, semantics.tsv,
+          cost.json
 ON DEMAND results/<scenario>/semantics/price.txt: what asking would cost, before a request is sent
 """
 
@@ -55,6 +56,7 @@ rule semantics:
         counts=report(
             "results/{scenario}/semantics/semantics.tsv", category="{scenario}", caption="../report/semantics.rst"
         ),
+        cost="results/{scenario}/semantics/cost.json",
     log:
         "logs/{scenario}/semantics.log",
     benchmark:

@@ -142,7 +142,7 @@ def runs_of(scenario, experiment, file, variants=None, directions=None):
         runs[variant] = [
             f"results/{place}/{source}_to_{target}/{system}/seed{seed}/{file}"
             for source, target in pairs
-            for seed in seeds_of(system, place)
+            for seed in seeds_of(system, place)[: EXPERIMENTS[experiment].get("seeds")]
         ]
     return runs
 
@@ -166,3 +166,33 @@ def overlap_vectors(wc):
     for unknown in [variant for variant in variants if variant not in known]:
         raise WorkflowError(f"config: overlap takes variant '{unknown}'; experiment {name} has {', '.join(known)}")
     return runs_of(wc.scenario, name, "vectors.parquet", variants, setting("overlap", "directions")(wc))
+
+
+def reported(wc):
+    """By option of the report its files that section `report` asks for, and those of the table's runs."""
+    systems, experiments, figures = (setting("report", name)(wc) for name in ("systems", "experiments", "figures"))
+    for name, asked, known in (
+        ("systems", systems, COMPARED),
+        ("experiments", experiments, EXPERIMENTS),
+        ("figures", figures, ["overlap", "profiles", *SWEPT]),
+    ):
+        for unknown in [one for one in asked if one not in known]:
+            raise WorkflowError(f"config: report.{name} names '{unknown}'; there are {', '.join(known)}")
+    runs = [Path(path).parent for path in all_ranks(wc)]
+    first = {system: f"seed{seeds_of(system, wc.scenario)[0]}" for system in systems}
+    shown = [run for system in systems for run in runs if (run.parent.name, run.name) == (system, first[system])]
+    scenario = f"results/{wc.scenario}"
+    return {
+        "runs": [f"{run}/{name}" for run in runs for name in ("settings.json", "cost.json", "history.tsv")],
+        "shown": [f"{run}/{name}.parquet" for run in shown for name in ("ranks", "recommendations")],
+        "experiments": [f"{scenario}/{name}.tsv" for name in experiments],
+        "figures": [f"{scenario}/{name}.{kind}" for name in figures for kind in ("png", "tsv")],
+    }
+
+
+def report_options(files):
+    """Those files as options of the command line: of runs their folders, of figures the pictures."""
+    folders = {name: dict.fromkeys(str(Path(path).parent) for path in files[name]) for name in ("runs", "shown")}
+    pictures = [path for path in files["figures"] if path.endswith(".png")]
+    given = folders | {"experiments": files["experiments"], "figures": pictures}
+    return " ".join(f"--{name} {' '.join(paths)}" for name, paths in given.items() if paths)

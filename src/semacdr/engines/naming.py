@@ -7,12 +7,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from semacdr.categories import Category
+from semacdr.categories import OTHER, Category
 from semacdr.engines.filing import parsed
 from semacdr.llm.prompts import clean
 from semacdr.llm.requests import Answer
 
-OTHER = "Other"
 MOST_NAME, MOST_TEXT = 50, 200  # characters
 _MEANT = ("none", "none of these", "none of the above", "miscellaneous", "everything else", "anything else", "unknown")
 _SEPARATORS = re.compile(r"[,:;|/\"]")  # prompts list names with some of them

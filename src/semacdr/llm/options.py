@@ -107,6 +107,19 @@ def asker(args: argparse.Namespace, context: int = 4096) -> Iterator[Asker]:
         yield Asker(store, endpoint, Bill(price, args.budget), None if args.offline else args.batch, args.dry_run)
 
 
+def paid(asker: Asker, model: str) -> dict:
+    """What the answers that a job was given cost, each counted once, whoever had asked for it and when."""
+    cost = {"model": model, "answers": 0, "prompt_tokens": 0, "completion_tokens": 0}
+    dollars, price = 0.0, asker.bill.price
+    for *_, content in asker.store.some(asker.used):
+        answer = asker.store.decode(content)
+        cost["answers"] += 1
+        cost["prompt_tokens"] += answer.prompt_tokens
+        cost["completion_tokens"] += answer.completion_tokens
+        dollars += price.of(answer) if price else 0.0
+    return cost | {"dollars": round(dollars, 6) if price else None}
+
+
 def priced(asker: Asker) -> str:
     """What a dry run counted, and what asking would cost, to read."""
     quote, price = asker.quote, asker.bill.price

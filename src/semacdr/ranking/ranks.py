@@ -64,12 +64,29 @@ class Ranker:
             positive = scores.gather(1, self.positives[users, None])
             if self.candidates is not None:
                 found["sampled"][rows] = ranks_of(scores.gather(1, self.candidates[users]), positive[:, 0])
-            masked = scores.index_put(earlier, scores.new_full((), -torch.inf))
-            masked.scatter_(1, self.positives[users, None], -torch.inf)
+            masked = _without(scores, earlier).scatter_(1, self.positives[users, None], -torch.inf)
             found["full"][rows] = ranks_of(masked, positive[:, 0])
         self._check(finite)  # here, as to look at each batch would let a GPU wait
         asked = found if self.candidates is not None else ("full",)
         return {name: found[name].cpu().numpy() for name in asked}
+
+    @torch.no_grad()
+    def top(self, model: Model, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """The `count` best of full ranking, the best first: items within the target domain and scores, (users, count).
+
+        The positive is among the candidates. Of equal scores the item with the smaller number comes first. Where fewer
+        are left than `count`, the scores at the end are -inf.
+        """
+        model.eval()
+        prepared, found, finite = model.prepare(), [], []
+        for batch, earlier in zip(self.batches.ordered(), self.earlier, strict=True):
+            scores = model.scores(prepared, batch)
+            finite.append(torch.isfinite(scores).all(1))
+            best = torch.sort(_without(scores, earlier), dim=1, descending=True, stable=True)
+            found.append((best.indices[:, :count].cpu().numpy(), best.values[:, :count].cpu().numpy()))
+        self._check(torch.cat(finite))
+        items, scores = zip(*found, strict=True)
+        return np.concatenate(items), np.concatenate(scores)
 
     def _by_batch(self, lengths: np.ndarray, taken: np.ndarray, items: np.ndarray, size: int) -> list[tuple]:
         """Of each batch where its scores are of earlier items: row and item, on the device."""
@@ -85,3 +102,8 @@ class Ranker:
             raise UserError(
                 f"{self.split}: a score of user {user} is not finite: training diverged; lower the learning rate"
             )
+
+
+def _without(scores: torch.Tensor, earlier: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+    """A copy of the scores where the users' earlier items, given by row and item, are no candidates."""
+    return scores.index_put(earlier, scores.new_full((), -torch.inf))

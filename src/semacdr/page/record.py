@@ -1,0 +1,126 @@
+"""What was run on what: data, code, versions, machine, time and money."""
+
+import os
+import platform
+import re
+import subprocess
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from semacdr import tsv
+from semacdr.cli import available_cpus
+
+PACKAGES = ("snakemake", "torch", "dgl", "numpy", "polars", "pyarrow", "scipy", "sentence-transformers", "openai")
+STEP = re.compile(r"_seed\d+$")
+
+
+@dataclass(frozen=True)
+class Job:
+    """All jobs of a stage, or of a system's training or ranking: seconds and the largest memory in MB."""
+
+    stage: str
+    jobs: int
+    seconds: float
+    cpu_seconds: float
+    peak_mb: float | None
+
+
+@dataclass(frozen=True)
+class Code:
+    """The code that made the page: version, and where the package lies in a git checkout its commit."""
+
+    version: str
+    commit: str | None
+    day: str | None
+    changed: bool  # files of the checkout differ from the commit
+
+
+def code(folder: Path = Path(__file__).parent) -> Code:
+    """The code in a folder."""
+    commit = _git(folder, "log", "-1", "--format=%H %cs")
+    if not commit:
+        return Code(_version("semacdr") or "unknown", None, None, False)
+    changed = bool(_git(folder, "status", "--porcelain", "--untracked-files=no"))
+    return Code(_version("semacdr") or "not installed", *commit.split(), changed)
+
+
+def _git(folder: Path, *words: str) -> str:
+    """What git prints of a folder that it tracks; nothing where there is no git, no repository or no tracked file."""
+    command = ["git", "-C", str(folder), *words]
+    quiet = os.environ | {"GIT_OPTIONAL_LOCKS": "0"}
+    try:
+        tracked = subprocess.run([*command[:3], "ls-files"], capture_output=True, text=True, env=quiet)
+        if tracked.returncode or not tracked.stdout.strip():
+            return ""
+        return subprocess.run(command, capture_output=True, text=True, check=True, env=quiet).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def versions() -> list[tuple[str, str]]:
+    """Python, and those of PACKAGES that this environment has, with their versions."""
+    found = [(name, _version(name)) for name in PACKAGES]
+    return [("Python", platform.python_version()), *((name, version) for name, version in found if version)]
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def machine() -> str:
+    """The machine that made the page, in words."""
+    return f"{platform.system()} on {platform.machine()}, {available_cpus()} CPUs"
+
+
+def jobs(folder: Path | None) -> list[Job]:
+    """The stages by what Snakemake measured in logs/benchmarks/<scenario>, in order of name; the newest run counts."""
+    found: dict[str, list[dict]] = {}
+    for path in sorted(folder.rglob("*.tsv")) if folder and folder.is_dir() else ():
+        found.setdefault(stage_of(path), []).append(tsv.read(path, ("s", "max_rss", "cpu_time"))[-1])
+    return [
+        Job(
+            stage, len(rows), sum(_number(row["s"]) or 0.0 for row in rows),
+            sum(_number(row["cpu_time"]) or 0.0 for row in rows),
+            max((mb for row in rows if (mb := _number(row["max_rss"])) is not None), default=None),
+        )
+        for stage, rows in sorted(found.items())
+    ]  # fmt: skip
+
+
+def stage_of(path: Path) -> str:
+    """The stage of a job's file, and of a run's its system: train_seed1.tsv under sasrec/ is 'train sasrec'."""
+    stage = STEP.sub("", path.stem)
+    return f"{stage} {path.parent.name}" if stage != path.stem else stage
+
+
+def _number(text: str) -> float | None:
+    """A benchmark's cell; what was not measured is NA or -."""
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: 8.3 s, 4:05 min, 2:03 h."""
+    if seconds < 60:
+        return f"{seconds:.1f}\u202fs" if seconds < 10 else f"{seconds:.0f}\u202fs"
+    minutes = round(seconds / 60) if seconds >= 3600 else int(seconds // 60)
+    if seconds >= 3600:
+        return f"{minutes // 60}:{minutes % 60:02d}\u202fh"
+    return f"{minutes}:{int(seconds % 60):02d}\u202fmin"
+
+
+def money(cost: dict) -> str:
+    """What a stage's answers cost, in words."""
+    if cost["engine"] != "llm":
+        return "no language model was asked: nothing"
+    tokens = f"{cost['prompt_tokens']:,} tokens read, {cost['completion_tokens']:,} written"
+    told = f"{cost['answers']:,} answers of {cost['model']} that describe and file the items: {tokens}"
+    if cost["dollars"] is None:
+        return f"{told}; no price is set for this model (llm.prices)"
+    return f"{told}; ${cost['dollars']:,.4f}"

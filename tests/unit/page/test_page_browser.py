@@ -1,0 +1,128 @@
+"""The page in a real browser: no request, no error, the picker by keyboard, phone width, light and dark, no script."""
+
+import shutil
+
+import pytest
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install -e .[test]")
+
+pytestmark = pytest.mark.slow
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium: apt-get install chromium")
+    with playwright.sync_playwright() as run:
+        started = run.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])  # a sandbox refuses root
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def opened(browser, page, tmp_path):
+    """Opens the page; at the end nothing has been fetched and no error was said."""
+    path, heard, contexts = tmp_path / "report.html", [], []
+    path.write_text(page, encoding="utf-8", newline="\n")
+
+    def opener(viewport=DESKTOP, scheme="light", script=True, anchor=""):
+        context = browser.new_context(viewport=viewport, color_scheme=scheme, java_script_enabled=script)
+        contexts.append(context)
+        tab = context.new_page()
+        tab.on("console", lambda message: heard.append(f"{message.type}: {message.text}"))
+        tab.on("pageerror", lambda error: heard.append(str(error)))
+        tab.on("dialog", lambda dialog: (heard.append(dialog.message), dialog.dismiss()))
+        tab.on("request", lambda asked: heard.append(asked.url) if not asked.url.startswith(OWN) else None)
+        tab.goto(f"{path.as_uri()}{anchor}")
+        tab.wait_for_load_state("networkidle")
+        return tab
+
+    yield opener
+    for context in contexts:
+        context.close()
+    assert heard == []
+
+
+OWN = ("file:", "data:")
+
+
+def shown(tab):
+    """The headings of the people that can be seen."""
+    return [one.text_content() for one in tab.locator("article.person:visible h3").all()]
+
+
+def test_hostile_titles_run_nothing(opened):
+    tab = opened()
+    assert tab.evaluate("window.broken") is None
+    assert tab.evaluate("getComputedStyle(document.body).display") == "block"
+    assert tab.locator("img").count() == 1
+
+
+def test_another_person_by_keyboard(opened):
+    tab = opened()
+    (first,) = shown(tab)
+    tab.focus("#pick")
+    tab.keyboard.press("ArrowDown")
+    (second,) = shown(tab)
+    assert second != first and tab.locator("#where").text_content() == "2 of 12"
+    assert tab.locator("article.person:visible ol").count() == 2
+    tab.keyboard.press("Tab")
+    assert tab.evaluate("document.activeElement.id") == "after"
+    tab.keyboard.press("Enter")
+    (third,) = shown(tab)
+    assert third not in (first, second) and tab.locator("#where").text_content() == "3 of 12"
+    tab.focus("#before")
+    for _ in range(3):
+        tab.keyboard.press("Space")
+    assert tab.locator("#where").text_content() == "12 of 12" and "film → book" in shown(tab)[0]
+
+
+def test_a_link_to_a_person_shows_them(opened):
+    last = opened().locator("article.person").last.get_attribute("id")
+    assert opened(anchor=f"#{last}").locator("article.person:visible").get_attribute("id") == last
+
+
+def test_without_script_all_people_are_there(opened):
+    tab = opened(script=False)
+    assert len(shown(tab)) == 12 and not tab.locator(".picker").is_visible()
+
+
+@pytest.mark.parametrize("viewport", [PHONE, DESKTOP], ids=["phone", "desktop"])
+def test_the_body_never_scrolls_sideways(opened, viewport):
+    tab = opened(viewport)
+    for details in tab.locator("summary").all():
+        details.click()
+    wide = tab.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
+    assert wide == [viewport["width"]] * 2
+    regions = tab.locator(".scroll").all()
+    assert regions and all(region.get_attribute("tabindex") == "0" for region in regions)
+
+
+def test_light_and_dark_can_both_be_read(opened):
+    """Contrast of WCAG 2.2, 4.5 at least, of text and of what is said quietly; of charts too."""
+    grounds = []
+    for scheme in ("light", "dark"):
+        tab = opened(scheme=scheme)
+        ground = luminance(tab, "body", "backgroundColor")
+        grounds.append(ground)
+        for place in ("h1", ".lead", ".aside >> nth=0", "td.n >> nth=0", ".filed >> nth=0", "a >> nth=1"):
+            assert contrast(luminance(tab, place, "color"), ground) >= 4.5, (scheme, place)
+        assert contrast(luminance(tab, "svg.chart text >> nth=0", "fill"), ground) >= 4.5
+        true = ".listed li.true"
+        assert contrast(luminance(tab, f"{true} .brand", "color"), luminance(tab, true, "backgroundColor")) >= 4.5
+    assert grounds[0] > 0.8 and grounds[1] < 0.05
+
+
+def luminance(tab, place, kind):
+    """Relative luminance of an element's colour."""
+    found = tab.locator(place).first.evaluate(f"one => getComputedStyle(one)['{kind}']")
+    parts = [float(part) / 255 for part in found[found.index("(") + 1 : -1].split(",")[:3]]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one, other):
+    return (max(one, other) + 0.05) / (min(one, other) + 0.05)

@@ -1,0 +1,56 @@
+"""The target report: what it makes, what makes it stale, and names in its section that are of nothing."""
+
+import re
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+TARGET = "results/movie_book/report.html"
+
+
+@pytest.fixture
+def reporting(project):
+    """The finished project with a report of its two systems that learn."""
+    section = {"systems": ["semacdr", "sasrec"], "experiments": [], "figures": ["profiles"]}
+
+    def change(config):
+        config["scenarios"]["movie_book"]["report"] = section
+        config["profiles"] |= {"permutations": 20, "min_events": [1, 3]}
+
+    project.configure(change)
+    return project
+
+
+def test_it_makes_what_is_new_and_runs_again_for_its_own_settings_code_and_templates_alone(reporting):
+    assert reporting.run(TARGET) == {"recommend": 4, "profiles": 1, "report": 1}
+    page = (reporting / TARGET).read_text()
+    assert len(re.findall("data-person=", page)) == 24 and "<b>Experiments</b>: none was asked for" in page
+    assert reporting.run(TARGET) == {}
+    reporting.configure(lambda config: config["report"].update(people=2))
+    assert reporting.run(TARGET) == {"report": 1}
+    assert len(re.findall("data-person=", (reporting / TARGET).read_text())) == 4
+    reporting.append("src/semacdr/page/templates/page.css", "/* a comment */\n")
+    assert reporting.plan(TARGET) == {"report": 1}
+    reporting.configure(lambda config: config["recommend"].update(top=5))
+    assert reporting.plan(TARGET) == {"recommend": 4, "report": 1}
+
+
+@pytest.mark.parametrize(
+    ("key", "name", "known"),
+    [("systems", "semacdrs", "popularity, sasrec, semacdr"), ("experiments", "ablations", "ablation"),
+     ("figures", "figure", "overlap, profiles")],
+)  # fmt: skip
+def test_what_is_not_there_is_refused_by_name(reporting, key, name, known):
+    reporting.configure(lambda config: config["scenarios"]["movie_book"]["report"].update({key: [name]}))
+    status, text = reporting.call("-n", TARGET)
+    assert status != 0 and f"report.{key} names '{name}'; there are {known}" in text
+
+
+def test_the_sample_s_report_takes_one_seed_of_an_ablation_and_shares_its_runs(checkout):
+    jobs = checkout.plan("results/movie_book/metrics.tsv")
+    more = checkout.plan(TARGET)
+    assert (
+        more["train"] - jobs["train"] == 23
+    )  # 16 of the ablation; 6 of cold start and 1 of overlap have a second seed
+    assert more["recommend"] == 4 and more["report"] == 1
