@@ -95,6 +95,7 @@ def forest(rows: Sequence[tuple[str, float, float, float]], unit: str) -> Figure
     axis.axvline(0, color=INK, linewidth=0.9)
     axis.set_yticks(range(len(rows)), [name for name, *_ in reversed(rows)])
     axis.set(xlabel=unit, ylim=(-0.6, len(rows) - 0.4))
+    axis.xaxis.get_major_locator().set_params(nbins=5)
     axis.grid(axis="y", visible=False)
     _finish(axis)
     return drawn
