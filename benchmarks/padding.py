@@ -68,6 +68,19 @@ def check_equal(packed: Trainer, other: PaddedTrainer) -> None:
         torch.testing.assert_close(packed.model.states(prepared, one), states, rtol=1e-4, atol=1e-4)
 
 
+def paths(folder: Path) -> argparse.Namespace:
+    """Where the inputs of any system lie, given results/<scenario>/<source>_to_<target>."""
+    scenario = folder.parent
+    return argparse.Namespace(
+        interactions=scenario / "interactions.parquet",
+        items=scenario / "items.parquet",
+        split=folder / "split.parquet",
+        embeddings=scenario / "embeddings.parquet",
+        agnostic=scenario / "semantics/agnostic.parquet",
+        graphs=folder / "graphs",
+    )
+
+
 def timed(action) -> float:
     start = time.perf_counter()
     action()
@@ -76,16 +89,8 @@ def timed(action) -> float:
 
 def compare(folder: Path, name: str, loss: str, rounds: int) -> str:
     """A line of the table: median seconds of both, their ratio (median of the rounds'), share of making batches."""
-    module, scenario = models.load(name), folder.parent
-    paths = argparse.Namespace(
-        interactions=scenario / "interactions.parquet",
-        items=scenario / "items.parquet",
-        split=folder / "split.parquet",
-        embeddings=scenario / "embeddings.parquet",
-        agnostic=scenario / "semantics/agnostic.parquet",
-        graphs=folder / "graphs",
-    )
-    problem = load_problem(paths, module.INPUTS, Training().max_length)
+    module = models.load(name)
+    problem = load_problem(paths(folder), module.INPUTS, Training().max_length)
     trainers = []
     for kind in (Trainer, PaddedTrainer):
         torch.manual_seed(0)
