@@ -46,7 +46,7 @@ def events_before(history: History, split: str) -> Events:
 
 
 def sequences(events: Events, users: int, known: np.ndarray) -> list[np.ndarray]:
-    """Of each user the items in order, as numbers within `known`, sorted; those that the system never saw are left out."""
+    """Of each user the items in order, as numbers within `known` (sorted), without those that are not in it."""
     where = np.isin(events.item, known)
     user, number = events.user[where], np.searchsorted(known, events.item[where])
     return np.split(number, np.searchsorted(user, np.arange(1, users)))
