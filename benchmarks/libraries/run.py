@@ -50,6 +50,7 @@ class Row:
     stopped: str
     seconds_an_epoch: float
     seconds: float
+    cpu_seconds: float  # of all threads; where it is far below seconds x threads, the machine was busy with other work
     best_epoch: int
     seconds_to_best: float
     valid_ndcg_10: float
@@ -76,6 +77,7 @@ def row(run: dict, reference: dict) -> Row:
         stopped=run["stopped"],
         seconds_an_epoch=epochs[-1]["seconds"] / len(epochs),
         seconds=epochs[-1]["seconds"],
+        cpu_seconds=epochs[-1]["cpu_seconds"],
         best_epoch=run["best"],
         seconds_to_best=best["seconds"],
         valid_ndcg_10=best["valid_ndcg_10"],
