@@ -58,17 +58,18 @@ class Row:
     test_hr_10: float
     reference_seconds: float | None  # until our SASRec has the same validation NDCG@10; None: it never has
     ratio: float | None  # seconds_to_best to those
+    cpu_ratio: float | None  # the same of the CPU seconds, for a machine that was busy
 
 
-def seconds_until(run: dict, value: float) -> float | None:
-    """Seconds of training after which a run's validation NDCG@10 is at least a value, where it ever is."""
-    return next((epoch["seconds"] for epoch in run["epochs"] if epoch["valid_ndcg_10"] >= value), None)
+def first_at(run: dict, value: float) -> dict | None:
+    """The first epoch of a run whose validation NDCG@10 is at least a value, where there is one."""
+    return next((epoch for epoch in run["epochs"] if epoch["valid_ndcg_10"] >= value), None)
 
 
 def row(run: dict, reference: dict) -> Row:
     """The line of a run."""
     epochs, best = run["epochs"], run["epochs"][run["best"] - 1]
-    until = seconds_until(reference, best["valid_ndcg_10"])
+    level = first_at(reference, best["valid_ndcg_10"])
     return Row(
         system=run["name"],
         settings=", ".join(f"{name} {value}" for name, value in run["settings"].items()),
@@ -83,29 +84,24 @@ def row(run: dict, reference: dict) -> Row:
         valid_ndcg_10=best["valid_ndcg_10"],
         test_ndcg_10=run["test"]["ndcg_10"],
         test_hr_10=run["test"]["hr_10"],
-        reference_seconds=until,
-        ratio=until and best["seconds"] / until,
+        reference_seconds=level and level["seconds"],
+        ratio=level and best["seconds"] / level["seconds"],
+        cpu_ratio=level and best["cpu_seconds"] / level["cpu_seconds"],
     )
 
 
 def readable(rows: list[Row]) -> str:
     """The table in Markdown."""
-    titles = [
-        "system",
-        "epochs",
-        "s/epoch",
-        "best epoch",
-        "s to it",
-        "validation NDCG@10",
-        "test NDCG@10",
-        "test HR@10",
-    ]
-    lines = markdown.header([*titles, f"s of {REFERENCE} to the same", "times"])
+    titles = ["system", "ended by", "epochs", "s/epoch", "best epoch", "s to it"]
+    titles += ["validation NDCG@10", "test NDCG@10", "test HR@10"]
+    lines = markdown.header([*titles, f"s of {REFERENCE} to the same", "times", "times, CPU"], words=2)
     for r in rows:
-        until = ["never", ""] if r.ratio is None else [f"{r.reference_seconds:.1f}", f"{r.ratio:.1f}"]
+        until = ["never", "", ""]
+        if r.ratio is not None:
+            until = [f"{r.reference_seconds:.1f}", f"{r.ratio:.1f}", f"{r.cpu_ratio:.1f}"]
         measures = [f"{value:.4f}" for value in (r.valid_ndcg_10, r.test_ndcg_10, r.test_hr_10)]
         seconds = [f"{r.seconds_an_epoch:.2f}", str(r.best_epoch), f"{r.seconds_to_best:.1f}"]
-        lines.append(markdown.line([r.system, str(r.epochs), *seconds, *measures, *until]))
+        lines.append(markdown.line([r.system, r.stopped, str(r.epochs), *seconds, *measures, *until]))
     return "\n".join(lines) + "\n"
 
 
@@ -146,7 +142,7 @@ def main() -> None:
         train(name, args)
     found = {path.stem: json.loads(path.read_text()) for path in args.runs.glob("*.json")}
     rows = [row(found[name], found[REFERENCE]) for name in SYSTEMS if name in found]
-    tsv.write(args.output, tsv.text(rows, optional={"reference_seconds", "ratio"}))
+    tsv.write(args.output, tsv.text(rows, optional={"reference_seconds", "ratio", "cpu_ratio"}))
     print(readable(rows), end="")
     print("load when each began:", ", ".join(f"{name} {found[name]['load']:.1f}" for name in found))
 

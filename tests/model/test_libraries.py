@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 import torch
 from protocol import Judge, Run, events_before, load, sequences
-from run import row
+from run import readable, row
 
 from semacdr import tables
 from semacdr.errors import UserError
@@ -143,7 +143,7 @@ def test_a_run_ends_at_its_limits(monkeypatch, limit, reason):
 
 
 def made(name, *curve, best):
-    epochs = [{"epoch": n, "seconds": s, "cpu_seconds": s, "valid_ndcg_10": v} for n, (s, v) in enumerate(curve, 1)]
+    epochs = [{"epoch": n, "seconds": s, "cpu_seconds": s * s, "valid_ndcg_10": v} for n, (s, v) in enumerate(curve, 1)]
     common = {"settings": {"dim": 64}, "threads": 1, "stopped": "patience", "test": {"ndcg_10": 0.1, "hr_10": 0.2}}
     return common | {"name": name, "epochs": epochs, "best": best}
 
@@ -153,5 +153,8 @@ def test_the_table_says_how_long_our_sasrec_takes_to_where_a_library_ends():
     theirs = made("theirs", (10.0, 0.05), (20.0, 0.2), (30.0, 0.1), best=2)
     better = made("better", (10.0, 0.4), best=1)
     found = row(theirs, ours)
-    assert (found.reference_seconds, found.ratio, found.seconds_an_epoch) == (2.0, 10.0, 10.0)
+    assert (found.reference_seconds, found.ratio, found.cpu_ratio, found.seconds_an_epoch) == (2.0, 10.0, 100.0, 10.0)
     assert (row(better, ours).reference_seconds, row(better, ours).ratio) == (None, None)
+    never, there = readable([row(better, ours), row(theirs, ours)]).splitlines()[2:]
+    assert never == "| better | patience | 1 | 10.00 | 1 | 10.0 | 0.4000 | 0.1000 | 0.2000 | never |  |  |"
+    assert there == "| theirs | patience | 3 | 10.00 | 2 | 20.0 | 0.2000 | 0.1000 | 0.2000 | 2.0 | 10.0 | 100.0 |"
