@@ -24,7 +24,9 @@ def problem_of(folder: Path, name: str, settings: object = None) -> Problem:
         agnostic=folder.parent / "semantics/agnostic.parquet",
         graphs=folder / "graphs",
     )
-    return load_problem(paths, models.load(name).INPUTS, Training().max_length, settings)
+    module = models.load(name)
+    settings = settings or module.Settings()
+    return load_problem(paths, models.inputs(module, settings), Training().max_length, settings)
 
 
 def trainer_of(

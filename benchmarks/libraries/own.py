@@ -1,0 +1,48 @@
+"""A system of this project in the same comparison, through the engine that stage train uses.
+
+--settings holds `model`, fields of semacdr.training.engine.Training, and under `own` fields of the system's Settings.
+"""
+
+import dataclasses
+from importlib.metadata import version
+
+import torch
+from direction import problem_of
+from protocol import Run, arguments
+
+from semacdr import models
+from semacdr.cli import resolve, use_threads
+from semacdr.ranking.ranks import Ranker
+from semacdr.training.engine import Trainer, Training
+
+
+def main() -> None:
+    args = arguments(__doc__).parse_args()
+    use_threads(args.threads)
+    given = dict(args.settings)
+    name, own = given.pop("model"), given.pop("own", {})
+    module = models.load(name)
+    settings = resolve(module.Settings, own, module.__name__)
+    training = resolve(Training, {"loss": module.LOSS} | given, "training")
+    problem = problem_of(args.folder, name, settings)
+    torch.manual_seed(args.seed)
+    model, device = module.Model(problem, settings), torch.device("cpu")
+    trainer = Trainer(model, problem.history, training, args.seed, device)
+    limits = training.max_length, training.evaluation_batch, device
+    rankers = {split: Ranker(problem.history, split, *limits) for split in ("valid", "test")}
+    run = Run(args, model, lambda split: rankers[split].rank(model)["full"])
+    run.start()
+    while True:
+        trainer.epoch()
+        if not run.epoch():
+            break
+    said = ["loss", "learning_rate", "batch_size", "max_length"]
+    said += ["semantic_learning_rate"] if model.semantic_parameters() else []
+    said += {"sampled_softmax": ["shared_negatives"], "bce": ["negatives"]}.get(training.loss, [])
+    common = {name: getattr(settings, name) for name in ("dim", "blocks", "dropout")}
+    more = common | own | {name: dataclasses.asdict(training)[name] for name in said}
+    run.write({"semacdr": version("semacdr")}, more)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,164 @@
+"""What every system of the comparison shares: the events it may learn from, one clock, one definition of a rank.
+
+Needs numpy, pyarrow and torch alone, so that it runs in a library's own environment with this project's src in
+PYTHONPATH. A system trains; after each epoch it calls `Run.epoch`, which stops the clock, ranks the validation events
+over the whole catalogue and says whether to go on. The test events are ranked once, by the epoch that validation chose.
+"""
+
+import argparse
+import dataclasses
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from semacdr.data.history import History, load_history
+from semacdr.errors import UserError
+from semacdr.models.base import Model
+from semacdr.ranking.measures import hit_rate, ndcg
+from semacdr.ranking.ranks import Ranker
+
+
+@dataclass(frozen=True)
+class Events:
+    """Target events in the order of each user: users, items numbered within the target domain, places from 0."""
+
+    user: np.ndarray
+    item: np.ndarray
+    place: np.ndarray  # in the user's order, which settles what happened on one day
+
+
+def events_before(history: History, split: str) -> Events:
+    """All target events before their user's validation ('valid') or test ('test') event; of cold users there are none.
+
+    Those before the validation event are all that a system may learn from.
+    """
+    last = history.valid if split == "valid" else history.test
+    before = history.is_target & (np.arange(len(history.item)) < np.repeat(last, np.diff(history.start)))
+    user = history.user()[before]
+    place = np.arange(len(user)) - np.searchsorted(user, user)
+    return Events(user, history.item[before] - history.target_items.start, place)
+
+
+def sequences(events: Events, users: int, known: np.ndarray) -> list[np.ndarray]:
+    """Of each user the items in order, as numbers within `known` (sorted), without those that are not in it."""
+    where = np.isin(events.item, known)
+    user, number = events.user[where], np.searchsorted(known, events.item[where])
+    return np.split(number, np.searchsorted(user, np.arange(1, users)))
+
+
+class Scored(Model):
+    """Scores by a table (users, target items), for the project's own ranker."""
+
+    def __init__(self, table: torch.Tensor) -> None:
+        super().__init__()
+        self.table = table
+
+    def scores(self, prepared, batch) -> torch.Tensor:
+        return self.table[batch.users.long()]
+
+
+class Judge:
+    """Ranks of the positives of a split from the scores of all users."""
+
+    def __init__(self, history: History) -> None:
+        self.items = len(history.target_items)
+        self.rankers = {split: Ranker(history, split, 1, 512, torch.device("cpu")) for split in ("valid", "test")}
+
+    def ranks(self, split: str, scores: torch.Tensor, known: np.ndarray) -> np.ndarray:
+        """Full ranks of a split from scores (users, known items); an item that the system never saw is below all."""
+        table = (scores.min(1, keepdim=True).values - 1).repeat(1, self.items)
+        table[:, torch.from_numpy(known)] = scores
+        return self.rankers[split].rank(Scored(table))["full"]
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One epoch: seconds of training up to its end, on the clock and of all threads together; validation."""
+
+    epoch: int
+    seconds: float
+    cpu_seconds: float
+    valid_ndcg_10: float
+
+
+class Run:
+    """Clock, validation and end of one training; `ranks` gives the full ranks of a split by the model as it is."""
+
+    def __init__(self, args: argparse.Namespace, model: torch.nn.Module, ranks: Callable[[str], np.ndarray]) -> None:
+        self.args, self.model, self.ranks = args, model, ranks
+        self.epochs, self.best, self.state, self.stopped = [], None, {}, ""
+        self.seconds = self.cpu_seconds = 0.0
+        self.load = os.getloadavg()[0]
+
+    def start(self) -> None:
+        """Training goes on from here."""
+        self._since = time.perf_counter(), time.process_time()
+
+    def epoch(self) -> bool:
+        """An epoch has ended: validate while the clock stands still; False where training is over."""
+        self.seconds += time.perf_counter() - self._since[0]
+        self.cpu_seconds += time.process_time() - self._since[1]
+        value = float(ndcg(self.ranks("valid"), 10).mean())
+        now = Epoch(len(self.epochs) + 1, self.seconds, self.cpu_seconds, value)
+        self.epochs.append(now)
+        print(f"{self.args.name} {now.epoch}: {now.seconds:.1f} s, validation NDCG@10 {value:.4f}", flush=True)
+        if self.best is None or value > self.best.valid_ndcg_10:
+            self.best = now
+            self.state = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
+        ends = {
+            "patience": now.epoch - self.best.epoch >= self.args.patience,
+            "epochs": now.epoch >= self.args.epochs,
+            "seconds": now.seconds >= self.args.seconds,
+        }
+        self.stopped = next((reason for reason, true in ends.items() if true), "")
+        self.start()
+        return not self.stopped
+
+    def write(self, versions: dict[str, str], settings: dict) -> None:
+        """Rank the test events by the best epoch's parameters and write all that is known of the run."""
+        self.model.load_state_dict(self.state)
+        test = self.ranks("test")
+        found = {
+            "name": self.args.name,
+            "versions": versions | {"torch": torch.__version__},
+            "settings": settings,
+            "threads": torch.get_num_threads(),
+            "load": self.load,
+            "parameters": sum(parameter.numel() for parameter in self.model.parameters()),
+            "epochs": [dataclasses.asdict(epoch) for epoch in self.epochs],
+            "best": self.best.epoch,
+            "stopped": self.stopped,
+            "users": len(test),
+            "test": {"ndcg_10": float(ndcg(test, 10).mean()), "hr_10": float(hit_rate(test, 10).mean())},
+        }
+        self.args.output.write_text(json.dumps(found, indent=1) + "\n")
+
+
+def arguments(doc: str) -> argparse.ArgumentParser:
+    """The command line that the systems share."""
+    cli = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    cli.add_argument("folder", type=Path, help="results/<scenario>/<source>_to_<target>")
+    cli.add_argument("--name", required=True, help="of the row in the table")
+    cli.add_argument("--settings", type=json.loads, default={}, metavar="JSON", help="beside those in the script")
+    cli.add_argument("--epochs", type=int, default=200)
+    cli.add_argument("--patience", type=int, default=10, help="epochs without a better validation NDCG@10")
+    cli.add_argument("--seconds", type=float, default=float("inf"), help="of training, after which no epoch begins")
+    cli.add_argument("--threads", type=int, default=1)
+    cli.add_argument("--seed", type=int, default=1)
+    cli.add_argument("--output", type=Path, required=True, help="a JSON file")
+    return cli
+
+
+def load(folder: Path) -> History:
+    """The history of a direction, without cold users: the libraries have no answer for who has no event."""
+    scenario = folder.parent
+    history = load_history(scenario / "interactions.parquet", scenario / "items.parquet", folder / "split.parquet")
+    if history.hidden.size:
+        raise UserError(f"{folder}: some users are cold; compare on a scenario without cold users")
+    return history

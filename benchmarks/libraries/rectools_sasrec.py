@@ -1,0 +1,97 @@
+"""RecTools' SASRec on the training events of a direction, and with --settings its eSASRec.
+
+Runs in the environment of requirements-rectools.txt; run.py calls it. Settings are those of RecTools' SASRecModel; what
+is not given is its default. `transformer_layers_type: ligr` stands for its LiGRLayers.
+"""
+
+import logging
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytorch_lightning
+import rectools
+import torch
+from protocol import Judge, Run, arguments, events_before, load, sequences
+from pytorch_lightning import Callback, Trainer, seed_everything
+from rectools import Columns
+from rectools.dataset import Dataset
+from rectools.models import SASRecModel
+from rectools.models.nn.transformers.ligr import LiGRLayers
+
+LAYERS = {"ligr": LiGRLayers}
+
+
+def table(events) -> pd.DataFrame:
+    """The interactions as RecTools takes them; the place in the user's order stands for the time."""
+    day = pd.Timestamp("2000-01-01") + pd.to_timedelta(events.place, "D")
+    columns = {Columns.User: events.user, Columns.Item: events.item, Columns.Weight: 1.0, Columns.Datetime: day}
+    return pd.DataFrame(columns)
+
+
+class Measure(Callback):
+    """Starts the run when RecTools has built its model, and validates after each epoch."""
+
+    def __init__(self, args, history) -> None:
+        self.args, self.history, self.judge = args, history, Judge(history)
+
+    def __deepcopy__(self, memo):
+        return self  # RecTools trains with a copy of the trainer; what is measured must stay here
+
+    def on_train_start(self, trainer, module) -> None:
+        prepared = module.data_preparator
+        names = np.array(prepared.item_id_map.external_ids[1:], dtype=np.int64)  # 0 is padding
+        self.known, self.number = np.sort(names), np.argsort(names) + 1
+        splits = {split: events_before(self.history, split) for split in ("valid", "test")}
+        self.inputs = {s: self._padded(events, prepared.session_max_len) for s, events in splits.items()}
+        self.run = Run(self.args, module.torch_model, self.ranks)
+        self.run.start()
+
+    def _padded(self, events, length: int) -> torch.Tensor:
+        """(users, length): the last items, padding before them, as RecTools' own preparator has it."""
+        rows = np.zeros((self.history.users, length), np.int64)
+        for row, items in zip(rows, sequences(events, self.history.users, self.known), strict=True):
+            row[length - len(items[-length:]) :] = self.number[items[-length:]]
+        return torch.from_numpy(rows)
+
+    @torch.no_grad()
+    def ranks(self, split: str) -> np.ndarray:
+        model = self.run.model.eval()
+        items = model.item_model.get_all_embeddings()
+        states = [model.encode_sessions({"x": x}, items)[:, -1] for x in self.inputs[split].split(512)]
+        scores = model.similarity_module(torch.cat(states), items)
+        return self.judge.ranks(split, scores[:, torch.from_numpy(self.number)], self.known)
+
+    def on_train_epoch_end(self, trainer, module) -> None:
+        trainer.should_stop = not self.run.epoch()
+        module.train()
+
+
+def main() -> None:
+    args = arguments(__doc__).parse_args()
+    torch.set_num_threads(args.threads)
+    warnings.filterwarnings("ignore")
+    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+    history = load(args.folder)
+    measure = Measure(args, history)
+    seed_everything(args.seed)
+    quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
+
+    def trainer() -> Trainer:
+        limits = {"max_epochs": args.epochs, "accelerator": "cpu", "devices": 1, "enable_checkpointing": False}
+        return Trainer(**limits, **quiet, callbacks=[measure])
+
+    settings = dict(args.settings)
+    layers = settings.pop("transformer_layers_type", None)
+    given = settings | ({"transformer_layers_type": LAYERS[layers]} if layers else {})
+    model = SASRecModel(get_trainer_func=trainer, **given)
+    model.fit(Dataset.construct(table(events_before(history, "valid"))))
+    said = ["n_factors", "n_blocks", "n_heads", "dropout_rate", "loss", "lr", "batch_size", "session_max_len"]
+    said += ["use_key_padding_mask"] + (["n_negatives"] if model.loss != "softmax" else [])
+    resolved = {name: getattr(model, name) for name in said} | ({"transformer_layers_type": layers} if layers else {})
+    versions = {"rectools": rectools.__version__, "pytorch_lightning": pytorch_lightning.__version__}
+    measure.run.write(versions, resolved)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,151 @@
+"""SASRec of RecBole and of RecTools, RecTools' eSASRec, and this project's systems on one split: who ends where, when.
+
+    for name in recbole rectools; do
+      python3.11 -m venv venvs/$name && venvs/$name/bin/pip install -r benchmarks/libraries/requirements-$name.txt
+    done
+    python benchmarks/libraries/run.py results/kitchen_food/kitchen_to_food --recbole venvs/recbole/bin/python \
+        --rectools venvs/rectools/bin/python --runs runs/libraries --output docs/results/libraries.tsv
+
+Trains one system after the other, each in a process of its own, writes what each left as JSON into --runs, the table to
+--output, and prints it as Markdown. --only trains some of them again; the table is made of all that lie in --runs.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from semacdr import tsv
+from semacdr.ranking import markdown
+
+HERE = Path(__file__).resolve().parent
+REFERENCE = "sasrec-ce"  # this project's SASRec, that each row is measured by
+SASREC, SEMACDR = {"model": "sasrec"}, {"model": "semacdr"}
+PADDED = {"n_factors": 64, "session_max_len": 50}  # no user has more events; its default, 100, would take longer
+ESASREC = {"transformer_layers_type": "ligr", "loss": "sampled_softmax", "n_negatives": 256}
+ESASREC |= {"n_heads": 1, "use_key_padding_mask": True}  # as its authors have it for Amazon data; blocks as all here
+SYSTEMS = {  # by name: script, settings
+    "recbole-sasrec": ("recbole_sasrec", {}),
+    "rectools-sasrec": ("rectools_sasrec", PADDED),
+    "rectools-esasrec": ("rectools_sasrec", PADDED | ESASREC),
+    "sasrec-bce": ("own", SASREC | {"loss": "bce"}),
+    "sasrec-ce": ("own", SASREC | {"loss": "ce"}),
+    "sasrec-ce-lr3": ("own", SASREC | {"loss": "ce", "learning_rate": 0.003}),
+    "semacdr-ce": ("own", SEMACDR | {"loss": "ce"}),
+    "semacdr-sampled": ("own", SEMACDR | {"loss": "sampled_softmax"}),
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table; seconds are of training alone, the best epoch is validation's."""
+
+    system: str
+    settings: str
+    threads: int
+    epochs: int
+    stopped: str
+    seconds_an_epoch: float
+    seconds: float
+    cpu_seconds: float  # of all threads; where it is far below seconds x threads, the machine was busy with other work
+    best_epoch: int
+    seconds_to_best: float
+    valid_ndcg_10: float
+    test_ndcg_10: float
+    test_hr_10: float
+    reference_seconds: float | None  # until our SASRec has the same validation NDCG@10; None: it never has
+    ratio: float | None  # seconds_to_best to those
+    cpu_ratio: float | None  # the same of the CPU seconds, for a machine that was busy
+
+
+def first_at(run: dict, value: float) -> dict | None:
+    """The first epoch of a run whose validation NDCG@10 is at least a value, where there is one."""
+    return next((epoch for epoch in run["epochs"] if epoch["valid_ndcg_10"] >= value), None)
+
+
+def row(run: dict, reference: dict) -> Row:
+    """The line of a run."""
+    epochs, best = run["epochs"], run["epochs"][run["best"] - 1]
+    level = first_at(reference, best["valid_ndcg_10"])
+    return Row(
+        system=run["name"],
+        settings=", ".join(f"{name} {value}" for name, value in run["settings"].items()),
+        threads=run["threads"],
+        epochs=len(epochs),
+        stopped=run["stopped"],
+        seconds_an_epoch=epochs[-1]["seconds"] / len(epochs),
+        seconds=epochs[-1]["seconds"],
+        cpu_seconds=epochs[-1]["cpu_seconds"],
+        best_epoch=run["best"],
+        seconds_to_best=best["seconds"],
+        valid_ndcg_10=best["valid_ndcg_10"],
+        test_ndcg_10=run["test"]["ndcg_10"],
+        test_hr_10=run["test"]["hr_10"],
+        reference_seconds=level and level["seconds"],
+        ratio=level and best["seconds"] / level["seconds"],
+        cpu_ratio=level and best["cpu_seconds"] / level["cpu_seconds"],
+    )
+
+
+def readable(rows: list[Row]) -> str:
+    """The table in Markdown."""
+    titles = ["system", "ended by", "epochs", "s/epoch", "best epoch", "s to it"]
+    titles += ["validation NDCG@10", "test NDCG@10", "test HR@10"]
+    lines = markdown.header([*titles, f"s of {REFERENCE} to the same", "times", "times, CPU"], words=2)
+    for r in rows:
+        until = ["never", "", ""]
+        if r.ratio is not None:
+            until = [f"{r.reference_seconds:.1f}", f"{r.ratio:.1f}", f"{r.cpu_ratio:.1f}"]
+        measures = [f"{value:.4f}" for value in (r.valid_ndcg_10, r.test_ndcg_10, r.test_hr_10)]
+        seconds = [f"{r.seconds_an_epoch:.2f}", str(r.best_epoch), f"{r.seconds_to_best:.1f}"]
+        lines.append(markdown.line([r.system, r.stopped, str(r.epochs), *seconds, *measures, *until]))
+    return "\n".join(lines) + "\n"
+
+
+def train(name: str, args: argparse.Namespace) -> None:
+    """Train a system in its own environment, with its own number of threads."""
+    script, settings = SYSTEMS[name]
+    python = {"recbole_sasrec": args.recbole, "rectools_sasrec": args.rectools, "own": sys.executable}[script]
+    own = script == "own"
+    threads = str(args.own_threads if own else args.library_threads)
+    path = os.pathsep.join(map(str, (HERE.parents[1] / "src", HERE.parent)))
+    spin = {"GOMP_SPINCOUNT": "1000"}  # as semacdr/__init__.py has it
+    command = [python, HERE / f"{script}.py", args.folder.resolve(), "--name", name, "--threads", threads]
+    command += ["--settings", json.dumps(settings), "--seed", str(args.seed), "--epochs", str(args.epochs)]
+    command += [] if own else ["--seconds", str(args.library_seconds)]
+    command += ["--patience", str(args.patience), "--output", args.runs.resolve() / f"{name}.json"]
+    environment = os.environ | spin | {"PYTHONPATH": path, "OMP_NUM_THREADS": threads}
+    with (args.runs / f"{name}.log").open("w") as log:
+        subprocess.run([*map(str, command)], check=True, env=environment, stderr=log, cwd=args.runs)
+
+
+def main() -> None:
+    cli = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    cli.add_argument("folder", type=Path, help="results/<scenario>/<source>_to_<target>")
+    cli.add_argument("--recbole", type=os.path.abspath, help="python of its environment")
+    cli.add_argument("--rectools", type=os.path.abspath, help="likewise")
+    cli.add_argument("--only", nargs="*", choices=SYSTEMS, default=list(SYSTEMS))
+    cli.add_argument("--runs", type=Path, required=True)
+    cli.add_argument("--output", type=Path, required=True)
+    cli.add_argument("--epochs", type=int, default=200)
+    cli.add_argument("--patience", type=int, default=10)
+    cli.add_argument("--library-seconds", type=float, default=480, help="of training, after which no epoch begins")
+    cli.add_argument("--library-threads", type=int, default=2)
+    cli.add_argument("--own-threads", type=int, default=1)
+    cli.add_argument("--seed", type=int, default=1)
+    args = cli.parse_args()
+    args.runs.mkdir(parents=True, exist_ok=True)
+    for name in args.only:
+        train(name, args)
+    found = {path.stem: json.loads(path.read_text()) for path in args.runs.glob("*.json")}
+    rows = [row(found[name], found[REFERENCE]) for name in SYSTEMS if name in found]
+    tsv.write(args.output, tsv.text(rows, optional={"reference_seconds", "ratio", "cpu_ratio"}))
+    print(readable(rows), end="")
+    print("load when each began:", ", ".join(f"{name} {found[name]['load']:.1f}" for name in found))
+
+
+if __name__ == "__main__":
+    main()
