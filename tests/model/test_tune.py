@@ -113,7 +113,7 @@ def test_an_enhanced_system_is_tuned_with_its_inputs(world, tmp_path):
     space = json.dumps({"semantic_learning_rate": {"low": 0.0001, "high": 0.01, "log": True}})
     settings = '{"dim": 16, "semantics": true}'
     found = run(world, tmp_path, name="c2dsr", settings=settings, trials=1, space=space, **files)
-    assert found["training"] == {"semantic_learning_rate": 0.0003}
+    assert found["training"] == {"semantic_learning_rate": 0.001}
 
 
 def test_an_empty_space_is_refused(world, tmp_path):
