@@ -54,6 +54,11 @@ VARIANTS = [  # other readings and ablations: each value of a setting at least o
 ]
 
 
+TRAINED = [  # forms that are trained twice in a test: those beside a system's own settings in CI
+    pytest.param(name, settings, marks=pytest.mark.slow if settings else []) for name, settings in FORMS
+]
+
+
 def digests(folder):
     return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in FILES}
 
@@ -71,7 +76,7 @@ def with_source_event(events, user, timestamp):
     return pl.concat([events, pl.DataFrame([(user, item, "movie", timestamp)], schema=events.schema, orient="row")])
 
 
-@pytest.mark.parametrize(("name", "settings"), FORMS, ids=str)
+@pytest.mark.parametrize(("name", "settings"), TRAINED)
 def test_an_event_after_the_test_event_changes_not_one_byte(world, events, name, settings, tmp_path):
     test_time = times(events, "book", -1)
     later = with_source_event(with_source_event(events, 4, test_time[4] + DAY), 9, test_time[9])  # one the same day
@@ -82,7 +87,7 @@ def test_an_event_after_the_test_event_changes_not_one_byte(world, events, name,
     assert before.equals(after)
 
 
-@pytest.mark.parametrize(("name", "settings"), FORMS, ids=str)
+@pytest.mark.parametrize(("name", "settings"), TRAINED)
 def test_an_event_between_validation_and_test_changes_that_users_test_rank_alone(
     world, events, name, settings, tmp_path
 ):
@@ -152,7 +157,11 @@ def training_items(history, user):
 FITTED = [
     (name, settings | ({"semantic_weight": 0.1} if "semantics" in settings else {})) for name, settings in LEARNED_FORMS
 ]
-OWN_LOSS = [pytest.param(name, settings, load(name).LOSS) for name, settings in FITTED]
+QUICK = (("sasrec", {}), ("semacdr", {}))  # the others' runs of some seconds are left to CI
+OWN_LOSS = [
+    pytest.param(name, settings, load(name).LOSS, marks=[] if (name, settings) in QUICK else pytest.mark.slow)
+    for name, settings in FITTED
+]
 OTHER_LOSSES = [
     pytest.param(name, settings, loss, marks=pytest.mark.slow)
     for name, settings in FITTED

@@ -52,6 +52,7 @@ def test_what_is_chosen_trains_to_the_value_that_was_found(world, whole, tmp_pat
     assert whole["found"]["first"] <= whole["found"]["value"]
 
 
+@pytest.mark.slow
 def test_a_killed_search_ends_as_one_that_was_not(world, whole, tmp_path):
     log = tmp_path / "log"
     with log.open("w") as file, subprocess.Popen(

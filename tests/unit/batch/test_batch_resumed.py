@@ -35,6 +35,7 @@ class Fate:
             raise Killed
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_at_any_moment_goes_on_and_pays_nothing_twice(tmp_path, small_files):
     """Five requests, of which one fails at first: files, a second round, in all some hundred moments to die at."""
     moments = 0
