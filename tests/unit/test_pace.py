@@ -105,10 +105,10 @@ def test_a_wait_is_read_from_a_number_and_from_a_date():
 
 def test_requests_and_tokens_a_minute_are_kept_over_the_wire(ask):
     with Server() as server:  # 1200 a minute: 20 in the first second, then one each 51 ms
+        before = time.monotonic()  # the pace begins after it; the first arrival may lag behind the pace
         failed(ask(items(40), server.url, concurrency=40, timeout=5.0, requests_per_minute=1200))
-        first = server.starts[0]
-        assert sum(start - first < 0.5 for start in server.starts) <= 20 + 15
-        assert server.starts[-1] - first >= 0.9
+        assert sum(start - before < 0.5 for start in server.starts) <= 20 + 15
+        assert max(server.starts) - before >= 0.95
 
 
 def test_the_budget_stops_before_it_is_exceeded_and_a_larger_one_asks_for_the_rest(ask):
