@@ -11,7 +11,6 @@ itself; whether two values differ on the same users, the paired tests in the tab
 """
 
 import argparse
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from semacdr import tsv
 from semacdr.cli import log, parser, run
 from semacdr.errors import UserError
 from semacdr.figures import style
@@ -48,11 +48,10 @@ class Point:
 
 def read(path: Path) -> list[Point]:
     """The points that are shown, sorted by value; a UserError where the table is not of a sweep."""
+    lines = tsv.read(path)
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            lines = list(csv.DictReader(file, delimiter="\t"))
         points = [_point(line) for line in lines if line["metric"] in dict(SHOWN) and line.get("group") != "cold"]
-    except (OSError, KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise UserError(
             f"{path}: cannot be read as the comparison of a sweep, whose variants are numbers: {error!r}"
         ) from error

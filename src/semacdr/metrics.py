@@ -10,7 +10,6 @@ All runs of a direction must rank the same users, and no run may be given twice.
 """
 
 import argparse
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -54,20 +53,15 @@ def _cutoff(text: str) -> int:
 def read_paper(path: Path) -> PaperRows:
     """The paper's numbers by source, target and model; a UserError names a file or a line that cannot be read."""
     columns = {label(column).lower(): column for column in PAPER_COLUMNS}
-    needed = ("source", "target", "model", *columns)
+    lines = tsv.read(path, ("source", "target", "model", *columns))
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file, delimiter="\t")
-            missing = [title for title in needed if title not in (reader.fieldnames or ())]
-            if missing:
-                raise UserError(f"{path}: the paper's table lacks the columns {', '.join(missing)}")
-            return {
-                (line["source"], line["target"], line["model"]): {
-                    column: float(line[title]) for title, column in columns.items()
-                }
-                for line in reader
+        return {
+            (line["source"], line["target"], line["model"]): {
+                column: float(line[title]) for title, column in columns.items()
             }
-    except (OSError, TypeError, ValueError) as error:
+            for line in lines
+        }
+    except (TypeError, ValueError) as error:
         raise UserError(f"{path}: cannot be read as the paper's table: {error}") from error
 
 

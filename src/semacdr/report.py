@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from semacdr import tables, tsv
+from semacdr import checkout, tables, tsv
 from semacdr.cli import log, parser, run
 from semacdr.data.history import load_history
 from semacdr.errors import UserError
@@ -70,7 +70,7 @@ def content(args: argparse.Namespace) -> dict:
         "figures": [figures.figure(path) for path in args.figures],
         "training": training.trained(runs),
         "jobs": jobs,
-        "code": record.code(), "versions": record.versions(), "machine": record.machine(),
+        "code": checkout.code(), "versions": record.versions(), "machine": record.machine(),
         "money": record.money(made_of.cost),
         "day": datetime.now(UTC).date().isoformat(),
         "seed": args.seed,

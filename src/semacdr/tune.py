@@ -15,7 +15,6 @@ trials get further or less far. The first trial has the settings that the system
 import argparse
 import dataclasses
 import json
-import subprocess
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -24,6 +23,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from semacdr import checkout
 from semacdr.cli import log, parser, run
 from semacdr.errors import UserError
 from semacdr.training import inputs, options
@@ -62,12 +62,8 @@ class Runner:
 
     def __call__(self, trial: Trial) -> Outcome:
         """Train each seed under the trial's settings."""
-        system, start, fits, watches = (
-            spaces.assign(trial.params, self.system),
-            (time.monotonic(), time.process_time()),
-            [],
-            [],
-        )
+        wall, cpu = time.monotonic(), time.process_time()
+        system, fits, watches = spaces.assign(trial.params, self.system), [], []
         problem = system.problem(self.args)
         for seed in self.budget.seeds:
             watch = Watch(self.budget.seconds / len(self.budget.seeds), None if watches else trial)
@@ -80,8 +76,8 @@ class Runner:
             "epochs": max(len(fitted.epochs) for fitted in fits),
             "best_epoch": max(fitted.best for fitted in fits),
             "ended_by": watches[-1].by,
-            "seconds": round(time.monotonic() - start[0], 1),
-            "cpu_seconds": round(time.process_time() - start[1], 1),
+            "seconds": round(time.monotonic() - wall, 1),
+            "cpu_seconds": round(time.process_time() - cpu, 1),
         }
         return Outcome(sum(w.best for w in watches) / len(watches), watches[-1].by == "pruner", notes)
 
@@ -113,16 +109,6 @@ def files_of(args: argparse.Namespace) -> list[Path]:
     return [*(path for path in given if path is not None), *graphs]
 
 
-def commit() -> str:
-    """The commit that the code is of; empty outside a repository."""
-    try:
-        command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
-        done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
-    except OSError:
-        return ""
-    return done.stdout.strip()
-
-
 def report(args: argparse.Namespace, runner: Runner, trials: list[FrozenTrial], meta: dict[str, str]) -> dict[str, Any]:
     """The JSON object that the stage writes."""
     chosen = best(trials, args.name)
@@ -143,7 +129,7 @@ def report(args: argparse.Namespace, runner: Runner, trials: list[FrozenTrial], 
         "budget": dataclasses.asdict(runner.budget)
         | {"epochs": args.epochs, "patience": args.patience, "threads": runner.threads, "device": runner.device.type},
         "space": args.space,
-        "commit": commit(),
+        "commit": checkout.code().name,
         "date": datetime.now(UTC).date().isoformat(),
     }
     named = {"name": args.name, "key": args.key, "model": args.model, "loss": runner.system.training.loss}

@@ -8,6 +8,7 @@ from asked import KEY, engine
 
 from semacdr import metrics, tables
 from semacdr.llm.store import AnswerStore
+from semacdr.ranking.runs import RANKINGS
 
 META = {
     "release": "amazon2014",
@@ -37,8 +38,23 @@ def write_ranks(tmp_path):
     return writer
 
 
+@pytest.fixture
+def comparing(tmp_path):
+    """Run a stage that compares variants, by name their runs; return the rows of its TSV and the text of its page."""
+
+    def runner(stage, *options, **variants):
+        argv = ["--output", str(tmp_path / "c.tsv"), "--table", str(tmp_path / "c.md"), *map(str, options)]
+        for name, paths in variants.items():
+            argv += ["--runs", name, *map(str, paths)]
+        stage.main(argv)
+        with (tmp_path / "c.tsv").open(newline="") as file:
+            return list(csv.DictReader(file, delimiter="\t")), (tmp_path / "c.md").read_text()
+
+    return runner
+
+
 def rank_rows(full, sampled, valid, cold):
-    rows = [(user, "valid", "full", valid) for user in full if user not in cold]
+    rows = [(user, "valid", ranking, valid) for user in full if user not in cold for ranking in RANKINGS]
     for ranking, ranks in (("full", full), ("sampled", sampled)):
         rows += [(user, "test", ranking, float(rank)) for user, rank in ranks.items()]
     return rows

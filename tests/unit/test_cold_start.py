@@ -1,7 +1,5 @@
 """Cold start: groups by what training knows, their numbers by hand, the page, and every refusal."""
 
-import csv
-
 import numpy as np
 import polars as pl
 import pytest
@@ -58,15 +56,9 @@ def write_split(tmp_path):
 
 
 @pytest.fixture
-def stage(tmp_path):
+def stage(comparing):
     def run(splits, *options, **variants):
-        argv = ["--output", str(tmp_path / "c.tsv"), "--table", str(tmp_path / "c.md"), "--title", "Cold start"]
-        argv += ["--splits", *map(str, splits), *options]
-        for name, paths in variants.items():
-            argv += ["--runs", name, *map(str, paths)]
-        cold_start.main(argv)
-        with (tmp_path / "c.tsv").open(newline="") as file:
-            return list(csv.DictReader(file, delimiter="\t")), (tmp_path / "c.md").read_text()
+        return comparing(cold_start, "--title", "Cold start", "--splits", *splits, *options, **variants)
 
     return run
 

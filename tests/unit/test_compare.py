@@ -1,6 +1,6 @@
 """Comparisons: means by hand, intervals and p-values beside what theory says, and every refusal."""
 
-import csv
+from functools import partial
 
 import numpy as np
 import pytest
@@ -50,16 +50,8 @@ def test_signed_rank_sees_a_shift_and_nothing_where_there_is_none():
 
 
 @pytest.fixture
-def stage(tmp_path):
-    def run(*more, **variants):
-        argv = [*more, "--output", str(tmp_path / "c.tsv"), "--table", str(tmp_path / "c.md"), "--title", "Ablation"]
-        for name, paths in variants.items():
-            argv += ["--runs", name, *map(str, paths)]
-        compare.main(argv)
-        with (tmp_path / "c.tsv").open(newline="") as file:
-            return list(csv.DictReader(file, delimiter="\t")), (tmp_path / "c.md").read_text()
-
-    return run
+def stage(comparing):
+    return partial(comparing, compare, "--title", "Ablation")
 
 
 def test_a_comparison_by_hand(write_ranks, stage):
@@ -131,5 +123,6 @@ def test_validation_events_are_compared_where_they_are_asked_for(write_ranks, st
     rows, page = stage("--split", "valid", a=[one], b=[two])
     assert {row["split"] for row in rows} == {"valid"} and {row["mean"] for row in rows} == {"1"}
     assert "of validation events" in page
+    lacking = write_ranks(rows=[row for row in both if row[1:3] != ("valid", "sampled")])
     with pytest.raises(UserError, match="no rows of split 'valid' with the ranking 'sampled'"):
-        stage("--split", "valid", a=[write_ranks({1: 1})], b=[two])
+        stage("--split", "valid", a=[lacking], b=[two])

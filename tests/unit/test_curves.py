@@ -7,19 +7,19 @@ from semacdr.errors import UserError
 
 
 @pytest.fixture
-def sweep(tmp_path, write_ranks):
+def sweep(tmp_path, write_ranks, comparing):
     """The comparison of a sweep over three values, in two directions; each variant with its ranks of three users."""
 
-    def write(ranks, **meta):
-        argv = ["--output", str(tmp_path / "s.tsv"), "--table", str(tmp_path / "s.md")]
-        for name, rank in ranks.items():
-            paths = [
+    def write(ranks, split="test", **meta):
+        runs = {
+            name: [
                 write_ranks({1: rank, 2: 1, 3: 30}, variant=name, source=source, target=target, **meta)
                 for source, target in (("movie", "book"), ("book", "movie"))
             ]
-            argv += ["--runs", name, *map(str, paths)]
-        compare.main(argv)
-        return tmp_path / "s.tsv"
+            for name, rank in ranks.items()
+        }
+        comparing(compare, "--split", split, **runs)
+        return tmp_path / "c.tsv"
 
     return write
 
@@ -36,6 +36,14 @@ def test_where_users_are_cold_the_curves_are_of_the_warm_ones(sweep):
     points = curves.read(sweep({"1": 2, "2": 1}, cold=[3]))
     assert len(points) == 2 * 2 * 2 * 2 and {(p.users, p.group) for p in points} == {(2, "warm")}
     assert "1 seed and 2 warm users" in curves.picture(points, "x", "semacdr").get_suptitle()
+
+
+def test_curves_of_validation_events_say_so(sweep):
+    tested, chosen = (curves.read(sweep({"1": 20, "2": 20}, split=split)) for split in ("test", "valid"))
+    assert {round(p.mean, 5) for p in tested if p.panel == ("full", "hr", 10)} == {round(1 / 3, 5)}
+    assert {p.mean for p in chosen} == {1}  # the fixture's validation ranks are
+    assert "3 users' test events" in curves.picture(tested, "x", "semacdr").get_suptitle()
+    assert "3 users' validation events" in curves.picture(chosen, "x", "semacdr").get_suptitle()
 
 
 def test_the_picture_has_a_panel_per_ranking_and_metric_and_a_line_per_direction(sweep, tmp_path):

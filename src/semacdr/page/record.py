@@ -1,14 +1,12 @@
-"""What was run on what: data, code, versions, machine, time and money."""
+"""What was run on what: versions, machine, time and money."""
 
-import os
 import platform
 import re
-import subprocess
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 
 from semacdr import tsv
+from semacdr.checkout import version
 from semacdr.cli import available_cpus
 
 PACKAGES = ("snakemake", "torch", "dgl", "numpy", "polars", "pyarrow", "scipy", "sentence-transformers", "openai")
@@ -26,49 +24,10 @@ class Job:
     peak_mb: float | None
 
 
-@dataclass(frozen=True)
-class Code:
-    """The code that made the page: version, and where the package lies in a git checkout its commit."""
-
-    version: str
-    commit: str | None
-    day: str | None
-    changed: bool  # files of the checkout differ from the commit
-
-
-def code(folder: Path = Path(__file__).parent) -> Code:
-    """The code in a folder."""
-    commit = _git(folder, "log", "-1", "--format=%H %cs")
-    if not commit:
-        return Code(_version("semacdr") or "unknown", None, None, False)
-    changed = bool(_git(folder, "status", "--porcelain", "--untracked-files=no"))
-    return Code(_version("semacdr") or "not installed", *commit.split(), changed)
-
-
-def _git(folder: Path, *words: str) -> str:
-    """What git prints of a folder that it tracks; nothing where there is no git, no repository or no tracked file."""
-    command = ["git", "-C", str(folder), *words]
-    quiet = os.environ | {"GIT_OPTIONAL_LOCKS": "0"}
-    try:
-        tracked = subprocess.run([*command[:3], "ls-files"], capture_output=True, text=True, env=quiet)
-        if tracked.returncode or not tracked.stdout.strip():
-            return ""
-        return subprocess.run(command, capture_output=True, text=True, check=True, env=quiet).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return ""
-
-
 def versions() -> list[tuple[str, str]]:
     """Python, and those of PACKAGES that this environment has, with their versions."""
-    found = [(name, _version(name)) for name in PACKAGES]
+    found = [(name, version(name)) for name in PACKAGES]
     return [("Python", platform.python_version()), *((name, version) for name, version in found if version)]
-
-
-def _version(name: str) -> str | None:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return None
 
 
 def machine() -> str:

@@ -1,7 +1,6 @@
 """What stands behind the page: the people and who is chosen, tastes, tables with the paper's, versions, time, money."""
 
 import json
-import subprocess
 from collections import Counter
 from pathlib import Path
 
@@ -157,23 +156,6 @@ def test_jobs_are_added_up_by_stage_and_what_was_not_measured_does_not_count(wor
     train = jobs["train sasrec"]
     assert (train.jobs, train.seconds, train.cpu_seconds, train.peak_mb) == (2, 100.0, 90.0, 200.0)
     assert record.jobs(None) == record.jobs(world.folder / "nothing") == []
-
-
-def test_the_commit_is_that_of_the_checkout(tmp_path):
-    def git(*words):
-        identity = ("-c", "user.name=A", "-c", "user.email=a@example.org")
-        subprocess.run(["git", "-C", str(tmp_path), *identity, *words], check=True, capture_output=True)
-
-    assert record.code(tmp_path).commit is None  # no checkout
-    git("init")
-    (tmp_path / "a.py").write_text("1\n")
-    assert record.code(tmp_path).commit is None  # nothing in it is of git
-    git("add", "a.py")
-    git("commit", "-m", "a")
-    head = subprocess.run(["git", "-C", str(tmp_path), "rev-parse", "HEAD"], capture_output=True, text=True)
-    assert record.code(tmp_path).commit == head.stdout.strip() and not record.code(tmp_path).changed
-    (tmp_path / "a.py").write_text("2\n")
-    assert record.code(tmp_path).changed
 
 
 def test_money():
