@@ -7,6 +7,7 @@ import os
 import shlex
 import shutil
 import sys
+from functools import cache
 from pathlib import Path
 
 SCENARIOS = config["scenarios"]
@@ -65,31 +66,36 @@ def training(key, default=None, tuned=True):
     return find
 
 
-def code(module, seen=None, without=()):
+@cache
+def imported(module):
+    """The file of a src/ module, None of any other, and all names that it imports."""
+    stem = Path("src", *module.split("."))
+    path = next((p for p in (stem.with_suffix(".py"), stem / "__init__.py") if p.exists()), None)
+    names = [module.rpartition(".")[0]] if "." in module else []  # importing a.b runs a/__init__.py first
+    for node in ast.walk(ast.parse(path.read_text())) if path else []:
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
+    return path, names
+
+
+@cache
+def code(module, without=()):
     """The source file of a src/ module and those of every src/ module it imports, directly or not.
 
     Listed as inputs they make a job stale when its code changes, and only then: small inputs count by content.
     Left out are the modules and packages `without`, which the job imports but does not run.
     """
-    seen = {} if seen is None else seen
-    if any(f"{module}.".startswith(f"{name}.") for name in without):
-        return []
-    if "." in module:
-        code(module.rpartition(".")[0], seen, without)  # importing a.b runs a/__init__.py first
-    stem = Path("src", *module.split("."))
-    path = next((p for p in (stem.with_suffix(".py"), stem / "__init__.py") if p.exists()), None)
-    if path and module not in seen:
-        seen[module] = path
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Import):
-                names = [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom):
-                names = [f"{node.module}.{alias.name}" for alias in node.names]
-            else:
-                continue
-            for name in names:
-                code(name, seen, without)
-    return sorted(map(str, seen.values()))
+    files, seen, ahead = set(), set(), [module]
+    while ahead:
+        name = ahead.pop()
+        if name not in seen and not any(f"{name}.".startswith(f"{other}.") for other in without):
+            seen.add(name)
+            path, names = imported(name)
+            files |= {str(path)} if path else set()
+            ahead += names
+    return sorted(files)
 
 
 def local_file(wc):

@@ -7,7 +7,7 @@ def asks(wc, stage):
 
 
 ENGINES = ("llm", "induction", "naming", "sampling", "trial")  # files in engines/ that serve asking alone
-ASKING = ["semacdr.llm", *(f"semacdr.engines.{name}" for name in ENGINES)]
+ASKING = ("semacdr.llm", *(f"semacdr.engines.{name}" for name in ENGINES))
 
 
 def code_of(stage):
