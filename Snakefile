@@ -11,6 +11,8 @@ results/<scenario>/metrics.tsv      the result table, and metrics.md to read    
 results/<scenario>/<experiment>.tsv variants of a system beside each other, with tests                 compare
 results/<scenario>/cold_start.tsv   variants by what is known of user and item                         cold_start
 results/<scenario>/<experiment>.png a sweep over values of a setting, drawn                             curves
+results/<scenario>/efficiency.tsv, .png  quality against the cost of training                 efficiency
+results/standing.tsv, .png          mean ranks over scenarios, with the critical difference            standing
 results/<scenario>/overlap.tsv, .png  do the domains' items mix in a system's space           vectors, overlap
 results/<scenario>/profiles.tsv, .png  do users want the same in both domains                         profiles
 results/<scenario>/report.html      one page of all that, with people to look at                 recommend, report
@@ -53,6 +55,8 @@ include: "workflow/rules/curves.smk"
 include: "workflow/rules/vectors.smk"
 include: "workflow/rules/overlap.smk"
 include: "workflow/rules/profiles.smk"
+include: "workflow/rules/efficiency.smk"
+include: "workflow/rules/standing.smk"
 include: "workflow/rules/report.smk"
 
 

@@ -3,7 +3,8 @@
 Reads   interactions.parquet, items.parquet, split.parquet; embeddings.parquet, agnostic.parquet and the graphs where
         the system takes them.
 Writes  checkpoint.safetensors: the best epoch's parameters; history.tsv: loss and validation of each epoch;
-        settings.json: everything that was set, resolved; cost.json: parameters, epochs and seconds.
+        settings.json: everything that was set, resolved; cost.json: parameters, epochs, seconds, memory, and
+        the device that took them.
 """
 
 import argparse
@@ -18,7 +19,7 @@ from safetensors.torch import save_file
 from semacdr.cli import log, parser, run
 from semacdr.errors import UserError
 from semacdr.training import inputs, options
-from semacdr.training.device import be_deterministic
+from semacdr.training.device import be_deterministic, peak_mb
 from semacdr.training.engine import Fitted, fit
 
 
@@ -36,7 +37,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return cli.parse_args(argv)
 
 
-def write(output: Path, fitted: Fitted, model: torch.nn.Module, settings: dict) -> None:
+def write(output: Path, fitted: Fitted, cost: dict, settings: dict) -> None:
     """Write the four files; the same run writes the same bytes but for cost.json."""
     output.mkdir(parents=True, exist_ok=True)
     note = json.dumps({key: settings[key] for key in ("release", "model", "variant", "seed")})
@@ -45,14 +46,22 @@ def write(output: Path, fitted: Fitted, model: torch.nn.Module, settings: dict) 
     lines = ["\t".join(names), *("\t".join(f"{getattr(e, n):.8g}" for n in names) for e in fitted.epochs)]
     (output / "history.tsv").write_text("\n".join(lines) + "\n")
     (output / "settings.json").write_text(json.dumps(settings, indent=2) + "\n")
-    cost = {
+    (output / "cost.json").write_text(json.dumps(cost, indent=2) + "\n")
+
+
+def cost_of(fitted: Fitted, model: torch.nn.Module, device: torch.device, threads: int) -> dict:
+    """What training took; seconds are wall time, memory is the most that was held."""
+    return {
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "epochs": len(fitted.epochs),
         "best_epoch": fitted.best,
         "training_seconds": round(fitted.training_seconds, 3),
         "validation_seconds": round(fitted.validation_seconds, 3),
+        "best_seconds": round(fitted.best_seconds, 3),
+        "peak_mb": round(peak_mb(device), 1),
+        "device": device.type,
+        "threads": threads,
     }
-    (output / "cost.json").write_text(json.dumps(cost, indent=2) + "\n")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -76,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = problem.history.meta | named | {
         "settings": dataclasses.asdict(system.own), "training": dataclasses.asdict(system.training)
     }  # fmt: skip
-    write(args.output, fitted, model, settings)
+    write(args.output, fitted, cost_of(fitted, model, device, threads), settings)
     log.info("best epoch %d of %d; %.1f s training, %.1f s validation", fitted.best, len(fitted.epochs),
              fitted.training_seconds, fitted.validation_seconds)  # fmt: skip
 

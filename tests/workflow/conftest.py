@@ -4,6 +4,7 @@ import shutil
 import subprocess
 
 import pytest
+from filelock import FileLock
 from project import FULL, ROOT, Project, few_works, shrink
 
 
@@ -20,9 +21,19 @@ def checkout(tmp_path_factory) -> Project:
 
 
 @pytest.fixture(scope="session")
-def finished(checkout, tmp_path_factory) -> Project:
-    """The tiny project after a run; tests leave it as it is."""
-    project = checkout.copy(tmp_path_factory.mktemp("finished") / "project")
+def finished(checkout, tmp_path_factory, worker_id) -> Project:
+    """The tiny project after a run, the same for all who test side by side; tests leave it as it is."""
+    folder = tmp_path_factory.getbasetemp() if worker_id == "master" else tmp_path_factory.getbasetemp().parent
+    with FileLock(folder / "finished.lock"):
+        if not (folder / "finished").exists():
+            making = checkout.copy(tmp_path_factory.mktemp("finished") / "project")
+            run_once(making)
+            making.copy(folder / "finished")
+    return Project(folder / "finished")
+
+
+def run_once(project: Project) -> None:
+    """Make a project tiny and run it, its simulated reviews given as files."""
     project.configure(shrink)
     few_works(project)
     assert project.run("resources/raw/sample/reviews_Books.json.gz") == {"sample": 1}
@@ -30,7 +41,6 @@ def finished(checkout, tmp_path_factory) -> Project:
     for path in project.folder.glob("resources/raw/sample/*.json.gz"):
         shutil.copy2(path, project / "given")
     assert project.run() == {"raw": 4, **FULL}
-    return project
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """The paper's figures as targets: what they need is made once, and they run again where they became stale."""
 
+import csv
+
 import pytest
 
 pytestmark = pytest.mark.slow
@@ -43,6 +45,31 @@ def test_figures_train_what_is_new_and_are_drawn_again_where_stale(drawing):
     assert drawing.plan(*FIGURES) == {"overlap": 1, "profiles": 1, "curves": 1}
     drawing.append("src/semacdr/vectors.py", "# a comment\n")
     assert drawing.plan(*FIGURES) == {"overlap": 1, "profiles": 1, "curves": 1, "vectors": 2}
+
+
+def test_cost_beside_quality_and_mean_ranks_are_of_an_experiment_s_runs(drawing):
+    variants = {
+        "sasrec": {"settings": {"dim": 16}},
+        "popularity": {"model": "popularity"},
+        "semacdr": {"model": "semacdr", "settings": {"dim": 16}},
+    }
+    drawing.configure(
+        lambda config: config["compare"].update(field={"system": {"model": "sasrec"}, "variants": variants})
+    )
+    targets = ["results/movie_book/efficiency.png", "results/standing.png"]
+    assert drawing.run(*targets) == {"compare": 1, "efficiency": 1, "standing": 1}  # of systems of the table
+    costs, places = (
+        list(csv.DictReader((drawing / path.replace("png", "tsv")).read_text().splitlines(), delimiter="\t"))
+        for path in targets
+    )
+    assert [row["variant"] for row in costs] == [*variants] * 2
+    assert all(float(row["peak_mb"]) > 100 and row["device"] == "cpu" for row in costs)
+    assert {row["variant"] for row in places} == {*variants} and {row["data_sets"] for row in places} == {"2"}
+    assert drawing.plan(*targets) == {}
+    drawing.configure(lambda config: config["efficiency"].update(experiment="fields"))
+    assert drawing.plan(targets[1]) == {}  # the other's section is no matter of this one
+    status, text = drawing.call("-n", targets[0])
+    assert status != 0 and "efficiency takes experiment 'fields'; there are ablation, sweep, field" in text
 
 
 @pytest.mark.parametrize(

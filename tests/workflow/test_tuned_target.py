@@ -109,6 +109,17 @@ def test_the_switch_is_of_all_of_a_scenario_or_of_a_system(tuning):
     assert tuning.plan() == {}
 
 
+def test_a_form_with_a_name_is_tuned_beside_the_model_itself(tuning):
+    plus = {"model": "semacdr", "form": "plus", "loss": "bpr", "settings": {"dim": 16, "graph": "none"}}
+    tuning.configure(lambda config: config["compare"]["field"]["variants"].update(plus=plus))
+    status, text = tuning.call("-n", "-p", MADE)
+    assert status == 0 and all(text.count(f"--key {key} ") == 2 for key in ("semacdr-bpr", "semacdr-plus-bpr")), text
+    write(tuning, **{"semacdr-plus-bpr": entry()})
+    assert tuning.plan() == {}  # the model itself is another kind
+    commands = trainings(tuning, "results/movie_book/field.tsv")
+    assert count(commands, "--learning-rate 0.005 ") == count(commands, "--variant plus ") == 2
+
+
 def test_another_loss_or_form_is_another_kind_and_an_ablation_is_not(tuning):
     write(tuning, **{"sasrec-ce": entry(), "semacdr-bce": entry(), "semacdr": entry()})
     assert tuning.plan() == {}

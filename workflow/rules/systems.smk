@@ -157,12 +157,28 @@ def as_runs(runs):
     return " ".join(f"--runs {name} {' '.join(paths)}" for name, paths in runs.items())
 
 
+def compared(stage, wc=None):
+    """The experiment that a stage's section names, or a scenario's override of it."""
+    name = setting(stage, "experiment")(wc) if wc else config[stage]["experiment"]
+    if name not in config["compare"]:
+        raise WorkflowError(f"config: {stage} takes experiment '{name}'; there are {', '.join(config['compare'])}")
+    return name
+
+
+def efficiency_runs(wc, file):
+    """By variant of the experiment that section `efficiency` names a file of its runs."""
+    return runs_of(wc.scenario, compared("efficiency", wc), file)
+
+
+def folders(runs):
+    """The folders of runs by variant."""
+    return {name: [str(Path(path).parent) for path in paths] for name, paths in runs.items()}
+
+
 def overlap_vectors(wc):
     """By variant the vectors of its seeds, in the directions that section `overlap` asks for."""
-    name, variants = setting("overlap", "experiment")(wc), setting("overlap", "variants")(wc)
-    known = VARIANTS.get(name)
-    if known is None:
-        raise WorkflowError(f"config: overlap takes experiment '{name}'; there are {', '.join(VARIANTS)}")
+    name, variants = compared("overlap", wc), setting("overlap", "variants")(wc)
+    known = VARIANTS[name]
     for unknown in [variant for variant in variants if variant not in known]:
         raise WorkflowError(f"config: overlap takes variant '{unknown}'; experiment {name} has {', '.join(known)}")
     return runs_of(wc.scenario, name, "vectors.parquet", variants, setting("overlap", "directions")(wc))

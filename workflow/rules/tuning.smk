@@ -39,14 +39,14 @@ def chosen_by_tuning(scenario):
 
 
 def kind_of(system):
-    """The kind of system that settings are tuned for: model, what turns more inputs on, and loss.
+    """The kind of system that settings are tuned for: model, what turns more inputs on, its form if named, and loss.
 
     A system's ablations are of its kind, so they have its settings.
     """
     model, own = system["model"], system.get("settings", {})
     enhanced = [name for name in declared(model, "SETTING_INPUTS", None) or {} if own.get(name)]
     loss = system.get("loss", declared(model, "LOSS"))
-    return "-".join([model, *enhanced, *([loss] if loss else [])])
+    return "-".join([model, *enhanced, *(word for word in (system.get("form"), loss) if word)])
 
 
 def tuned_for(wc):

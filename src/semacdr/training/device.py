@@ -1,6 +1,8 @@
 """Where a stage computes: the device, and what it must promise."""
 
 import os
+import resource
+import sys
 
 import torch
 
@@ -13,6 +15,14 @@ PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 def device_of(name: str | None) -> torch.device:
     """The device of that name; of none, CUDA where there is one, else the CPU."""
     return torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+
+
+def peak_mb(device: torch.device) -> float:
+    """The most memory that this process has held, in MB: on CUDA what torch had of the device, else of the machine."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    unit = 2**20 if sys.platform == "darwin" else 2**10  # of ru_maxrss
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
 def check_precision(precision: str, device: torch.device) -> None:

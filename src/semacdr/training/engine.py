@@ -54,13 +54,14 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Fitted:
-    """What training leaves: all epochs, the best one's number and parameters, seconds spent."""
+    """What training leaves: all epochs, the best one's number and parameters, seconds spent (on it and before, too)."""
 
     epochs: list[Epoch]
     best: int
     state: dict[str, torch.Tensor]
     training_seconds: float
     validation_seconds: float
+    best_seconds: float  # until the best epoch was validated
 
 
 def fit(
@@ -81,7 +82,7 @@ def fit(
     )
     learned = any(parameter.requires_grad for parameter in model.parameters())
     trainer = Trainer(model, history, settings, seed, device) if learned else None
-    epochs, best, state, seconds = [], None, {}, {"training": 0.0, "validation": 0.0}
+    epochs, best, state, seconds, best_seconds = [], None, {}, {"training": 0.0, "validation": 0.0}, 0.0
     start = time.perf_counter()
     if model.pretraining_epochs:
         trainer.pretrain(enough)
@@ -100,13 +101,13 @@ def fit(
             middle - start, time.perf_counter() - middle,
         )  # fmt: skip
         if best is None or epochs[-1].valid_ndcg_10 > best.valid_ndcg_10:
-            best = epochs[-1]
+            best, best_seconds = epochs[-1], sum(seconds.values())
             state = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
         elif number - best.epoch >= settings.patience:
             break
         if enough and enough(epochs[-1]):
             break
-    return Fitted(epochs, best.epoch, state, seconds["training"], seconds["validation"])
+    return Fitted(epochs, best.epoch, state, seconds["training"], seconds["validation"], best_seconds)
 
 
 class Trainer:

@@ -1,0 +1,195 @@
+"""Efficiency: what each variant of an experiment costs to train, beside how well it ranks.
+
+Reads   the experiment's TSV (stage compare); settings.json and cost.json of each run of it, in folders: --runs names a
+        variant and its runs (seeds, directions) once for each variant.
+Writes  --output, a TSV: a row per direction and variant: parameters, seconds an epoch, epochs, seconds to the best
+        epoch, peak memory, device and threads; full-ranking NDCG@10 with its 95 % interval over users. Means over
+        seeds; of memory the largest.
+        --table, the same to read. --picture, a PNG: NDCG@10 against the seconds to the best epoch; a line joins those
+        that nothing beats in both.
+
+Seconds are wall time of training and validation, of pre-training too. They say little of a machine that was busy.
+"""
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
+
+from semacdr import tsv
+from semacdr.cli import log, parser, run
+from semacdr.errors import UserError
+from semacdr.figures import style
+from semacdr.ranking.markdown import header, line
+from semacdr.tables import SAMPLE_NOTE
+
+Direction = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Row:
+    """What a variant costs in a direction, and its NDCG@10: the fields are the columns."""
+
+    source: str
+    target: str
+    variant: str
+    model: str
+    loss: str | None  # of one that learns
+    parameters: int
+    epoch_seconds: float  # of training alone
+    epochs: float
+    best_epoch: float
+    best_seconds: float  # of training and validation, until the best epoch was known
+    peak_mb: float
+    device: str
+    threads: int
+    seeds: int
+    ndcg_10: float
+    low: float
+    high: float
+    release: str
+
+
+def load(folder: Path) -> dict:
+    """The settings of a run, and its cost under `cost`; a UserError where a file is missing or not of this version."""
+    try:
+        settings, cost = (json.loads((folder / f"{kind}.json").read_text()) for kind in ("settings", "cost"))
+        cost["best_seconds"], cost["peak_mb"], cost["device"], cost["threads"]
+    except (OSError, ValueError) as error:
+        raise UserError(f"{folder}: no training run can be read there: {error}") from error
+    except KeyError as error:
+        raise UserError(f"{folder}/cost.json lacks {error}: it is of an older version; train the run again") from error
+    return settings | {"cost": cost}
+
+
+def join(runs: dict[str, list[dict]], table: Path) -> list[Row]:
+    """The rows: runs by variant beside the quality that the experiment's table gives them."""
+    quality = {
+        (row["source"], row["target"], row["variant"]): row
+        for row in tsv.read(table, ("source", "target", "ranking", "metric", "k", "variant", "mean", "low", "high"))
+        if (row["ranking"], row["metric"], row["k"]) == ("full", "ndcg", "10") and row.get("group") != "cold"
+    }
+    directions = dict.fromkeys((run["source"], run["target"]) for own in runs.values() for run in own)
+    rows = []
+    for direction in directions:
+        for variant, own in runs.items():
+            here = [run for run in own if (run["source"], run["target"]) == direction]
+            if (*direction, variant) not in quality:
+                raise UserError(f"{table}: has no '{variant}' from {' to '.join(direction)}")
+            rows.append(_row(direction, variant, here, quality[*direction, variant]))
+    return rows
+
+
+def _row(direction: Direction, variant: str, runs: Sequence[dict], quality: dict[str, str]) -> Row:
+    first, costs = runs[0], [run["cost"] for run in runs]
+    return Row(
+        *direction, variant, first["model"], first["training"]["loss"], costs[0]["parameters"],
+        fmean(cost["training_seconds"] / cost["epochs"] for cost in costs),
+        fmean(cost["epochs"] for cost in costs), fmean(cost["best_epoch"] for cost in costs),
+        fmean(cost["best_seconds"] for cost in costs), max(cost["peak_mb"] for cost in costs),
+        costs[0]["device"], costs[0]["threads"], len(runs),
+        *(float(quality[name]) for name in ("mean", "low", "high")), first["release"],
+    )  # fmt: skip
+
+
+def page(rows: Sequence[Row], title: str) -> str:
+    """A Markdown page: a table per direction, the best first."""
+    lines = [f"# {title}", ""] + ([f"**{SAMPLE_NOTE}**", ""] if rows[0].release == "sample" else [])
+    lines += [
+        f"Training on {rows[0].device} with {rows[0].threads} thread{'s' * (rows[0].threads > 1)}; means over "
+        f"{style.seeds(rows[0].seeds)}, of memory the largest. To best: wall time of training and validation until the "
+        "epoch that validation chose. NDCG@10 is of full ranking.",
+        "",
+    ]
+    for source, target in dict.fromkeys((row.source, row.target) for row in rows):
+        lines += [f"## {source} → {target}", ""]
+        titles = ["System", "Loss", "NDCG@10", "Parameters", "s / epoch", "Epochs", "Best", "To best, s", "Peak MB"]
+        lines += header(titles, words=2)
+        here = [row for row in rows if (row.source, row.target) == (source, target)]
+        for row in sorted(here, key=lambda row: -row.ndcg_10):
+            costs = f"{row.parameters:,}", f"{row.epoch_seconds:.2f}", f"{row.epochs:.0f}", f"{row.best_epoch:.0f}"
+            more = f"{row.best_seconds:.0f}", f"{row.peak_mb:,.0f}"
+            lines.append(line([row.variant, row.loss or "", f"{row.ndcg_10:.4f}", *costs, *more]))
+        lines.append("")
+    return "\n".join(lines)
+
+
+def front(rows: Sequence[Row]) -> list[Row]:
+    """Those that no other beats in both seconds to the best epoch and NDCG@10, the quickest first."""
+    best: list[Row] = []
+    for row in sorted(rows, key=lambda row: (row.best_seconds, -row.ndcg_10)):
+        if not best or row.ndcg_10 > best[-1].ndcg_10:
+            best.append(row)
+    return best
+
+
+@style.styled
+def picture(rows: Sequence[Row], title: str) -> Figure:
+    """A panel per direction; the variants are numbers, told below, so that none hides another's name."""
+    directions = list(dict.fromkeys((row.source, row.target) for row in rows))
+    names = list(dict.fromkeys(row.variant for row in rows))
+    drawn = style.figure(4.8 * len(directions), 4.2 + 0.18 * (len(names) // 4))
+    for axis, direction in zip(drawn.subplots(1, len(directions), squeeze=False)[0], directions, strict=True):
+        _draw(axis, [row for row in rows if (row.source, row.target) == direction], names)
+        axis.set(title=" to ".join(direction), xlabel="seconds to the best epoch", ylabel="NDCG@10, full ranking")
+    told = [
+        "  ".join(f"{n} {name}" for n, name in list(enumerate(names, 1))[at : at + 4]) for at in range(0, len(names), 4)
+    ]
+    drawn.supxlabel("\n".join(told), fontsize=8)
+    style.title(drawn, f"{title}: quality against time, 95 % interval over users", rows[0].release)
+    return drawn
+
+
+def _draw(axis: Axes, rows: Sequence[Row], names: Sequence[str]) -> None:
+    lead = front(rows)
+    axis.plot(
+        [row.best_seconds for row in lead], [row.ndcg_10 for row in lead],
+        color=style.COLOURS[2], linestyle="--", linewidth=1.0, zorder=1,
+    )  # fmt: skip
+    for row in rows:
+        colour = style.COLOURS[2] if row in lead else style.COLOURS[0]
+        axis.errorbar(
+            row.best_seconds, row.ndcg_10, [[row.ndcg_10 - row.low], [row.high - row.ndcg_10]],
+            color=colour, ecolor="#bbbbbb", marker="o", markersize=11, capsize=2, linewidth=0.8, zorder=2,
+        )  # fmt: skip
+        axis.annotate(
+            str(1 + names.index(row.variant)), (row.best_seconds, row.ndcg_10),
+            ha="center", va="center", color="white", fontsize=7, zorder=3,
+        )  # fmt: skip
+    axis.set_xscale("log")
+    axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.xaxis.set_major_formatter("{x:g}")
+    axis.xaxis.set_minor_formatter(NullFormatter())
+    axis.grid(color="#dddddd", linewidth=0.6)
+
+
+def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The stage's command line."""
+    cli = parser(__doc__)
+    cli.add_argument("--runs", nargs="+", action="append", required=True, metavar="NAME PATH", help="a variant's runs")
+    cli.add_argument("--experiment", type=Path, required=True, help="the TSV of stage compare")
+    cli.add_argument("--title", default="Efficiency")
+    cli.add_argument("--output", type=Path, required=True, help="the TSV")
+    cli.add_argument("--table", type=Path, required=True, help="the Markdown page")
+    cli.add_argument("--picture", type=Path, required=True, help="the PNG")
+    return cli.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the stage."""
+    args = arguments(argv)
+    rows = join({name: [load(Path(path)) for path in paths] for name, *paths in args.runs}, args.experiment)
+    tsv.write(args.output, tsv.text(rows))
+    tsv.write(args.table, page(rows, args.title))
+    style.save(picture(rows, args.title), args.picture)
+    log.info("%d rows: %s", len(rows), args.output)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,90 @@
+"""Efficiency: what runs cost beside what their experiment says of them."""
+
+import json
+
+import pytest
+
+from semacdr import efficiency, tsv
+from semacdr.errors import UserError
+
+COST = {"parameters": 1000, "epochs": 10, "best_epoch": 6, "training_seconds": 50.0, "validation_seconds": 10.0}
+COST |= {"best_seconds": 36.0, "peak_mb": 512.0, "device": "cpu", "threads": 2}
+HEAD = "source\ttarget\tgroup\tranking\tmetric\tk\tvariant\tmean\tlow\thigh\n"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Writes a run's two files; returns their folder."""
+
+    def write(name, source="movie", target="book", **cost):
+        path = tmp_path / name
+        path.mkdir()
+        settings = {"source": source, "target": target, "model": "sasrec", "variant": name, "release": "mine"}
+        (path / "settings.json").write_text(json.dumps(settings | {"training": {"loss": "ce"}}))
+        (path / "cost.json").write_text(json.dumps({k: v for k, v in (COST | cost).items() if v is not None}))
+        return str(path)
+
+    return write
+
+
+@pytest.fixture
+def table(tmp_path):
+    """An experiment's TSV, with rows that must not count."""
+    lines = [
+        f"movie\tbook\t{group}\t{ranking}\tndcg\t{k}\t{variant}\t{mean}\t{mean - 0.01}\t{mean + 0.02}\n"
+        for variant, mean in (("a", 0.2), ("b", 0.3))
+        for group, ranking, k in (
+            ("cold", "full", 10),
+            ("warm", "full", 10),
+            ("warm", "sampled", 10),
+            ("warm", "full", 5),
+        )
+    ]
+    path = tmp_path / "field.tsv"
+    path.write_text(HEAD + "".join(line.replace("\t0.2\t", "\t0.9\t") if "cold" in line else line for line in lines))
+    return path
+
+
+def test_means_over_seeds_the_largest_memory_and_the_experiments_quality(folder, table, tmp_path):
+    runs = ["--runs", "a", folder("a1"), folder("a2", epochs=20, best_epoch=9, best_seconds=40.0, peak_mb=600.0)]
+    runs += ["--runs", "b", folder("b1", parameters=7, best_seconds=3.0), folder("b2", best_seconds=4.0)]
+    made = {name: tmp_path / f"out/e.{name}" for name in ("tsv", "md", "png")}
+    files = ["--output", str(made["tsv"]), "--table", str(made["md"]), "--picture", str(made["png"])]
+    efficiency.main([*runs, "--experiment", str(table), *files])
+    a, b = tsv.read(made["tsv"])
+    assert (a["variant"], a["parameters"], a["seeds"], a["loss"], a["device"], a["threads"]) == (
+        "a", "1000", "2", "ce", "cpu", "2",
+    )  # fmt: skip
+    assert [float(a[name]) for name in ("epoch_seconds", "epochs", "best_epoch", "best_seconds", "peak_mb")] == [
+        pytest.approx((50 / 10 + 50 / 20) / 2), 15, 7.5, 38, 600,
+    ]  # fmt: skip
+    assert [float(a[name]) for name in ("ndcg_10", "low", "high")] == pytest.approx([0.2, 0.19, 0.22])
+    assert (b["variant"], float(b["ndcg_10"]), b["parameters"]) == ("b", 0.3, "7")
+    page = made["md"].read_text()
+    assert page.index("| b |") < page.index("| a |") and "2 threads" in page  # the best first
+    assert made["png"].read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_front_is_what_nothing_beats_in_both():
+    def row(name, seconds, quality):
+        return efficiency.Row(
+            "m", "b", name, "x", "ce", 1, 1.0, 1, 1, seconds, 1.0, "cpu", 1, 1, quality, quality, quality, "mine"
+        )
+
+    rows = [row("slow", 9, 0.3), row("worse", 5, 0.1), row("quick", 1, 0.1), row("fine", 4, 0.25), row("tied", 4, 0.2)]
+    assert [row.variant for row in efficiency.front(rows)] == ["quick", "fine", "slow"]
+    drawn = efficiency.picture(rows, "field")
+    (axis,) = drawn.axes
+    assert {text.get_text() for text in axis.texts} == {"1", "2", "3", "4", "5"} and axis.get_xscale() == "log"
+    assert list(axis.lines[0].get_xdata()) == [1, 4, 9]
+
+
+@pytest.mark.parametrize("missing", ["peak_mb", "best_seconds"])
+def test_a_run_of_an_older_version_is_refused_by_name(folder, missing):
+    with pytest.raises(UserError, match=rf"old/cost\.json lacks '{missing}': .* train the run again"):
+        efficiency.load(efficiency.Path(folder("old", **{missing: None})))
+
+
+def test_a_table_of_another_experiment_is_refused(folder, table):
+    with pytest.raises(UserError, match=r"field\.tsv: has no 'c' from movie to book"):
+        efficiency.join({"c": [efficiency.load(efficiency.Path(folder("c1")))]}, table)
