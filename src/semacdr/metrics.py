@@ -51,12 +51,12 @@ def _cutoff(text: str) -> int:
 
 
 def read_paper(path: Path) -> PaperRows:
-    """The paper's numbers by source, target and model; a UserError names a file or a line that cannot be read."""
+    """The paper's numbers by direction, model and variant; a UserError names a file or a line that cannot be read."""
     columns = {label(column).lower(): column for column in PAPER_COLUMNS}
-    lines = tsv.read(path, ("source", "target", "model", *columns))
+    lines = tsv.read(path, ("source", "target", "model", "variant", *columns))
     try:
         return {
-            (line["source"], line["target"], line["model"]): {
+            (line["source"], line["target"], line["model"], line["variant"]): {
                 column: float(line[title]) for title, column in columns.items()
             }
             for line in lines

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from semacdr import metrics, tables
-from semacdr.ranking.readable import impossible
+from semacdr.ranking.readable import impossible, name
 
 PAPER = Path(__file__).parents[2] / "resources/paper/results.tsv"
 PRINTED = "#### Beside the paper"
@@ -58,18 +58,21 @@ def test_a_direction_that_the_paper_lacks_shows_nothing_of_it(write_ranks, metri
     assert PRINTED not in readable
 
 
-def test_the_dagger_marks_exactly_the_impossible_rows_of_table_1(write_ranks, metrics_stage):
+def test_the_dagger_marks_exactly_the_impossible_rows_of_the_paper(write_ranks, metrics_stage):
     printed = metrics.read_paper(PAPER)
-    known = {("movie", "book", "cl4srec"), ("book", "movie", "mgcl"), ("movie", "book", "mgcl")}
-    assert len(printed) == 54
-    assert {row for row, cells in printed.items() if impossible(cells)} == known
-    runs = [write_ranks({1: 1}, source=source, target=target, model=model) for source, target, model in printed]
+    known = {("movie", "book", "CL4SRec"), ("book", "movie", "MGCL"), ("movie", "book", "MGCL")}
+    known |= {(*pair, "C2DSR (enhanced)") for pair in (("kitchen", "food"), ("cd", "movie"), ("movie", "cd"))}
+    known |= {("cd", "movie", "Tri-CDR (enhanced)")}
+    assert len(printed) == 54 + 12  # tables 1 and 2
+    assert {(*row[:2], name(*row[2:])) for row, cells in printed.items() if impossible(cells)} == known
+    keys = ("source", "target", "model", "variant")
+    runs = [write_ranks({1: 1}, **dict(zip(keys, row, strict=True))) for row in printed]
     _, readable = metrics_stage(*runs, paper=PAPER)
     marked = set()
     for section in readable.split("\n## ")[1:]:
         source, _, target = section.split(" (")[0].split()
         names = [line.split(" †")[0].lstrip("| ") for line in section.splitlines() if " † |" in line]
-        marked |= {(source, target, name.lower()) for name in names}
+        marked |= {(source, target, system) for system in names}
         assert section.count("† Impossible as printed") == bool(names)
     assert marked == known
 
@@ -84,7 +87,7 @@ def test_the_dagger_allows_for_the_rounding_of_four_cells_and_no_more(gain, expe
 def test_the_papers_table_is_complete():
     with PAPER.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
-    assert list(rows[0]) == ["scenario", "source", "target", "model", "hr@5", "hr@10", "ndcg@5", "ndcg@10"]
+    assert list(rows[0]) == ["scenario", "source", "target", "model", "variant", "hr@5", "hr@10", "ndcg@5", "ndcg@10"]
     assert {frozenset((row["source"], row["target"])) for row in rows if row["scenario"] == "cd_movie"} == {
         frozenset(("cd", "movie"))
     }
@@ -94,3 +97,10 @@ def test_the_papers_table_is_complete():
         ("food", "kitchen"),
     }
     assert all(sorted((row["source"], row["target"])) == sorted(row["scenario"].split("_")) for row in rows)
+    enhanced = {(row["source"], row["target"], row["model"]) for row in rows if row["variant"] == "enhanced"}
+    assert len(enhanced) == 12 and {model for *_, model in enhanced} == {"c2dsr", "tri_cdr"}
+
+
+def test_an_enhanced_system_stands_beside_table_2(write_ranks, metrics_stage):
+    _, readable = metrics_stage(write_ranks({1: 1}, model="c2dsr", variant="enhanced"), paper=PAPER)
+    assert "| C2DSR (enhanced) | 1.0000 | 0.2809 | 1.0000 | 0.3993 | 1.0000 | 0.2011 | 1.0000 | 0.2368 |" in readable

@@ -1,5 +1,6 @@
 """The workflow as shipped: its lint, its layout, and a DAG for every scenario of config.yaml."""
 
+import csv
 import os
 import re
 import subprocess
@@ -42,6 +43,16 @@ def test_a_setting_that_asks_for_more_inputs_gets_them_made(checkout, tmp_path):
     plain, enhanced = (project.plan(f"results/movie_book/movie_to_book/{name}/seed1/ranks.parquet") for name in systems)
     assert plain == {"sample": 1, "preprocess": 1, "split": 1, "train": 1, "rank": 1}
     assert enhanced == plain | {"taxonomy": 1, "semantics": 1, "encode": 1}
+
+
+def test_the_example_of_the_paper_s_tables_has_a_row_for_each_of_theirs(checkout):
+    printed = csv.DictReader((checkout / "resources/paper/results.tsv").read_text().splitlines(), delimiter="\t")
+    status, text = checkout.call(
+        "-n", "-p", "--configfile", "examples/tables.yaml", "--", "results/movie_book/metrics.tsv"
+    )
+    assert status == 0, text
+    trained = set(re.findall(r"python -m semacdr.train .*?--model (\w+) --variant (\w+) ", text))
+    assert {(row["model"], row["variant"]) for row in printed} <= trained
 
 
 def test_all_scenarios_are_tried(checkout):

@@ -190,7 +190,7 @@ def reported(wc):
     for name, asked, known in (
         ("systems", systems, COMPARED),
         ("experiments", experiments, EXPERIMENTS),
-        ("figures", figures, ["overlap", "profiles", *SWEPT]),
+        ("figures", figures, ["overlap", "profiles", "efficiency", *SWEPT]),
     ):
         for unknown in [one for one in asked if one not in known]:
             raise WorkflowError(f"config: report.{name} names '{unknown}'; there are {', '.join(known)}")

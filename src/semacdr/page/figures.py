@@ -14,6 +14,12 @@ ABOUT = {  # by name: title, what the picture shows, how to read it
         "The picture keeps neighbours, not distances. The numbers beside it: of each item's nearest neighbours the "
         "share that is of the other domain, beside what chance would give.",
     ),
+    "efficiency": (
+        "What does it cost?",
+        "NDCG@10 of full ranking against the seconds until the best epoch, each system a number",
+        "The dashed line joins systems that none beats in both. Seconds are wall time: they say little of a machine "
+        "that was busy.",
+    ),
     "profiles": (
         "Do people want the same in both domains?",
         "Histograms of one user's events over the shared categories in both domains, and where the user stands",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from semacdr import tsv
-from semacdr.ranking.readable import PAPER_COLUMNS, TITLES, Column, PaperRows, impossible, name, shown
+from semacdr.ranking.readable import PAPER_COLUMNS, TITLES, Column, PaperRows, impossible, name, printed_of, shown
 
 COLUMNS = ("source", "target", "model", "variant", "ranking", "metric", "k", "mean", "std", "seeds", "users", "release")
 SHORT = {"full": (("hr", 10), ("ndcg", 10), ("mrr", None)), "sampled": (("hr", 10), ("ndcg", 10))}
@@ -61,7 +61,7 @@ def _direction(rows: Sequence[dict], paper: PaperRows) -> Direction:
     columns = {
         ranking: list(dict.fromkeys(_column(row) for row in rows if row["ranking"] == ranking)) for ranking in TITLES
     }
-    printed = {model: cells for (*pair, model), cells in paper.items() if pair == [source, target]}
+    printed = printed_of(paper, source, target)
     known = dict.fromkeys((row["model"], row["variant"]) for row in rows)
     largest = {
         key: max(float(row["mean"]) for row in rows if (row["ranking"], _column(row)) == key)
@@ -71,9 +71,9 @@ def _direction(rows: Sequence[dict], paper: PaperRows) -> Direction:
     for model, variant in known:
         own = [row for row in rows if (row["model"], row["variant"]) == (model, variant)]
         cells = {(row["ranking"], _column(row)): _cell(row, largest) for row in own}
-        theirs = printed.get(model) if variant == "full" and not rows[0].get("group") else None
+        theirs = None if rows[0].get("group") else printed.get((model, variant))
         systems.append(System(name(model, variant), own[0]["seeds"], cells, *_paper(theirs)))
-    all_printed = [System(name(model, "full"), "5", {}, *_paper(cells)) for model, cells in printed.items()]
+    all_printed = [System(name(*system), "5", {}, *_paper(cells)) for system, cells in printed.items()]
     return Direction(source, target, rows[0].get("group", ""), int(rows[0]["users"]), columns, systems, all_printed)
 
 

@@ -10,7 +10,7 @@ from semacdr.tables import SAMPLE_NOTE
 
 System = tuple[str, str]  # model, variant
 Column = tuple[str, int | None]  # metric, cut-off
-PaperRows = Mapping[tuple[str, str, str], Mapping[Column, float]]  # by source, target, model
+PaperRows = Mapping[tuple[str, str, str, str], Mapping[Column, float]]  # by source, target, model, variant
 
 NAMES = {
     "sasrec": "SASRec",
@@ -34,8 +34,8 @@ PROTOCOL = (
     "the best mean of a column is bold."
 )
 REFERENCE = (
-    "The paper's numbers (SemaCDR, arXiv 2604.09551, table 1) are a reference and not a target: its users, items and "
-    "candidates differ from ours, by another filtering and sample."
+    "The paper's numbers (SemaCDR, arXiv 2604.09551, tables 1 and 2) are a reference and not a target: its users, "
+    "items and candidates differ from ours, by another filtering and sample."
 )
 DAGGER = "† Impossible as printed: no ranks give this HR and NDCG together, even with the rounding of four decimals."
 REAL_ONLY = "The paper's numbers are shown for real data only."
@@ -60,7 +60,7 @@ def _section(rows: Sequence[Row], paper: PaperRows) -> list[str]:
     for ranking, title in TITLES.items():
         part = [row for row in rows if row.ranking == ranking]
         lines += [f"### {title}", "", *_table(part), ""]
-    printed = {model: cells for (*pair, model), cells in paper.items() if pair == [first.source, first.target]}
+    printed = printed_of(paper, first.source, first.target)
     if first.group:  # the paper hides nothing
         return lines
     if printed and first.release == "sample":
@@ -85,19 +85,23 @@ def _number(row: Row, best: str) -> str:
     return mean if row.std is None else f"{mean} ± {shown(row.std)}"
 
 
-def _paper_part(rows: Sequence[Row], printed: Mapping[str, Mapping[Column, float]]) -> list[str]:
-    """Our sampled means beside the paper's, for the systems (not their variants) and cut-offs that both have."""
-    cells = {model: row_of for (model, variant), row_of in _cells(rows).items() if variant == "full"}
-    cells = {model: row_of for model, row_of in cells.items() if model in printed}
+def printed_of(paper: PaperRows, source: str, target: str) -> dict[System, Mapping[Column, float]]:
+    """What the paper prints of a direction."""
+    return {key[2:]: cells for key, cells in paper.items() if key[:2] == (source, target)}
+
+
+def _paper_part(rows: Sequence[Row], printed: Mapping[System, Mapping[Column, float]]) -> list[str]:
+    """Our sampled means beside the paper's, for the systems and cut-offs that both have."""
+    cells = {system: row_of for system, row_of in _cells(rows).items() if system in printed}
     columns = [column for column in PAPER_COLUMNS if any((row.metric, row.k) == column for row in rows)]
     if not cells or not columns:
         return []
     lines = ["#### Beside the paper", "", REFERENCE, ""]
     lines += header(["System", *(f"{label(column)} {who}" for column in columns for who in ("ours", "paper"))])
-    marked = {model for model in cells if impossible(printed[model])}
-    for model, row_of in cells.items():
-        pairs = [shown(number) for column in columns for number in (row_of[column].mean, printed[model][column])]
-        lines.append(line([name(model, "full") + (" †" if model in marked else ""), *pairs]))
+    marked = {system for system in cells if impossible(printed[system])}
+    for system, row_of in cells.items():
+        pairs = [shown(number) for column in columns for number in (row_of[column].mean, printed[system][column])]
+        lines.append(line([name(*system) + (" †" if system in marked else ""), *pairs]))
     return [*lines, "", *([DAGGER, ""] if marked else [])]
 
 
