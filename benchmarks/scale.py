@@ -11,14 +11,13 @@ are kept in measured.jsonl beside the data; table and picture are of all that ar
 """
 
 import argparse
-import csv
 import json
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
@@ -28,9 +27,11 @@ import torch
 from direction import problem_of, trainer_of
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
-from memory import ALLOCATOR, peak_mb
+from memory import ALLOCATOR
 from scale_data import SHARES
 
+from semacdr import tsv
+from semacdr.cli import peak_mb
 from semacdr.figures import style
 from semacdr.models import load
 from semacdr.training.engine import Training
@@ -82,7 +83,11 @@ def measure(job: str, folder: Path, seconds: float) -> None:
     spent = spent[1:] or spent  # the first one also asks the system for memory
     print(
         json.dumps(
-            {"seconds": sum(spent) / len(spent) * len(trainer.batches), "batches": len(spent), "peak_mb": peak_mb()}
+            {
+                "seconds": sum(spent) / len(spent) * len(trainer.batches),
+                "batches": len(spent),
+                "peak_mb": round(peak_mb()),
+            }
         )
     )
 
@@ -104,36 +109,49 @@ def run(args: argparse.Namespace) -> Iterator[dict]:
                 yield {"job": job, "share": share, **sizes(folder), **told}
 
 
-def table(lines: Sequence[dict]) -> list[dict]:
-    """The rows: of a job and share the median of seconds, and the highest peak."""
+@dataclass(frozen=True)
+class Row:
+    """A job at a share of the size: the fields are the columns."""
+
+    job: str
+    share: str
+    users: int
+    events: int
+    seconds: float  # the median of the rounds
+    peak_mb: int  # the highest
+    rounds: int
+
+
+def table(lines: Sequence[dict]) -> list[Row]:
+    """The rows, of a job and share one."""
     found: dict[tuple, list[dict]] = {}
     for line in lines:
         found.setdefault(tuple(line[name] for name in ("job", "share", "users", "events")), []).append(line)
-    rows = [dict(zip(("job", "share", "users", "events"), key, strict=True)) for key in found]
-    for row, own in zip(rows, found.values(), strict=True):
-        row |= {"seconds": round(median(line["seconds"] for line in own), 2)}
-        row |= {"peak_mb": max(line["peak_mb"] for line in own), "rounds": len(own)}
+    rows = [
+        Row(*key, round(median(line["seconds"] for line in own), 2), max(line["peak_mb"] for line in own), len(own))
+        for key, own in found.items()
+    ]
     order = [*STAGES, *SYSTEMS]
-    return sorted(rows, key=lambda row: (order.index(row["job"]), row["events"]))
+    return sorted(rows, key=lambda row: (order.index(row.job), row.events))
 
 
-def growth(rows: Sequence[dict]) -> float:
+def growth(rows: Sequence[Row]) -> float:
     """The power of the events by which seconds grow: the slope through the logarithms, 1 where growth is linear."""
-    return float(np.polyfit(*(np.log([row[name] for row in rows]) for name in ("events", "seconds")), 1)[0])
+    return float(np.polyfit(*(np.log([getattr(row, name) for row in rows]) for name in ("events", "seconds")), 1)[0])
 
 
 @style.styled
-def picture(rows: Sequence[dict]) -> Figure:
+def picture(rows: Sequence[Row]) -> Figure:
     """Seconds an epoch and peak memory of each training by the number of events, both axes of logarithms."""
     drawn = style.figure(8.4, 4.4)
     time_axis, peak_axis = drawn.subplots(1, 2)
-    trained = [job for job in dict.fromkeys(row["job"] for row in rows) if job not in STAGES]
+    trained = [job for job in dict.fromkeys(row.job for row in rows) if job not in STAGES]
     for place, job in enumerate(trained):
-        own = sorted((row for row in rows if row["job"] == job), key=lambda row: row["events"])
-        events = [row["events"] for row in own]
+        own = sorted((row for row in rows if row.job == job), key=lambda row: row.events)
+        events = [row.events for row in own]
         look = {"color": style.COLOURS[place], "marker": style.MARKERS[place], "linewidth": 1.2, "markersize": 5}
-        time_axis.plot(events, [row["seconds"] for row in own], label=f"{job} (power {growth(own):.2f})", **look)
-        peak_axis.plot(events, [row["peak_mb"] for row in own], **look)
+        time_axis.plot(events, [row.seconds for row in own], label=f"{job} (power {growth(own):.2f})", **look)
+        peak_axis.plot(events, [row.peak_mb for row in own], **look)
     time_axis.set(xscale="log", yscale="log", ylabel="seconds of CPU an epoch")
     time_axis.yaxis.set_major_formatter("{x:g}")
     peak_axis.axhline(LIMIT, color="#888888", linestyle=":", linewidth=1)
@@ -144,7 +162,7 @@ def picture(rows: Sequence[dict]) -> Figure:
         axis.set_xlabel("events, millions")
         axis.grid(color="#dddddd", linewidth=0.6)
     drawn.legend(loc="outside lower center", ncols=2, frameon=False)
-    users = ", ".join(f"{count:,}" for count in sorted({row["users"] for row in rows}))
+    users = ", ".join(f"{count:,}" for count in sorted({row.users for row in rows}))
     style.title(drawn, f"Training on one thread, by number of users: {users}", "sample")
     return drawn
 
@@ -169,10 +187,10 @@ def main() -> None:
             file.write(json.dumps(line) + "\n")
         print(line, file=sys.stderr, flush=True)
     rows = table([json.loads(line) for line in measured.read_text().splitlines()])
-    with args.table.open("w", newline="") if args.table else nullcontext(sys.stdout) as file:
-        writer = csv.DictWriter(file, list(rows[0]), delimiter="\t", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    if args.table:
+        tsv.write(args.table, tsv.text(rows))
+    else:
+        print(tsv.text(rows), end="")
     if args.picture:
         style.save(picture(rows), args.picture)
 

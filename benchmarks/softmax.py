@@ -16,8 +16,9 @@ from statistics import median
 
 import torch
 import torch.nn.functional as F
-from memory import ALLOCATOR, peak_mb
+from memory import ALLOCATOR
 
+from semacdr.cli import peak_mb
 from semacdr.training.losses import step_loss
 
 SIZES = {"kitchen_food": (2_000, 4_581), "movie_book": (5_000, 31_067)}  # steps of a batch of 256 users, target items
@@ -61,7 +62,7 @@ def main() -> None:
     if args.kind:
         given, before = inputs(args.size), peak_mb()
         timed(KINDS[args.kind], given)
-        print(peak_mb() - before)
+        print(round(peak_mb() - before))
         return
     print("batch\tsteps\titems\tparts s\twhole s\tparts/whole\tparts MB\twhole MB", flush=True)
     for size, (steps, items) in SIZES.items():

@@ -8,6 +8,7 @@ import sys
 import time
 import typing
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 from semacdr.errors import UserError
@@ -52,6 +53,18 @@ def resolve(kind: type[T], given: dict[str, Any], owner: str) -> T:
 def available_cpus() -> int:
     """The number of CPUs this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def peak_mb() -> float:
+    """The most memory that this process has had, in MB."""
+    try:  # getrusage would count that of the process that started it, too
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 2**10
+    except (OSError, StopIteration):  # no Linux
+        import resource
+
+        unit = 2**20 if sys.platform == "darwin" else 2**10
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
 def use_threads(threads: int | None) -> int:

@@ -71,7 +71,7 @@ def content(args: argparse.Namespace) -> dict:
         "training": training.trained(runs),
         "jobs": jobs,
         "code": checkout.code(), "versions": record.versions(), "machine": record.machine(),
-        "money": record.money(made_of.cost),
+        "money": record.money(made_of.cost, made_of.taxonomy_cost),
         "day": datetime.now(UTC).date().isoformat(),
         "seed": args.seed,
         "left_out": left_out(args, jobs),

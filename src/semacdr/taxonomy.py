@@ -51,9 +51,10 @@ def induce(args: argparse.Namespace) -> tuple[bytes, list[Row], list[str], str] 
         except Unasked:
             print(f"{options.priced(asker)}\nThat is the next step; up to {settings.most_requests:,} in all.")
             return None
+        cost = options.paid(asker, asking.model)
     made_by = {"engine": "llm", "model": asking.model, "weights": asking.weights, "parameters": asking.parameters}
     made_by["prompts"] = {name: sha256(path.read_bytes()).hexdigest()[:12] for name, path in files.items()}
-    made_by["settings"] = asdict(settings)
+    made_by |= {"settings": asdict(settings), "cost": cost}
     return as_json(meta.get("scenario", ""), made_by, categories), trials.rows, domains, meta["release"]
 
 

@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from semacdr import tsv
 from semacdr.page import charts
+from semacdr.ranking.markdown import p_value
 from semacdr.ranking.readable import TITLES, label
 
 NEEDS = ("source", "target", "ranking", "metric", "k", "variant", "mean", "std", "low", "high", "difference",
@@ -100,7 +101,7 @@ def _line(group: str, variant: str, own: dict, metrics: Sequence[tuple[str, str]
         f"{float(row[name]):+.4f}".replace("-", "\u2212")
         for name in ("difference", "difference_low", "difference_high")
     )
-    return Line(*shown, difference, f"[{low}, {high}]", "<\u202f0.0001" if p < 1e-4 else f"{p:.4f}", p < 0.05)
+    return Line(*shown, difference, f"[{low}, {high}]", p_value(p), p < 0.05)
 
 
 def _chart(name: str, rows: Sequence[dict], grouping: str, what: str) -> tuple[Markup | None, str]:

@@ -42,6 +42,7 @@ class Made:
     engine: str
     model: str
     cost: dict
+    taxonomy_cost: dict | None  # where a language model made the taxonomy
     domains: list[str]
     categories: list[Filed]
     results: list[str]
@@ -56,6 +57,13 @@ def read_cost(path: Path) -> dict:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot be read: {error}; run the semantics stage again") from error
+
+
+def taxonomy_cost(path: Path) -> dict | None:
+    """What a taxonomy says that its making cost; nothing where a person wrote it."""
+    read_taxonomy(path)  # which says what is wrong
+    made_by = json.loads(path.read_text(encoding="utf-8")).get("made_by")
+    return made_by.get("cost") if isinstance(made_by, dict) else None
 
 
 def made(catalogue: Catalogue, taxonomy: Path, inner: Path, counts: Path, cost: Path, examples: int, seed: int) -> Made:
@@ -75,8 +83,9 @@ def made(catalogue: Catalogue, taxonomy: Path, inner: Path, counts: Path, cost: 
         (step, [cells.get((step, result), "") for result in results]) for step in dict.fromkeys(r["step"] for r in rows)
     ]
     return Made(
-        told["engine"], told["model"], told, domains, _categories(catalogue, taxonomy, domains), results, steps,
-        len(fallen), [_example(catalogue, item, texts.get(item, ""), origin.get(item, "")) for item in drawn],
+        told["engine"], told["model"], told, taxonomy_cost(taxonomy),
+        domains, _categories(catalogue, taxonomy, domains), results, steps, len(fallen),
+        [_example(catalogue, item, texts.get(item, ""), origin.get(item, "")) for item in drawn],
     )  # fmt: skip
 
 

@@ -74,12 +74,16 @@ def duration(seconds: float) -> str:
     return f"{minutes}:{int(seconds % 60):02d}\u202fmin"
 
 
-def money(cost: dict) -> str:
-    """What a stage's answers cost, in words."""
-    if cost["engine"] != "llm":
-        return "no language model was asked: nothing"
+def money(cost: dict, taxonomy: dict | None = None) -> str:
+    """What the answers of stage semantics and of a taxonomy that a model made cost, in words."""
+    asked = [_spent(taxonomy, "make the categories")] if taxonomy else []
+    asked += [_spent(cost, "describe and file the items")] if cost["engine"] == "llm" else []
+    return "; and ".join(asked) or "no language model was asked: nothing"
+
+
+def _spent(cost: dict, purpose: str) -> str:
     tokens = f"{cost['prompt_tokens']:,} tokens read, {cost['completion_tokens']:,} written"
-    told = f"{cost['answers']:,} answers of {cost['model']} that describe and file the items: {tokens}"
+    told = f"{cost['answers']:,} answers of {cost['model']} that {purpose}: {tokens}"
     if cost["dollars"] is None:
-        return f"{told}; no price is set for this model (llm.prices)"
-    return f"{told}; ${cost['dollars']:,.4f}"
+        return f"{told}, no price is set for this model (llm.prices)"
+    return f"{told}, ${cost['dollars']:,.4f}"

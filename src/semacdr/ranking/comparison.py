@@ -15,6 +15,7 @@ from semacdr import tsv
 from semacdr.errors import UserError
 from semacdr.ranking import measures
 from semacdr.ranking.groups import Group
+from semacdr.ranking.markdown import p_value
 from semacdr.ranking.runs import RANKINGS, Run, load
 from semacdr.ranking.significance import bootstrap, holm, signed_rank
 
@@ -141,8 +142,7 @@ def _mean(row: Row) -> str:
 def _difference(row: Row) -> tuple[str, str]:
     if row.difference is None:
         return "", ""
-    p = "< 0.0001" if row.p_holm < 1e-4 else f"{row.p_holm:.4f}"
-    return f"{row.difference:+.4f} [{row.difference_low:+.4f}, {row.difference_high:+.4f}]", p
+    return f"{row.difference:+.4f} [{row.difference_low:+.4f}, {row.difference_high:+.4f}]", p_value(row.p_holm)
 
 
 def add_arguments(cli: argparse.ArgumentParser, title: str) -> None:

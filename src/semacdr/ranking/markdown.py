@@ -1,4 +1,4 @@
-"""Lines of Markdown tables."""
+"""Lines of Markdown tables, and what stands in their cells."""
 
 from collections.abc import Sequence
 
@@ -11,3 +11,8 @@ def header(titles: Sequence[str], words: int = 1) -> list[str]:
 def line(cells: Sequence[str]) -> str:
     """A row of a table."""
     return f"| {' | '.join(cells)} |"
+
+
+def p_value(p: float) -> str:
+    """A p-value as it is shown."""
+    return "< 0.0001" if p < 1e-4 else f"{p:.4f}"

@@ -1,11 +1,10 @@
 """Where a stage computes: the device, and what it must promise."""
 
 import os
-import resource
-import sys
 
 import torch
 
+from semacdr import cli
 from semacdr.cli import log
 from semacdr.errors import UserError
 
@@ -18,11 +17,8 @@ def device_of(name: str | None) -> torch.device:
 
 
 def peak_mb(device: torch.device) -> float:
-    """The most memory that this process has held, in MB: on CUDA what torch had of the device, else of the machine."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 2**20
-    unit = 2**20 if sys.platform == "darwin" else 2**10  # of ru_maxrss
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+    """The most memory that this process has had, in MB: on CUDA what torch took of the device, else of the machine."""
+    return torch.cuda.max_memory_allocated(device) / 2**20 if device.type == "cuda" else cli.peak_mb()
 
 
 def check_precision(precision: str, device: torch.device) -> None:

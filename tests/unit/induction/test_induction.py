@@ -24,6 +24,9 @@ def test_a_taxonomy_is_proposed_merged_and_tested(stage, model):
     assert list(content) == ["scenario", "made_by", "categories"]
     assert content["scenario"] == "book_film"
     assert content["made_by"]["model"] == "m"
+    assert content["made_by"]["cost"] == {  # of 2 proposals, their merge and 16 items
+        "model": "m", "answers": 19, "prompt_tokens": 19 * 9, "completion_tokens": 19 * 9, "dollars": None,
+    }  # fmt: skip
     assert made.text.decode() == json.dumps(content, indent=2, ensure_ascii=False) + "\n"
     assert model.url not in made.text.decode()
 

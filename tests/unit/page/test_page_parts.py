@@ -162,10 +162,14 @@ def test_money():
     cost = {"engine": "llm", "model": "m", "answers": 3, "prompt_tokens": 1200, "completion_tokens": 30}
     assert (
         record.money(cost | {"dollars": 0.5})
-        == "3 answers of m that describe and file the items: 1,200 tokens read, 30 written; $0.5000"
+        == "3 answers of m that describe and file the items: 1,200 tokens read, 30 written, $0.5000"
     )
     assert "no price is set" in record.money(cost | {"dollars": None})
     assert "nothing" in record.money({"engine": "encoder", "model": "e"})
+    made = {"model": "t", "answers": 2, "prompt_tokens": 7, "completion_tokens": 5, "dollars": 0.25}
+    told = "2 answers of t that make the categories: 7 tokens read, 5 written, $0.2500"
+    assert record.money({"engine": "encoder", "model": "e"}, made) == told
+    assert record.money(cost | {"dollars": 0.5}, made).startswith(f"{told}; and 3 answers of m")
 
 
 def test_what_was_made_of_the_items(world, catalogue):
