@@ -166,7 +166,7 @@ OTHER_LOSSES = [
     pytest.param(name, settings, loss, marks=pytest.mark.slow)
     for name, settings in FITTED
     for loss in LOSSES
-    if loss != load(name).LOSS and (not settings or name == "semacdr")  # a form of a system takes losses as it does
+    if loss != load(name).LOSS
 ]
 
 
