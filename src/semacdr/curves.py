@@ -22,10 +22,10 @@ from semacdr import tsv
 from semacdr.cli import log, parser, run
 from semacdr.errors import UserError
 from semacdr.figures import style
+from semacdr.ranking.headline import EVENTS
 from semacdr.ranking.readable import TITLES, label
 
 SHOWN = (("ndcg", 10), ("hr", 10))
-EVENTS = {"test": "test", "valid": "validation"}
 APART = 0.08  # of a step, the lines of two directions, so that their intervals do not cover each other
 
 

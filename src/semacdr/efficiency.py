@@ -12,8 +12,7 @@ Seconds are wall time of training and validation, of pre-training too. They say 
 """
 
 import argparse
-import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -22,10 +21,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from semacdr import tsv
+from semacdr import costs, tsv
 from semacdr.cli import log, parser, run
 from semacdr.errors import UserError
 from semacdr.figures import style
+from semacdr.ranking import headline
+from semacdr.ranking.headline import EVENTS
 from semacdr.ranking.markdown import header, line
 from semacdr.tables import SAMPLE_NOTE
 
@@ -38,6 +39,7 @@ class Row:
 
     source: str
     target: str
+    split: str | None  # valid; None: test
     variant: str
     model: str
     loss: str | None  # of one that learns
@@ -48,7 +50,7 @@ class Row:
     best_seconds: float  # of training and validation, until the best epoch was known
     peak_mb: float
     device: str
-    threads: int
+    threads: str
     seeds: int
     ndcg_10: float
     low: float
@@ -56,55 +58,46 @@ class Row:
     release: str
 
 
-def load(folder: Path) -> dict:
-    """The settings of a run, and its cost under `cost`; a UserError where a file is missing or not of this version."""
-    try:
-        settings, cost = (json.loads((folder / f"{kind}.json").read_text()) for kind in ("settings", "cost"))
-        cost["best_seconds"], cost["peak_mb"], cost["device"], cost["threads"]
-    except (OSError, ValueError) as error:
-        raise UserError(f"{folder}: no training run can be read there: {error}") from error
-    except KeyError as error:
-        raise UserError(f"{folder}/cost.json lacks {error}: it is of an older version; train the run again") from error
-    return settings | {"cost": cost}
-
-
-def join(runs: dict[str, list[dict]], table: Path) -> list[Row]:
-    """The rows: runs by variant beside the quality that the experiment's table gives them."""
-    quality = {
-        (row["source"], row["target"], row["variant"]): row
-        for row in tsv.read(table, ("source", "target", "ranking", "metric", "k", "variant", "mean", "low", "high"))
-        if (row["ranking"], row["metric"], row["k"]) == ("full", "ndcg", "10") and row.get("group") != "cold"
-    }
-    directions = dict.fromkeys((run["source"], run["target"]) for own in runs.values() for run in own)
+def join(runs: Mapping[str, Sequence[tuple[dict, dict]]], table: Path) -> list[Row]:
+    """The rows: settings and costs of runs by variant beside the quality that the experiment's table gives them."""
+    quality = {(row["source"], row["target"], row["variant"]): row for row in headline.read(table)}
+    directions = dict.fromkeys((settings["source"], settings["target"]) for own in runs.values() for settings, _ in own)
     rows = []
     for direction in directions:
         for variant, own in runs.items():
-            here = [run for run in own if (run["source"], run["target"]) == direction]
-            if (*direction, variant) not in quality:
-                raise UserError(f"{table}: has no '{variant}' from {' to '.join(direction)}")
+            here = [run for run in own if (run[0]["source"], run[0]["target"]) == direction]
+            if not here or (*direction, variant) not in quality:
+                lacks = f"{table}: has" if here else "--runs: there is"
+                raise UserError(f"{lacks} no '{variant}' from {' to '.join(direction)}")
             rows.append(_row(direction, variant, here, quality[*direction, variant]))
     return rows
 
 
-def _row(direction: Direction, variant: str, runs: Sequence[dict], quality: dict[str, str]) -> Row:
-    first, costs = runs[0], [run["cost"] for run in runs]
+def _row(direction: Direction, variant: str, runs: Sequence[tuple[dict, dict]], quality: Mapping[str, str]) -> Row:
+    (first, _), costs_of = runs[0], [cost for _, cost in runs]
     return Row(
-        *direction, variant, first["model"], first["training"]["loss"], costs[0]["parameters"],
-        fmean(cost["training_seconds"] / cost["epochs"] for cost in costs),
-        fmean(cost["epochs"] for cost in costs), fmean(cost["best_epoch"] for cost in costs),
-        fmean(cost["best_seconds"] for cost in costs), max(cost["peak_mb"] for cost in costs),
-        costs[0]["device"], costs[0]["threads"], len(runs),
+        *direction, None if quality["split"] == "test" else quality["split"],
+        variant, first["model"], first["training"]["loss"], costs_of[0]["parameters"],
+        fmean(cost["training_seconds"] / cost["epochs"] for cost in costs_of),
+        fmean(cost["epochs"] for cost in costs_of), fmean(cost["best_epoch"] for cost in costs_of),
+        fmean(cost["best_seconds"] for cost in costs_of), max(cost["peak_mb"] for cost in costs_of),
+        _all(cost["device"] for cost in costs_of), _all(cost["threads"] for cost in costs_of), len(runs),
         *(float(quality[name]) for name in ("mean", "low", "high")), first["release"],
     )  # fmt: skip
+
+
+def _all(values: Iterable) -> str:
+    """What several runs have, each once."""
+    return ", ".join(map(str, dict.fromkeys(values)))
 
 
 def page(rows: Sequence[Row], title: str) -> str:
     """A Markdown page: a table per direction, the best first."""
     lines = [f"# {title}", ""] + ([f"**{SAMPLE_NOTE}**", ""] if rows[0].release == "sample" else [])
     lines += [
-        f"Training on {rows[0].device} with {rows[0].threads} thread{'s' * (rows[0].threads > 1)}; means over "
-        f"{style.seeds(rows[0].seeds)}, of memory the largest. To best: wall time of training and validation until the "
-        "epoch that validation chose. NDCG@10 is of full ranking.",
+        f"Training on {_all(row.device for row in rows)}, threads of a job: {_all(row.threads for row in rows)}; means "
+        f"over {style.seeds(rows[0].seeds)}, of memory the largest. To best: wall time of training and validation "
+        f"until the epoch that validation chose. NDCG@10 is of full ranking, {EVENTS[rows[0].split or 'test']} events.",
         "",
     ]
     for source, target in dict.fromkeys((row.source, row.target) for row in rows):
@@ -142,7 +135,8 @@ def picture(rows: Sequence[Row], title: str) -> Figure:
         "  ".join(f"{n} {name}" for n, name in list(enumerate(names, 1))[at : at + 4]) for at in range(0, len(names), 4)
     ]
     drawn.supxlabel("\n".join(told), fontsize=8)
-    style.title(drawn, f"{title}: quality against time, 95 % interval over users", rows[0].release)
+    what = f"{EVENTS[rows[0].split or 'test']} events, quality against time, 95 % interval over users"
+    style.title(drawn, f"{title}: {what}", rows[0].release)
     return drawn
 
 
@@ -184,8 +178,8 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the stage."""
     args = arguments(argv)
-    rows = join({name: [load(Path(path)) for path in paths] for name, *paths in args.runs}, args.experiment)
-    tsv.write(args.output, tsv.text(rows))
+    rows = join({name: [costs.read(Path(path)) for path in paths] for name, *paths in args.runs}, args.experiment)
+    tsv.write(args.output, tsv.text(rows, optional=("split",)))
     tsv.write(args.table, page(rows, args.title))
     style.save(picture(rows, args.title), args.picture)
     log.info("%d rows: %s", len(rows), args.output)

@@ -25,6 +25,7 @@ from semacdr import tsv
 from semacdr.cli import log, parser, run
 from semacdr.errors import UserError
 from semacdr.figures import style
+from semacdr.ranking import headline
 
 
 @dataclass(frozen=True)
@@ -46,9 +47,9 @@ def read(paths: Sequence[Path]) -> tuple[list[str], npt.NDArray[np.float64], str
     names: list[str] = []
     values, releases = [], set()
     for path in paths:
-        lines = tsv.read(path, ("source", "target", "ranking", "metric", "k", "variant", "mean", "release"))
-        lines = [row for row in lines if (row["ranking"], row["metric"], row["k"]) == ("full", "ndcg", "10")]
-        lines = [row for row in lines if row.get("group") != "cold"]
+        lines = headline.read(path)
+        if lines[0]["split"] != "test":
+            raise UserError(f"{path}: is of {headline.EVENTS[lines[0]['split']]} events; a standing is of test events")
         releases |= {row["release"] for row in lines}
         for direction in dict.fromkeys((row["source"], row["target"]) for row in lines):
             means = {row["variant"]: row["mean"] for row in lines if (row["source"], row["target"]) == direction}

@@ -1,15 +1,16 @@
 """Efficiency: what runs cost beside what their experiment says of them."""
 
 import json
+from pathlib import Path
 
 import pytest
 
-from semacdr import efficiency, tsv
+from semacdr import costs, efficiency, tsv
 from semacdr.errors import UserError
 
 COST = {"parameters": 1000, "epochs": 10, "best_epoch": 6, "training_seconds": 50.0, "validation_seconds": 10.0}
 COST |= {"best_seconds": 36.0, "peak_mb": 512.0, "device": "cpu", "threads": 2}
-HEAD = "source\ttarget\tgroup\tranking\tmetric\tk\tvariant\tmean\tlow\thigh\n"
+HEAD = "source\ttarget\tgroup\tranking\tmetric\tk\tvariant\tmean\tlow\thigh\trelease\n"
 
 
 @pytest.fixture
@@ -29,19 +30,17 @@ def folder(tmp_path):
 
 @pytest.fixture
 def table(tmp_path):
-    """An experiment's TSV, with rows that must not count."""
+    """An experiment's TSV; the rows before and after those that count hold other numbers."""
+    kinds = [("cold", "full", "ndcg", 10), ("warm", "sampled", "ndcg", 10), ("warm", "full", "hr", 10)]
+    kinds += [("warm", "full", "ndcg", 10), ("cold", "full", "ndcg", 10), ("warm", "full", "ndcg", 5)]
     lines = [
-        f"movie\tbook\t{group}\t{ranking}\tndcg\t{k}\t{variant}\t{mean}\t{mean - 0.01}\t{mean + 0.02}\n"
+        f"movie\tbook\t{group}\t{ranking}\t{metric}\t{k}\t{variant}\t{own}\t{own - 0.01}\t{own + 0.02}\tmine\n"
         for variant, mean in (("a", 0.2), ("b", 0.3))
-        for group, ranking, k in (
-            ("cold", "full", 10),
-            ("warm", "full", 10),
-            ("warm", "sampled", 10),
-            ("warm", "full", 5),
-        )
+        for group, ranking, metric, k in kinds
+        for own in [mean if (group, ranking, metric, k) == ("warm", "full", "ndcg", 10) else 0.9]
     ]
     path = tmp_path / "field.tsv"
-    path.write_text(HEAD + "".join(line.replace("\t0.2\t", "\t0.9\t") if "cold" in line else line for line in lines))
+    path.write_text(HEAD + "".join(lines))
     return path
 
 
@@ -61,14 +60,34 @@ def test_means_over_seeds_the_largest_memory_and_the_experiments_quality(folder,
     assert [float(a[name]) for name in ("ndcg_10", "low", "high")] == pytest.approx([0.2, 0.19, 0.22])
     assert (b["variant"], float(b["ndcg_10"]), b["parameters"]) == ("b", 0.3, "7")
     page = made["md"].read_text()
-    assert page.index("| b |") < page.index("| a |") and "2 threads" in page  # the best first
+    assert (
+        page.index("| b |") < page.index("| a |") and "on cpu, threads of a job: 2;" in page and "test events" in page
+    )  # the best first
     assert made["png"].read_bytes().startswith(b"\x89PNG")
 
 
 def test_the_front_is_what_nothing_beats_in_both():
     def row(name, seconds, quality):
         return efficiency.Row(
-            "m", "b", name, "x", "ce", 1, 1.0, 1, 1, seconds, 1.0, "cpu", 1, 1, quality, quality, quality, "mine"
+            "m",
+            "b",
+            None,
+            name,
+            "x",
+            "ce",
+            1,
+            1.0,
+            1,
+            1,
+            seconds,
+            1.0,
+            "cpu",
+            "1",
+            1,
+            quality,
+            quality,
+            quality,
+            "mine",
         )
 
     rows = [row("slow", 9, 0.3), row("worse", 5, 0.1), row("quick", 1, 0.1), row("fine", 4, 0.25), row("tied", 4, 0.2)]
@@ -81,10 +100,21 @@ def test_the_front_is_what_nothing_beats_in_both():
 
 @pytest.mark.parametrize("missing", ["peak_mb", "best_seconds"])
 def test_a_run_of_an_older_version_is_refused_by_name(folder, missing):
-    with pytest.raises(UserError, match=rf"old/cost\.json lacks '{missing}': .* train the run again"):
-        efficiency.load(efficiency.Path(folder("old", **{missing: None})))
+    with pytest.raises(UserError, match=rf"old/cost\.json lacks {missing}: .* train the run again"):
+        costs.read(Path(folder("old", **{missing: None})))
 
 
-def test_a_table_of_another_experiment_is_refused(folder, table):
+def test_what_the_experiment_or_the_runs_lack_is_refused_by_name(folder, table):
+    runs = [costs.read(Path(folder(name))) for name in ("a1", "c1")]
     with pytest.raises(UserError, match=r"field\.tsv: has no 'c' from movie to book"):
-        efficiency.join({"c": [efficiency.load(efficiency.Path(folder("c1")))]}, table)
+        efficiency.join({"c": runs[1:]}, table)
+    with pytest.raises(UserError, match=r"there is no 'b' from movie to book"):
+        efficiency.join({"a": runs[:1], "b": []}, table)
+
+
+def test_validation_events_are_named_as_such(folder, table):
+    head, *lines = table.read_text().splitlines(keepends=True)
+    table.write_text(f"split\t{head}" + "".join(f"valid\t{line}" for line in lines))
+    rows = efficiency.join({"a": [costs.read(Path(folder("a1")))]}, table)
+    assert rows[0].split == "valid" and "full ranking, validation events" in efficiency.page(rows, "t")
+    assert "validation events" in efficiency.picture(rows, "t").get_suptitle()

@@ -7,7 +7,7 @@ from scipy.stats import chi2
 from semacdr import standing
 from semacdr.errors import UserError
 
-HEAD = "source\ttarget\tranking\tmetric\tk\tvariant\tmean\trelease\n"
+HEAD = "source\ttarget\tgroup\tranking\tmetric\tk\tvariant\tmean\tlow\thigh\trelease\tsplit\n"
 # Demšar 2006, table 6: AUC of four forms of C4.5 on 14 data sets; section 3.2.2 gives ranks and differences. Rounded
 # to three decimals, two are alike in the 13th, which his ranks tell apart.
 C45 = np.array([
@@ -20,13 +20,20 @@ C45 = np.array([
 FORMS = ["C4.5", "C4.5+m", "C4.5+cf", "C4.5+m+cf"]
 
 
-def table(path, directions, release="mine"):
-    """An experiment's TSV of NDCG@10 by direction and variant, with rows that must not count."""
+def table(path, directions, release="mine", split=""):
+    """An experiment's TSV of NDCG@10 by direction and variant; around it what must not count, in reverse order."""
+    kinds = [
+        ("warm", "sampled", "ndcg", 10),
+        ("warm", "full", "ndcg", 10),
+        ("cold", "full", "ndcg", 10),
+        ("warm", "full", "hr", 10),
+    ]
     lines = [
-        f"{source}\t{target}\t{ranking}\tndcg\t10\t{variant}\t{mean if ranking == 'full' else 1 - mean}\t{release}\n"
+        f"{source}\t{target}\t{group}\t{ranking}\t{metric}\t{k}\t{variant}\t{own}\t0\t1\t{release}\t{split}\n"
         for (source, target), means in directions.items()
-        for ranking in ("full", "sampled")
+        for group, ranking, metric, k in kinds
         for variant, mean in means.items()
+        for own in [mean if (group, ranking, metric) == ("warm", "full", "ndcg") else 1 - mean]
     ]
     path.write_text(HEAD + "".join(lines))
     return path
@@ -81,3 +88,9 @@ def test_the_picture_names_all_with_their_ranks_and_draws_the_bars():
 def test_what_cannot_be_compared_is_refused(tmp_path, directions, words):
     with pytest.raises(UserError, match=words):
         standing.read([table(tmp_path / "a.tsv", directions)])
+
+
+def test_validation_events_are_no_standing(tmp_path):
+    means = {"x": 1, "y": 2, "z": 3}
+    with pytest.raises(UserError, match="is of validation events"):
+        standing.read([table(tmp_path / "a.tsv", {("m", "b"): means, ("b", "m"): means}, split="valid")])

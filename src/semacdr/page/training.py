@@ -7,7 +7,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from semacdr import tsv
+from semacdr import costs, tsv
 from semacdr.errors import UserError
 from semacdr.page import charts
 from semacdr.ranking.readable import name
@@ -48,12 +48,12 @@ class Trained:
 
 def load(folder: Path) -> Run:
     """The run in a folder; a UserError where one of its files is missing or broken."""
+    settings, cost = costs.read(folder)
     try:
-        settings, cost = (json.loads((folder / f"{kind}.json").read_text()) for kind in ("settings", "cost"))
         history = tsv.read(folder / "history.tsv", ("epoch", "valid_ndcg_10"))
         points = [(int(row["epoch"]), float(row["valid_ndcg_10"])) for row in history]
-    except (OSError, ValueError) as error:
-        raise UserError(f"{folder}: no training run can be read there: {error}") from error
+    except ValueError as error:
+        raise UserError(f"{folder}/history.tsv: not what stage train writes: {error}") from error
     return Run(settings, cost, points)
 
 
