@@ -8,11 +8,10 @@ from importlib.metadata import version
 
 import torch
 from direction import problem_of
-from protocol import Run, arguments
+from protocol import Run, arguments, rankers
 
 from semacdr import models
 from semacdr.cli import resolve, use_threads
-from semacdr.ranking.ranks import Ranker
 from semacdr.training.engine import Trainer, Training
 
 
@@ -28,9 +27,8 @@ def main() -> None:
     torch.manual_seed(args.seed)
     model, device = module.Model(problem, settings), torch.device("cpu")
     trainer = Trainer(model, problem.history, training, args.seed, device)
-    limits = training.max_length, training.evaluation_batch, device
-    rankers = {split: Ranker(problem.history, split, *limits) for split in ("valid", "test")}
-    run = Run(args, model, lambda split: rankers[split].rank(model)["full"])
+    own_rankers = rankers(problem.history, args.folder / "candidates.parquet", training.max_length)
+    run = Run(args, model, lambda split: own_rankers[split].rank(model))
     run.start()
     while True:
         trainer.epoch()

@@ -20,6 +20,7 @@ import torch
 from semacdr.data.history import History, load_history
 from semacdr.errors import UserError
 from semacdr.models.base import Model
+from semacdr.ranking.candidates import load_candidates
 from semacdr.ranking.measures import hit_rate, ndcg
 from semacdr.ranking.ranks import Ranker
 
@@ -63,18 +64,24 @@ class Scored(Model):
         return self.table[batch.users.long()]
 
 
+def rankers(history: History, candidates: Path, max_length: int = 1) -> dict[str, Ranker]:
+    """By split the project's own ranker, full and sampled; a system that scores by itself needs no events in it."""
+    stored = {split: load_candidates(candidates, history, split) for split in ("valid", "test")}
+    device = torch.device("cpu")
+    return {split: Ranker(history, split, max_length, 512, device, own) for split, own in stored.items()}
+
+
 class Judge:
     """Ranks of the positives of a split from the scores of all users."""
 
-    def __init__(self, history: History) -> None:
-        self.items = len(history.target_items)
-        self.rankers = {split: Ranker(history, split, 1, 512, torch.device("cpu")) for split in ("valid", "test")}
+    def __init__(self, history: History, candidates: Path) -> None:
+        self.items, self.rankers = len(history.target_items), rankers(history, candidates)
 
-    def ranks(self, split: str, scores: torch.Tensor, known: np.ndarray) -> np.ndarray:
-        """Full ranks of a split from scores (users, known items); an item that the system never saw is below all."""
+    def ranks(self, split: str, scores: torch.Tensor, known: np.ndarray) -> dict[str, np.ndarray]:
+        """Ranks by ranking from scores (users, known items); an item that the system never saw is below all."""
         table = (scores.min(1, keepdim=True).values - 1).repeat(1, self.items)
         table[:, torch.from_numpy(known)] = scores
-        return self.rankers[split].rank(Scored(table))["full"]
+        return self.rankers[split].rank(Scored(table))
 
 
 @dataclass(frozen=True)
@@ -87,10 +94,17 @@ class Epoch:
     valid_ndcg_10: float
 
 
-class Run:
-    """Clock, validation and end of one training; `ranks` gives the full ranks of a split by the model as it is."""
+def measured(ranks: np.ndarray) -> dict[str, float]:
+    """The means over users that a run is judged by."""
+    return {"ndcg_10": float(ndcg(ranks, 10).mean()), "hr_10": float(hit_rate(ranks, 10).mean())}
 
-    def __init__(self, args: argparse.Namespace, model: torch.nn.Module, ranks: Callable[[str], np.ndarray]) -> None:
+
+class Run:
+    """Clock, validation and end of one training; `ranks` gives a split's ranks by ranking, of the model as it is."""
+
+    def __init__(
+        self, args: argparse.Namespace, model: torch.nn.Module, ranks: Callable[[str], dict[str, np.ndarray]]
+    ) -> None:
         self.args, self.model, self.ranks = args, model, ranks
         self.epochs, self.best, self.state, self.stopped = [], None, {}, ""
         self.seconds = self.cpu_seconds = 0.0
@@ -104,7 +118,7 @@ class Run:
         """An epoch has ended: validate while the clock stands still; False where training is over."""
         self.seconds += time.perf_counter() - self._since[0]
         self.cpu_seconds += time.process_time() - self._since[1]
-        value = float(ndcg(self.ranks("valid"), 10).mean())
+        value = float(ndcg(self.ranks("valid")["full"], 10).mean())
         now = Epoch(len(self.epochs) + 1, self.seconds, self.cpu_seconds, value)
         self.epochs.append(now)
         print(f"{self.args.name} {now.epoch}: {now.seconds:.1f} s, validation NDCG@10 {value:.4f}", flush=True)
@@ -134,8 +148,9 @@ class Run:
             "epochs": [dataclasses.asdict(epoch) for epoch in self.epochs],
             "best": self.best.epoch,
             "stopped": self.stopped,
-            "users": len(test),
-            "test": {"ndcg_10": float(ndcg(test, 10).mean()), "hr_10": float(hit_rate(test, 10).mean())},
+            "users": len(test["full"]),
+            "test": measured(test["full"]),
+            "test_sampled": measured(test["sampled"]),
         }
         self.args.output.write_text(json.dumps(found, indent=1) + "\n")
 

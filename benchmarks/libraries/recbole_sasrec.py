@@ -71,7 +71,7 @@ def main() -> None:
         split: padded([number[s] + 1 for s in sequences(events_before(history, split), history.users, known)], length)
         for split in ("valid", "test")
     }
-    judge = Judge(history)
+    judge = Judge(history, args.folder / "candidates.parquet")
     run = Run(args, model, lambda split: judge.ranks(split, scores(model, inputs[split])[:, number], known))
     run.start()
     while True:

@@ -33,7 +33,7 @@ class Measure(Callback):
     """Starts the run when RecTools has built its model, and validates after each epoch."""
 
     def __init__(self, args, history) -> None:
-        self.args, self.history, self.judge = args, history, Judge(history)
+        self.args, self.history, self.judge = args, history, Judge(history, args.folder / "candidates.parquet")
 
     def __deepcopy__(self, memo):
         return self  # RecTools trains with a copy of the trainer; what is measured must stay here
@@ -55,7 +55,7 @@ class Measure(Callback):
         return torch.from_numpy(rows)
 
     @torch.no_grad()
-    def ranks(self, split: str) -> np.ndarray:
+    def ranks(self, split: str) -> dict[str, np.ndarray]:
         model = self.run.model.eval()
         items = model.item_model.get_all_embeddings()
         states = [model.encode_sessions({"x": x}, items)[:, -1] for x in self.inputs[split].split(512)]

@@ -16,8 +16,7 @@ import pyarrow as pa
 
 from semacdr import tables
 from semacdr.cli import log, parser, run
-from semacdr.data.history import History
-from semacdr.errors import UserError
+from semacdr.ranking.candidates import load_candidates
 from semacdr.ranking.measures import hit_rate, ndcg
 from semacdr.ranking.ranks import Ranker
 from semacdr.training.trained import Trained, add_arguments, load_trained
@@ -31,21 +30,6 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     cli.add_argument("--batch-size", type=int, default=512)
     cli.add_argument("--output", type=Path, required=True, help="ranks.parquet")
     return cli.parse_args(argv)
-
-
-def load_candidates(path: Path, history: History, split: str) -> np.ndarray:
-    """(users, negatives) stored negatives of a split, numbered within the target domain; of who has none, zeros."""
-    table, meta = tables.read(path, "candidates")
-    table = table.filter(pa.compute.equal(table["split"], split))
-    users, last = history.ranked(split)
-    if meta.get("target") != history.meta["target"] or not np.array_equal(
-        table["positive"].to_numpy(), history.item[last]
-    ):
-        raise UserError(f"{path}: its positives are not the {split} events of this split; run the split stage again")
-    negatives = table["negatives"].combine_chunks().flatten().to_numpy().reshape(len(table), -1)
-    stored = np.zeros((history.users, negatives.shape[1]), np.int64)
-    stored[users] = negatives - history.target_items.start
-    return stored
 
 
 def rank_all(trained: Trained, candidates: Path, batch: int) -> pa.Table:

@@ -14,6 +14,7 @@ from run import readable, row
 from semacdr import tables
 from semacdr.errors import UserError
 from semacdr.models.base import Model
+from semacdr.ranking.candidates import load_candidates
 from semacdr.ranking.measures import hit_rate, ndcg
 from semacdr.ranking.ranks import Ranker
 
@@ -22,7 +23,8 @@ def direction(world):
     """The folder of a direction as the pipeline has it: the scenario's tables lie one above."""
     folder = world.folder / "movie_to_book"
     folder.mkdir(exist_ok=True)
-    shutil.copy(world.folder / "split.parquet", folder)
+    for name in ("split", "candidates"):
+        shutil.copy(world.folder / f"{name}.parquet", folder)
     return folder
 
 
@@ -73,17 +75,22 @@ class Table(Model):
 
 
 @pytest.mark.parametrize("split", ["valid", "test"])
-def test_scores_of_a_library_are_ranked_as_this_projects_own(history, split):
+def test_scores_of_a_library_are_ranked_as_this_projects_own(world, history, split):
     items = len(history.target_items)
     scores = torch.randn(history.users, items, generator=torch.Generator().manual_seed(0)).round(decimals=1)
-    own = Ranker(history, split, 20, 16, torch.device("cpu")).rank(Table(scores))["full"]
-    assert np.array_equal(Judge(history).ranks(split, scores, np.arange(items)), own)
+    candidates = direction(world) / "candidates.parquet"
+    stored = load_candidates(candidates, history, split)
+    own = Ranker(history, split, 20, 16, torch.device("cpu"), stored).rank(Table(scores))
+    found = Judge(history, candidates).ranks(split, scores, np.arange(items))
+    assert found.keys() == own.keys() == {"full", "sampled"}
+    assert all(np.array_equal(found[name], own[name]) for name in own)
 
 
-def test_an_item_that_a_library_never_saw_is_below_all_that_it_knows(history):
+def test_an_item_that_a_library_never_saw_is_below_all_that_it_knows(world, history):
     positives = history.item[history.valid] - history.target_items.start
     known = np.setdiff1d(np.arange(len(history.target_items)), positives[:1])
-    ranks = Judge(history).ranks("valid", torch.zeros(history.users, len(known)), known)
+    judge = Judge(history, direction(world) / "candidates.parquet")
+    ranks = judge.ranks("valid", torch.zeros(history.users, len(known)), known)["full"]
     others = len(known) - len(sequences(events_before(history, "valid"), history.users, known)[0])
     assert ranks[0] == 1 + others and (ranks[positives != positives[0]] < 1 + others).all()
 
@@ -112,7 +119,8 @@ def test_a_run_times_training_alone_and_ranks_the_test_events_by_the_best_epoch(
 
     def ranks(split):
         clock.now += 50
-        return np.array([first[int(model.epoch)] + (split == "test")])
+        rank = np.array([first[int(model.epoch)] + (split == "test")])
+        return {"full": rank, "sampled": rank / 2}
 
     args = argparse.Namespace(name="x", epochs=9, patience=2, seconds=100.0, output=tmp_path / "x.json")
     run = Run(args, model, ranks)
@@ -128,13 +136,14 @@ def test_a_run_times_training_alone_and_ranks_the_test_events_by_the_best_epoch(
     assert [epoch["seconds"] for epoch in found["epochs"]] == [3, 6, 9, 12]
     assert (found["best"], found["stopped"]) == (2, "patience")
     assert found["test"] == {"ndcg_10": ndcg([2.0], 10)[0], "hr_10": hit_rate([2.0], 10)[0]}
+    assert found["test_sampled"] == {"ndcg_10": 1.0, "hr_10": 1.0}
 
 
 @pytest.mark.parametrize("limit, reason", [({"epochs": 2}, "epochs"), ({"seconds": 5.0}, "seconds")])
 def test_a_run_ends_at_its_limits(monkeypatch, limit, reason):
     clock = Clock(monkeypatch)
     args = argparse.Namespace(**{"name": "x", "epochs": 9, "patience": 9, "seconds": 100.0} | limit)
-    run = Run(args, Trained(), lambda split: np.array([1.0]))
+    run = Run(args, Trained(), lambda split: {"full": np.array([1.0])})
     run.start()
     for going in (True, False):
         clock.now += 3
