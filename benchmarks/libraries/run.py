@@ -13,10 +13,11 @@ Trains one system after the other, each in a process of its own, writes what eac
 import argparse
 import json
 import os
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+import launch
 
 from semacdr import tsv
 from semacdr.ranking import markdown
@@ -110,16 +111,10 @@ def train(name: str, args: argparse.Namespace) -> None:
     script, settings = SYSTEMS[name]
     python = {"recbole_sasrec": args.recbole, "rectools_sasrec": args.rectools, "own": sys.executable}[script]
     own = script == "own"
-    threads = str(args.own_threads if own else args.library_threads)
-    path = os.pathsep.join(map(str, (HERE.parents[1] / "src", HERE.parent)))
-    spin = {"GOMP_SPINCOUNT": "1000"}  # as semacdr/__init__.py has it
-    command = [python, HERE / f"{script}.py", args.folder.resolve(), "--name", name, "--threads", threads]
-    command += ["--settings", json.dumps(settings), "--seed", str(args.seed), "--epochs", str(args.epochs)]
-    command += [] if own else ["--seconds", str(args.library_seconds)]
-    command += ["--patience", str(args.patience), "--output", args.runs.resolve() / f"{name}.json"]
-    environment = os.environ | spin | {"PYTHONPATH": path, "OMP_NUM_THREADS": threads}
-    with (args.runs / f"{name}.log").open("w") as log:
-        subprocess.run([*map(str, command)], check=True, env=environment, stderr=log, cwd=args.runs)
+    options = {"settings": settings, "seed": args.seed, "epochs": args.epochs, "patience": args.patience}
+    options |= {} if own else {"seconds": args.library_seconds}
+    threads = args.own_threads if own else args.library_threads
+    launch.train(python, HERE / f"{script}.py", args.folder, name, args.runs / f"{name}.json", threads, options)
 
 
 def main() -> None:

@@ -1,0 +1,23 @@
+"""One training of a comparison, in a process and an environment of its own, so that no system disturbs another."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+
+
+def train(python: str, script: Path, folder: Path, name: str, output: Path, threads: int, options: dict) -> None:
+    """Run a script of the comparison on a direction; it leaves `output` (JSON), its messages stand beside it (.log).
+
+    `options` are those of `protocol.arguments` and of the script, by name; a dict is given as JSON.
+    """
+    path = os.pathsep.join(map(str, (HERE.parents[1] / "src", HERE.parent, HERE)))
+    spin = {"GOMP_SPINCOUNT": "1000"}  # as semacdr/__init__.py has it
+    command = [python, script, folder.resolve(), "--name", name, "--threads", threads, "--output", output.resolve()]
+    for option, value in options.items():
+        command += [f"--{option}", json.dumps(value) if isinstance(value, dict) else value]
+    environment = os.environ | spin | {"PYTHONPATH": path, "OMP_NUM_THREADS": str(threads)}
+    with output.with_suffix(".log").open("w") as log:
+        subprocess.run([*map(str, command)], check=True, env=environment, stderr=log, cwd=output.parent)

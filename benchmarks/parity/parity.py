@@ -1,0 +1,152 @@
+"""Our systems beside the official code that their papers came with: who ends where, and what an epoch takes.
+
+    git clone https://github.com/pmixer/SASRec.pytorch official/SASRec.pytorch     # likewise the others of PAIRS
+    python benchmarks/parity/parity.py results/kitchen_food/kitchen_to_food --code official --runs runs/parity \
+        --seeds 1 2 3 --output docs/results/parity.tsv
+
+Both get the same events, candidates, epochs, patience and settings, each its system's published loss, and are ranked by
+the same ranker; each script says what the official code needed. They are trained one after the other, each in a process
+of its own. What is in --runs is not trained again; the table is made of all that lies there, and printed as Markdown.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import launch
+
+from semacdr import tsv
+from semacdr.ranking import markdown
+
+HERE = Path(__file__).resolve().parent
+
+
+@dataclass(frozen=True)
+class Pair:
+    """An official repository, and what is set on each side so that both are alike."""
+
+    repository: str
+    official: dict
+    ours: dict
+
+
+PAIRS: dict[str, Pair] = {}
+SIDES = ("official", "ours")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One side of a pair: means over seeds of the test events' NDCG@10 by the epoch that validation chose."""
+
+    system: str
+    side: str
+    code: str  # repository and commit, or this project's version
+    seeds: int
+    epochs: float
+    best_epoch: float
+    ended_by: str
+    seconds_an_epoch: float
+    cpu_seconds_an_epoch: float
+    valid_ndcg_10: float
+    full_ndcg_10: float
+    full_deviation: float | None  # over seeds; None of one
+    sampled_ndcg_10: float
+    sampled_deviation: float | None
+
+
+def row(system: str, side: str, runs: Sequence[dict]) -> Row:
+    """The line of a side from its runs, one a seed."""
+    best = [run["epochs"][run["best"] - 1] for run in runs]
+    full, sampled = ([run[kind]["ndcg_10"] for run in runs] for kind in ("test", "test_sampled"))
+    own = {name: version for name, version in runs[0]["versions"].items() if name != "torch"}
+    return Row(
+        system=system,
+        side=side,
+        code=", ".join(f"{name} {version}" for name, version in own.items()),
+        seeds=len(runs),
+        epochs=statistics.fmean(len(run["epochs"]) for run in runs),
+        best_epoch=statistics.fmean(run["best"] for run in runs),
+        ended_by=", ".join(sorted({run["stopped"] for run in runs})),
+        seconds_an_epoch=statistics.fmean(run["epochs"][-1]["seconds"] / len(run["epochs"]) for run in runs),
+        cpu_seconds_an_epoch=statistics.fmean(run["epochs"][-1]["cpu_seconds"] / len(run["epochs"]) for run in runs),
+        valid_ndcg_10=statistics.fmean(epoch["valid_ndcg_10"] for epoch in best),
+        full_ndcg_10=statistics.fmean(full),
+        full_deviation=_deviation(full),
+        sampled_ndcg_10=statistics.fmean(sampled),
+        sampled_deviation=_deviation(sampled),
+    )
+
+
+def _deviation(values: Sequence[float]) -> float | None:
+    return statistics.stdev(values) if len(values) > 1 else None
+
+
+def readable(rows: Sequence[Row]) -> str:
+    """The table in Markdown: a line a system, the official code's numbers, ours and what lies between."""
+    titles = ["system", "seeds", "full: official", "ours", "difference", "sampled: official", "ours", "difference"]
+    lines = markdown.header([*titles, "epochs: official", "ours", "s/epoch: official", "ours", "times"])
+    for official, ours in zip(rows[::2], rows[1::2], strict=True):
+        cells = [official.system, str(min(official.seeds, ours.seeds))]
+        for kind in ("full", "sampled"):
+            means = [getattr(side, f"{kind}_ndcg_10") for side in (official, ours)]
+            spreads = [getattr(side, f"{kind}_deviation") for side in (official, ours)]
+            cells += [
+                f"{mean:.4f}" + ("" if spread is None else f" ± {spread:.4f}")
+                for mean, spread in zip(means, spreads, strict=True)
+            ] + [f"{means[1] - means[0]:+.4f}"]
+        cells += [f"{side.epochs:.0f}" for side in (official, ours)]
+        seconds = [side.seconds_an_epoch for side in (official, ours)]
+        cells += [f"{value:.2f}" for value in seconds] + [f"{seconds[0] / seconds[1]:.1f}"]
+        lines.append(markdown.line(cells))
+    return "\n".join(lines) + "\n"
+
+
+def train(name: str, side: str, seed: int, output: Path, args: argparse.Namespace) -> None:
+    """Train one side of a pair with a seed."""
+    pair, python = PAIRS[name], sys.executable
+    options = {"seed": seed, "epochs": args.epochs, "patience": args.patience, "seconds": args.seconds}
+    script, options["settings"] = HERE.parent / "libraries/own.py", pair.ours
+    if side == "official":
+        script, options["settings"] = HERE / f"{name}.py", pair.official
+        options["code"] = (args.code / pair.repository.split("/")[1]).resolve()
+        python = dict(args.python).get(name, python)
+    launch.train(python, script, args.folder, f"{name}-{side}", output, args.threads, options)
+
+
+def main() -> None:
+    cli = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    cli.add_argument("folder", type=Path, help="results/<scenario>/<source>_to_<target>")
+    cli.add_argument("--code", type=Path, required=True, help="folder of the checkouts, each by its repository's name")
+    cli.add_argument("--python", nargs=2, action="append", default=[], metavar=("SYSTEM", "PATH"), help="its own")
+    cli.add_argument("--only", nargs="*", choices=PAIRS, default=list(PAIRS))
+    cli.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
+    cli.add_argument("--runs", type=Path, required=True)
+    cli.add_argument("--output", type=Path, required=True)
+    cli.add_argument("--epochs", type=int, default=200)
+    cli.add_argument("--patience", type=int, default=10)
+    cli.add_argument("--seconds", type=float, default=float("inf"), help="of training, after which no epoch begins")
+    cli.add_argument("--threads", type=int, default=1)
+    args = cli.parse_args()
+    args.runs.mkdir(parents=True, exist_ok=True)
+    wanted = [(seed, name, side) for seed in args.seeds for name in args.only for side in SIDES]
+    for seed, name, side in wanted:
+        output = args.runs / f"{name}-{side}-{seed}.json"
+        if not output.exists():
+            train(name, side, seed, output, args)
+    found = {
+        (name, side): [json.loads(path.read_text()) for path in sorted(args.runs.glob(f"{name}-{side}-*.json"))]
+        for name in PAIRS
+        for side in SIDES
+    }
+    there = [name for name in PAIRS if all(found[name, side] for side in SIDES)]
+    rows = [row(name, side, found[name, side]) for name in there for side in SIDES]
+    tsv.write(args.output, tsv.text(rows, optional={"full_deviation", "sampled_deviation"}))
+    print(readable(rows), end="")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,37 @@
+"""The comparison with official code: what its table says of both sides."""
+
+import pytest
+from parity import readable, row
+
+
+def made(side, seed_values, *, seconds):
+    """Runs of one side, a (full, sampled) pair a seed; two epochs, of which the first is the best."""
+    epochs = [{"seconds": n * seconds, "cpu_seconds": n * 2.0, "valid_ndcg_10": 0.3 / n} for n in (1, 2)]
+    return [
+        {
+            "versions": {side: "1.0", "torch": "2"},
+            "epochs": epochs,
+            "best": 1,
+            "stopped": "patience" if full > 0.1 else "seconds",
+            "test": {"ndcg_10": full},
+            "test_sampled": {"ndcg_10": sampled},
+        }
+        for full, sampled in seed_values
+    ]
+
+
+def test_a_side_is_told_by_means_and_deviations_over_its_seeds():
+    found = row("sasrec", "official", made("theirs", [(0.1, 0.4), (0.2, 0.4), (0.3, 0.7)], seconds=10.0))
+    assert (found.system, found.side, found.code, found.seeds) == ("sasrec", "official", "theirs 1.0", 3)
+    assert (found.epochs, found.best_epoch, found.ended_by) == (2, 1, "patience, seconds")
+    assert (found.seconds_an_epoch, found.cpu_seconds_an_epoch, found.valid_ndcg_10) == (10.0, 2.0, 0.3)
+    assert (found.full_ndcg_10, found.full_deviation) == pytest.approx((0.2, 0.1))
+    assert (found.sampled_ndcg_10, found.sampled_deviation) == pytest.approx((0.5, 0.03**0.5))
+
+
+def test_the_table_puts_both_sides_of_a_system_on_a_line():
+    official = row("sasrec", "official", made("theirs", [(0.25, 0.5)], seconds=10.0))
+    ours = row("sasrec", "ours", made("semacdr", [(0.2, 0.6), (0.4, 0.6)], seconds=2.5))
+    line = readable([official, ours]).splitlines()[2]
+    cells = ["0.2500", "0.3000 ± 0.1414", "+0.0500", "0.5000", "0.6000 ± 0.0000", "+0.1000"]
+    assert line == f"| sasrec | 1 | {' | '.join(cells)} | 2 | 2 | 10.00 | 2.50 | 4.0 |"
