@@ -34,7 +34,20 @@ class Pair:
     ours: dict
 
 
-PAIRS: dict[str, Pair] = {}
+OURS = {"negatives": 1, "learning_rate": 0.001, "batch_size": 256, "max_length": 50}  # no user has more target events
+ENCODER = {"dim": 64, "blocks": 2, "dropout": 0.5}
+PAIRS = {
+    "sasrec": Pair(
+        repository="pmixer/SASRec.pytorch",
+        official={},
+        ours=OURS | {"model": "sasrec", "loss": "bce", "own": ENCODER | {"norm": "post"}},
+    ),
+    "cl4srec": Pair(
+        repository="JamZheng/CL4SRec-pytorch",
+        official={"betas": [0.9, 0.98]},
+        ours=OURS | {"model": "cl4srec", "loss": "bce", "own": ENCODER},
+    ),
+}
 SIDES = ("official", "ours")
 
 
