@@ -5,7 +5,7 @@ and GELU, its input normalised and not scaled; raw inner products contrasted at 
 slips: a masked item is a learned vector, the paper's "[mask]", where it was padding, which nothing attends to; a second
 view meets the first views of other users, where the first view's products with their second ones were taken again;
 means and concatenations of states run over a view's own places, not over padding. The window that is reordered is
-rounded down, where it was rounded up: of fewer than ten events nothing is reordered. A window may begin wherever it fits.
+rounded down, where it was rounded up: of fewer than ten events none is reordered. A window may begin wherever it fits.
 """
 
 from dataclasses import dataclass
