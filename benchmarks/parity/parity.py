@@ -47,6 +47,18 @@ PAIRS = {
         official={"betas": [0.9, 0.98]},
         ours=OURS | {"model": "cl4srec", "loss": "bce", "own": ENCODER},
     ),
+    "pinet": Pair(  # officially outputs are dropped twice: of 0.2 each, in all 0.36
+        repository="mamuyang/PINet",
+        official={},
+        ours={
+            "model": "pinet",
+            "loss": "ce",
+            "learning_rate": 0.001,
+            "batch_size": 256,
+            "max_length": 100,
+            "own": {"dim": 64, "members": 4, "dropout": 0.36, "state_dropout": 0.2, "shared_member_map": True},
+        },
+    ),
 }
 SIDES = ("official", "ours")
 
