@@ -8,9 +8,9 @@ the source's, at the steps of its own sequence, the auxiliary loss (in the histo
 learned from a target event of its day, which comes before it there).
 
 Differs from the official code: the candidate of the filter cell has a map of the members of its own, as in the paper's
-equations (the code adds the gate's a second time, see `shared_member_map`); a GRU's reset gate acts on what the recurrent map
-gives, as PyTorch's, where TensorFlow's acts on the state that goes into it; padding does not exist, and item 0 is no
-padding; gradients are not clipped at ±5, which a mean over steps never reaches.
+equations (the code adds the gate's a second time, see `shared_member_map`); a GRU's reset gate acts on what the
+recurrent map gives, as PyTorch's does, where TensorFlow's acts on the state that goes into it; padding does not exist,
+and item 0 is no padding; gradients are not clipped at ±5, which a mean over steps never reaches.
 """
 
 from dataclasses import dataclass
