@@ -17,20 +17,17 @@ max_length, used, redraw. Where there is a GPU it is used, unless `cuda` is fals
 """
 
 import contextlib
-import importlib.util
 import io
 import random
-import subprocess
 import sys
 import tempfile
 import warnings
-from importlib.abc import InspectLoader
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import torch
 from protocol import Judge, Run, arguments, load
+from published import changed, commit
 
 from semacdr.batching.windows import Ragged, evaluation_windows, training_windows
 from semacdr.data.history import History
@@ -42,29 +39,6 @@ LOADER = {"max_len = 15": 'max_len = self.opt["maxlen"]', 'self.opt["maxlen"] = 
 TRAINER = {"used = 10": 'used = self.opt["used"]'}
 TRAINER |= {f"_like({name}).cuda()": f"_like({name})" for name in ("real_x_score", "false_x_score")}
 NAME = "direction"
-
-
-class Changed(InspectLoader):
-    """Reads a file of theirs with some pieces of its text replaced, all of which must be there."""
-
-    def __init__(self, path: Path, pieces: dict[str, str]) -> None:
-        self.path, self.pieces = path, pieces
-
-    def get_source(self, fullname: str) -> str:
-        text = self.path.read_text(encoding="utf-8")
-        for old, new in self.pieces.items():
-            if old not in text:
-                raise SystemExit(f"{self.path}: has no '{old}'; not the version this script was written for")
-            text = text.replace(old, new)
-        return text
-
-
-def changed(name: str, path: Path, pieces: dict[str, str]) -> ModuleType:
-    """The module, under its own name for who imports it later."""
-    spec = importlib.util.spec_from_loader(name, Changed(path, pieces))
-    sys.modules[name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
 
 
 def rows(history: History, ragged: Ragged) -> list[np.ndarray]:
@@ -161,9 +135,8 @@ def main() -> None:
             theirs.train_batch(batch)
         if not run.epoch():
             break
-    commit = subprocess.run(["git", "-C", code, "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
     more = {"training_sequences": sequences, "source_items": len(history.source_items), "target_items": len(known)}
-    run.write({"C2DSR": commit.stdout.strip()}, settings | more)
+    run.write({"C2DSR": commit(code)}, settings | more)
 
 
 if __name__ == "__main__":
