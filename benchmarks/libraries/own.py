@@ -30,6 +30,8 @@ def main() -> None:
     own_rankers = rankers(problem.history, args.folder / "candidates.parquet", training.max_length)
     run = Run(args, model, lambda split: own_rankers[split].rank(model))
     run.start()
+    if model.pretraining_epochs:
+        trainer.pretrain()
     while True:
         trainer.epoch()
         if not run.epoch():

@@ -19,7 +19,6 @@ Its defaults for validation, patience and the number of epochs give way to the p
 import importlib
 import logging
 import os
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -28,6 +27,7 @@ from types import ModuleType
 import numpy as np
 import torch
 from protocol import Judge, Run, arguments, events_before, load, sequences
+from published import commit
 
 SETTINGS = {"cl_embs": "predict", "batch_size": 256, "num_attention_heads": 1}
 SAID = ("hidden_size", "inner_size", "num_hidden_layers", "num_attention_heads", "hidden_dropout_prob")
@@ -62,7 +62,6 @@ def main() -> None:
     args = cli.parse_args()
     args.output, code = args.output.resolve(), args.code.resolve()
     torch.set_num_threads(args.threads)
-    commit = subprocess.check_output(["git", "-C", code, "rev-parse", "HEAD"], text=True).strip()
     sys.path.insert(0, str(code))
     sys.modules["tensorboardX"] = ModuleType("tensorboardX")
     sys.modules["tensorboardX"].SummaryWriter = Writer
@@ -105,7 +104,7 @@ def main() -> None:
                 break
         os.chdir(here)
     said = {name: getattr(config, name) for name in SAID}
-    run.write({"CL4SRec-pytorch": commit}, said | {"betas": model.optimizer.param_groups[0]["betas"]})
+    run.write({"CL4SRec-pytorch": commit(code)}, said | {"betas": model.optimizer.param_groups[0]["betas"]})
 
 
 if __name__ == "__main__":

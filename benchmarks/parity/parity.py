@@ -1,8 +1,9 @@
 """Our systems beside the official code that their papers came with: who ends where, and what an epoch takes.
 
     git clone https://github.com/pmixer/SASRec.pytorch official/SASRec.pytorch     # likewise the others of PAIRS
+    python3.11 -m venv venvs/pinet && venvs/pinet/bin/pip install -r benchmarks/parity/requirements-pinet.txt
     python benchmarks/parity/parity.py results/kitchen_food/kitchen_to_food --code official --runs runs/parity \
-        --seeds 1 2 3 --output docs/results/parity.tsv
+        --python pinet venvs/pinet/bin/python --seeds 1 2 3 --output docs/results/parity.tsv
 
 Both get the same events, candidates, epochs, patience and settings, each its system's published loss, and are ranked by
 the same ranker; each script says what the official code needed. They are trained one after the other, each in a process
@@ -50,14 +51,21 @@ PAIRS = {
     "pinet": Pair(  # officially outputs are dropped twice: of 0.2 each, in all 0.36
         repository="mamuyang/PINet",
         official={},
-        ours={
-            "model": "pinet",
-            "loss": "ce",
-            "learning_rate": 0.001,
-            "batch_size": 256,
-            "max_length": 100,
-            "own": {"dim": 64, "members": 4, "dropout": 0.36, "state_dropout": 0.2, "shared_member_map": True},
-        },
+        ours=OURS
+        | {"model": "pinet", "loss": "ce", "max_length": 100}
+        | {"own": {"dim": 64, "members": 4, "dropout": 0.36, "state_dropout": 0.2, "shared_member_map": True}},
+    ),
+    "c2dsr": Pair(  # the official mean is over 10 places of each user, ours over the 7.7 target steps that there are
+        repository="cjx96/C2DSR",
+        official={},
+        ours=OURS
+        | {"model": "c2dsr", "loss": "ce"}
+        | {"own": ENCODER | {"transitions": "counted", "mixed_state": "published", "weight": 0.643}},
+    ),
+    "tri_cdr": Pair(  # 25: the official attention goes over batch x length x length, with 50 an epoch takes minutes
+        repository="hulkima/Tri-CDR",
+        official={"maxlen": 25, "lr_decay_rate": 1.0, "whole_mixed": True},
+        ours=OURS | {"model": "tri_cdr", "loss": "bce", "max_length": 25, "own": ENCODER},
     ),
 }
 SIDES = ("official", "ours")

@@ -28,7 +28,6 @@ import ast
 import contextlib
 import os
 import random
-import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -36,6 +35,7 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 from protocol import Judge, Run, arguments, load
+from published import commit
 
 from semacdr.batching.windows import Windows, evaluation_windows, training_windows
 
@@ -191,8 +191,7 @@ def main() -> None:
             session.run(model.train_op, feed | {model.learning_rate: settings["learning_rate"]})
         if not run.epoch():
             break
-    commit = subprocess.run(["git", "-C", args.code, "rev-parse", "HEAD"], check=True, capture_output=True, text=True)
-    run.write({"PINet": commit.stdout.strip(), "tensorflow": tensorflow.__version__}, settings)
+    run.write({"PINet": commit(args.code), "tensorflow": tensorflow.__version__}, settings)
 
 
 if __name__ == "__main__":

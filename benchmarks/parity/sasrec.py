@@ -19,7 +19,6 @@ imports are replaced
 import importlib
 import os
 import runpy
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -27,6 +26,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from protocol import Judge, Run, arguments, events_before, load, sequences
+from published import commit
 
 SETTINGS = {"hidden_units": 64, "num_blocks": 2, "num_heads": 1, "dropout_rate": 0.5, "batch_size": 256, "lr": 0.001}
 SETTINGS |= {"maxlen": 50, "device": "cpu"}
@@ -134,10 +134,9 @@ def main() -> None:
     args.folder, args.output, code = args.folder.resolve(), args.output.resolve(), args.code.resolve() / "python"
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
-    commit = subprocess.check_output(["git", "-C", code, "rev-parse", "HEAD"], text=True).strip()
     sys.path.insert(0, str(code))
     utils, model = (importlib.import_module(name) for name in ("utils", "model"))
-    side = Side(args, utils.sample_function, commit)
+    side = Side(args, utils.sample_function, commit(code))
     model.SASRec.__init__ = side.watched(model.SASRec.__init__)
     utils.WarpSampler, utils.data_partition = side.sampler, side.data_partition
     utils.build_index = lambda name: (None, None)
