@@ -1,9 +1,6 @@
 """π-Net's official code (TensorFlow 1.12) on the training events of a direction, beside this project's `pinet`.
 
-    git clone https://github.com/mamuyang/PINet
-    python3.11 -m venv venvs/pinet && venvs/pinet/bin/pip install -r benchmarks/parity/requirements-pinet.txt
-    PYTHONPATH=src:benchmarks/libraries venvs/pinet/bin/python benchmarks/parity/pinet.py \
-        results/kitchen_food/kitchen_to_food --code PINet --name pinet-official --output pinet-official.json
+parity.py, one folder above, runs it.
 
 Official are the network, its loss, clipping and optimiser (PiNet.py), and how interleaved sessions become a batch
 (processdata and batchtoinput of Train2.py). The target is its domain A, the source its domain B; the window that our

@@ -1,8 +1,9 @@
 """Our systems beside the official code that their papers came with: who ends where, and what an epoch takes.
 
-    git clone https://github.com/pmixer/SASRec.pytorch official/SASRec.pytorch     # likewise the others of PAIRS
-    python3.11 -m venv venvs/pinet && venvs/pinet/bin/pip install -r benchmarks/parity/requirements-pinet.txt
-    python benchmarks/parity/parity.py results/kitchen_food/kitchen_to_food --code official --runs runs/parity \
+    git clone https://github.com/pmixer/SASRec.pytorch checkouts/SASRec.pytorch     # likewise the others of PAIRS
+    python3.11 -m venv venvs/pinet
+    venvs/pinet/bin/pip install -r benchmarks/libraries/official/requirements-pinet.txt
+    python benchmarks/libraries/parity.py results/kitchen_food/kitchen_to_food --code checkouts --runs runs/parity \
         --python pinet venvs/pinet/bin/python --seeds 1 2 3 --output docs/results/parity.tsv
 
 Both get the same events, candidates, epochs, patience and settings, each its system's published loss, and are ranked by
@@ -142,9 +143,9 @@ def train(name: str, side: str, seed: int, output: Path, args: argparse.Namespac
     """Train one side of a pair with a seed."""
     pair, python = PAIRS[name], sys.executable
     options = {"seed": seed, "epochs": args.epochs, "patience": args.patience, "seconds": args.seconds}
-    script, options["settings"] = HERE.parent / "libraries/own.py", pair.ours
+    script, options["settings"] = HERE / "own.py", pair.ours
     if side == "official":
-        script, options["settings"] = HERE / f"{name}.py", pair.official
+        script, options["settings"] = HERE / f"official/{name}.py", pair.official
         options["code"] = (args.code / pair.repository.split("/")[1]).resolve()
         python = dict(args.python).get(name, python)
     launch.train(python, script, args.folder, f"{name}-{side}", output, args.threads, options)

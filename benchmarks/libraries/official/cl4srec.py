@@ -1,7 +1,6 @@
 """CL4SRec of JamZheng/CL4SRec-pytorch on the training events of a direction, trained by its own Trainer.
 
-    PYTHONPATH=src:benchmarks/libraries python benchmarks/parity/cl4srec.py results/kitchen_food/kitchen_to_food \
-        --code CL4SRec-pytorch --name jamzheng-cl4srec --seed 1 --output runs/jamzheng-cl4srec.json
+parity.py, one folder above, runs it.
 
 --settings are options of its main.py; below stand those that differ from its defaults, cl_embs as SemaCDR names it.
 `betas` is one more: of its Adam, whose default is torch's (0.9, 0.999); our engine has (0.9, 0.98). The checkout stays

@@ -1,7 +1,6 @@
 """SASRec of pmixer/SASRec.pytorch on the training events of a direction, trained by its own main.py.
 
-    PYTHONPATH=src:benchmarks/libraries python benchmarks/parity/sasrec.py results/kitchen_food/kitchen_to_food \
-        --code SASRec.pytorch --name pmixer-sasrec --seed 1 --output runs/pmixer-sasrec.json
+parity.py, one folder above, runs it.
 
 --settings are options of its main.py; below stand those that differ from its defaults. The checkout stays as it is:
 main.py runs as a script, with its own model, initialisation, optimiser and loss, in a folder of its own, and of what it
