@@ -8,7 +8,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 
 
-def train(python: str, script: Path, folder: Path, name: str, output: Path, threads: int, options: dict) -> None:
+def train(python: str | Path, script: Path, folder: Path, name: str, output: Path, threads: int, options: dict) -> None:
     """Run a script of the comparison on a direction; it leaves `output` (JSON), its messages stand beside it (.log).
 
     `options` are those of `protocol.arguments` and of the script, by name; a dict is given as JSON.

@@ -124,7 +124,7 @@ def readable(rows: Sequence[Row]) -> str:
     titles = ["system", "seeds", "full: official", "ours", "difference", "sampled: official", "ours", "difference"]
     lines = markdown.header([*titles, "epochs: official", "ours", "s/epoch: official", "ours", "times"])
     for official, ours in zip(rows[::2], rows[1::2], strict=True):
-        cells = [official.system, str(min(official.seeds, ours.seeds))]
+        cells = [official.system, str(ours.seeds)]
         for kind in ("full", "sampled"):
             means = [getattr(side, f"{kind}_ndcg_10") for side in (official, ours)]
             spreads = [getattr(side, f"{kind}_deviation") for side in (official, ours)]
@@ -147,8 +147,16 @@ def train(name: str, side: str, seed: int, output: Path, args: argparse.Namespac
     if side == "official":
         script, options["settings"] = HERE / f"official/{name}.py", pair.official
         options["code"] = (args.code / pair.repository.split("/")[1]).resolve()
-        python = dict(args.python).get(name, python)
+        python = Path(dict(args.python).get(name, python)).absolute()  # not resolved: an environment's is a link
     launch.train(python, script, args.folder, f"{name}-{side}", output, args.threads, options)
+
+
+def finished(folder: Path, name: str) -> dict[str, list[dict]]:
+    """By side of a pair its runs, of the seeds that both sides have."""
+    paths = {side: {path.stem: path for path in folder.glob(f"{name}-{side}-*.json")} for side in SIDES}
+    seeds = {side: {stem.rpartition("-")[2] for stem in found} for side, found in paths.items()}
+    both = sorted(set.intersection(*seeds.values()), key=int)
+    return {side: [json.loads(paths[side][f"{name}-{side}-{seed}"].read_text()) for seed in both] for side in SIDES}
 
 
 def main() -> None:
@@ -156,7 +164,7 @@ def main() -> None:
     cli.add_argument("folder", type=Path, help="results/<scenario>/<source>_to_<target>")
     cli.add_argument("--code", type=Path, required=True, help="folder of the checkouts, each by its repository's name")
     cli.add_argument("--python", nargs=2, action="append", default=[], metavar=("SYSTEM", "PATH"), help="its own")
-    cli.add_argument("--only", nargs="*", choices=PAIRS, default=list(PAIRS))
+    cli.add_argument("--only", nargs="+", choices=PAIRS, default=list(PAIRS))
     cli.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
     cli.add_argument("--runs", type=Path, required=True)
     cli.add_argument("--output", type=Path, required=True)
@@ -171,13 +179,7 @@ def main() -> None:
         output = args.runs / f"{name}-{side}-{seed}.json"
         if not output.exists():
             train(name, side, seed, output, args)
-    found = {
-        (name, side): [json.loads(path.read_text()) for path in sorted(args.runs.glob(f"{name}-{side}-*.json"))]
-        for name in PAIRS
-        for side in SIDES
-    }
-    there = [name for name in PAIRS if all(found[name, side] for side in SIDES)]
-    rows = [row(name, side, found[name, side]) for name in there for side in SIDES]
+    rows = [row(name, side, runs) for name in PAIRS for side, runs in finished(args.runs, name).items() if runs]
     tsv.write(args.output, tsv.text(rows, optional={"full_deviation", "sampled_deviation"}))
     print(readable(rows), end="")
 

@@ -1,7 +1,9 @@
 """The comparison with official code: what its table says of both sides."""
 
+import json
+
 import pytest
-from parity import readable, row
+from parity import finished, readable, row
 
 
 def made(side, seed_values, *, seconds):
@@ -30,8 +32,18 @@ def test_a_side_is_told_by_means_and_deviations_over_its_seeds():
 
 
 def test_the_table_puts_both_sides_of_a_system_on_a_line():
-    official = row("sasrec", "official", made("theirs", [(0.25, 0.5)], seconds=10.0))
+    official = row("sasrec", "official", made("theirs", [(0.25, 0.5)] * 2, seconds=10.0))
     ours = row("sasrec", "ours", made("semacdr", [(0.2, 0.6), (0.4, 0.6)], seconds=2.5))
     line = readable([official, ours]).splitlines()[2]
-    cells = ["0.2500", "0.3000 ± 0.1414", "+0.0500", "0.5000", "0.6000 ± 0.0000", "+0.1000"]
-    assert line == f"| sasrec | 1 | {' | '.join(cells)} | 2 | 2 | 10.00 | 2.50 | 4.0 |"
+    cells = ["0.2500 ± 0.0000", "0.3000 ± 0.1414", "+0.0500", "0.5000 ± 0.0000", "0.6000 ± 0.0000", "+0.1000"]
+    assert line == f"| sasrec | 2 | {' | '.join(cells)} | 2 | 2 | 10.00 | 2.50 | 4.0 |"
+
+
+def test_both_sides_are_compared_on_the_seeds_that_both_have(tmp_path):
+    for side, seeds in (("official", (1, 2, 10)), ("ours", (10, 3, 1))):
+        for seed in seeds:
+            (tmp_path / f"sasrec-{side}-{seed}.json").write_text(json.dumps([side, seed]))
+    (tmp_path / "cl4srec-ours-2.json").write_text("{}")
+    expected = {side: [[side, 1], [side, 10]] for side in ("official", "ours")}
+    assert finished(tmp_path, "sasrec") == expected
+    assert finished(tmp_path, "cl4srec") == {"official": [], "ours": []}
