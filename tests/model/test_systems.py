@@ -37,10 +37,10 @@ VARIANTS = [  # other readings and ablations: each value of a setting at least o
     ("tjapl", {"l2": 0.0, "blocks": 1}),
     ("semacdr", {"views": "concat", "fusion": "softmax", "self_information": "self_loop"}),
     ("semacdr", {"views": "gate", "fusion": "dimension", "self_information": "residual"}),
-    ("semacdr", {"graph": "counted", "fusion": "gate", "domain_nodes": "domain", "contrastive_pairs": "all"}),
+    ("semacdr", {"graph": "counted", "fusion": "gate", "domain_nodes": "all", "contrastive_pairs": "all"}),
     (
         "semacdr",
-        {"graph": "sequence", "shared_encoder": True, "symmetric": True, "views": "gate", "domain_nodes": "domain"},
+        {"graph": "sequence", "shared_encoder": True, "symmetric": True, "views": "gate", "domain_nodes": "all"},
     ),
     ("semacdr", {"graph": "none", "user_vector": "none", "mask_same": True, "categories": 1}),
     ("semacdr", {"convolution": "light", "item_vector": "node", "user_vector": "graph"}),

@@ -49,7 +49,7 @@ class EnhancedSettings(EncoderSettings):
 
     semantics: bool = False  # True: the system's enhanced form
     semantic_weight: float = 1.0  # of SemaCDR's eq. 3, summed over pairs and domains as there
-    semantic_temperature: float = 0.2  # tau of eq. 3, lost in the text
+    semantic_temperature: float = 0.5  # tau of eq. 3, lost in the text
     semantic_items: int = 1024  # at most so many items of a domain and batch in eq. 3
 
 

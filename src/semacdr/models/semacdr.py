@@ -32,7 +32,7 @@ class Settings(base.EncoderSettings):
     agnostic: bool = True  # False: ablation without domain-agnostic semantics
     categories: int | None = None  # K of section 2.3.2: the first so many categories by name; None: all
     views: str = "sum"  # how the views of an item become its node: sum, concat, gate
-    domain_nodes: str = "all"  # views in the source and the target graph: all, or domain (without the agnostic one)
+    domain_nodes: str = "domain"  # views in the source and the target graph: domain (without the agnostic one), or all
     graph: str = "co_interaction"  # its edges: co_interaction, counted (by users), sequence (SimpGraph), none
     convolution: str = "gcn"  # gcn (appendix C), or light: A X without weights and activation
     self_information: str = "layer_mean"  # of a node after propagation: self_loop, layer_mean, residual (their sum)
@@ -46,7 +46,7 @@ class Settings(base.EncoderSettings):
     item_vector: str = "graph"  # h_v of eq. 12: graph (the enriched target item), or node (before propagation)
     contrastive_weight: float = 0.1  # lambda of eq. 14
     contrastive_pairs: str = "agnostic"  # (id, agnostic) and (inner, agnostic); all: (id, inner) too
-    temperature: float = 0.2  # tau of eq. 3, lost in the text
+    temperature: float = 0.5  # tau of eq. 3, lost in the text
     symmetric: bool = False  # eq. 3 in both directions
     mask_same: bool = False  # items with the same subcategories are no negatives of each other in eq. 3
     contrastive_items: int = 1024  # at most so many items of a domain and batch in eq. 3
@@ -55,7 +55,7 @@ class Settings(base.EncoderSettings):
 
 CHOICES = {
     "views": COMBINATIONS,
-    "domain_nodes": ("all", "domain"),
+    "domain_nodes": ("domain", "all"),
     "graph": ("co_interaction", "counted", "sequence", "none"),
     "convolution": ("gcn", "light"),
     "self_information": ("self_loop", "layer_mean", "residual"),
