@@ -54,3 +54,10 @@ def test_the_sample_s_report_takes_one_seed_of_an_ablation_and_shares_its_runs(c
         more["train"] - jobs["train"] == 23
     )  # 16 of the ablation; 6 of cold start and 1 of overlap have a second seed
     assert more["recommend"] == 4 and more["report"] == 1
+
+
+def test_an_experiment_of_more_seeds_shares_the_runs_that_are_there(checkout):
+    metrics, plus = "results/movie_book/metrics.tsv", "results/movie_book/plus.tsv"
+    jobs, more = checkout.plan(metrics), checkout.plan(metrics, plus)
+    assert more["train"] - jobs["train"] == 2 * (3 + 5 + 3)  # in each direction: of five seeds the table has two
+    assert checkout.plan(plus)["train"] == 2 * 3 * 5

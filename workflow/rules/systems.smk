@@ -52,19 +52,19 @@ def variants_of(experiment):
 
 
 def told(system):
-    """What makes a system what it is: two that are told alike are one."""
+    """What makes a system what it is: two that are told alike are one, whatever their seeds."""
     settings, default = system.get("settings", {}), default_settings(system["model"])
     new = {name for name, value in settings.items() if name not in default or default[name] != value}
     own = {name: value for name, value in settings.items() if name in new | names_tuned()}
-    named = {name: value for name, value in system.items() if name != "variant"}
+    named = {name: value for name, value in system.items() if name not in ("variant", "seeds")}
     return {"loss": declared(system["model"], "LOSS")} | named | {"settings": own}
 
 
 def variant_system(experiment, variant):
     """The system that a variant of an experiment is: one that is there already, or a new one `<experiment>-<variant>`."""
-    base, change = EXPERIMENTS[experiment]["system"], dict(CHANGES[experiment][variant])
-    change.pop("scenario", None)
+    base, change = EXPERIMENTS[experiment]["system"], CHANGES[experiment][variant]
     system = base | change | {"settings": base.get("settings", {}) | change.get("settings", {})}
+    system = {name: value for name, value in system.items() if name not in ("scenario", "seeds")}
     for name, other in SYSTEMS.items():
         if told(other) == told(system):
             return name
@@ -88,11 +88,11 @@ def model_of(wc):
     return f"semacdr.models.{SYSTEMS[wc.system]['model']}"
 
 
-def seeds_of(wc_or_system, scenario):
-    """The seeds of a system; one for a system that learns nothing, as all would be the same."""
-    system = SYSTEMS[wc_or_system]
-    seeds = system.get("seeds", SCENARIOS[scenario].get("train", {}).get("seeds", config["train"]["seeds"]))
-    return seeds if declared(system["model"], "LOSS") else seeds[:1]
+def seeds_of(system, scenario, wanted=None):
+    """The seeds of a system, those wanted or its own; one if it learns nothing, as all would be the same."""
+    usual = SCENARIOS[scenario].get("train", {}).get("seeds", config["train"]["seeds"])
+    seeds = wanted or SYSTEMS[system].get("seeds", usual)
+    return seeds if declared(SYSTEMS[system]["model"], "LOSS") else seeds[:1]
 
 
 def model_inputs(wc):
@@ -137,12 +137,12 @@ def runs_of(scenario, experiment, file, variants=None, directions=None):
     pairs = [(first, second), (second, first)][: directions or EXPERIMENTS[experiment].get("directions", 2)]
     runs = {}
     for variant in variants or VARIANTS[experiment]:
-        system = VARIANTS[experiment][variant]
-        place = CHANGES[experiment][variant].get("scenario", scenario)
+        system, change = VARIANTS[experiment][variant], CHANGES[experiment][variant]
+        place, wanted = change.get("scenario", scenario), (EXPERIMENTS[experiment]["system"] | change).get("seeds")
         runs[variant] = [
             f"results/{place}/{source}_to_{target}/{system}/seed{seed}/{file}"
             for source, target in pairs
-            for seed in seeds_of(system, place)[: EXPERIMENTS[experiment].get("seeds")]
+            for seed in seeds_of(system, place, wanted)[: EXPERIMENTS[experiment].get("seeds")]
         ]
     return runs
 
