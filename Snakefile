@@ -11,6 +11,7 @@ results/<scenario>/metrics.tsv      the result table, and metrics.md to read    
 results/<scenario>/<experiment>.tsv variants of a system beside each other, with tests                 compare
 results/<scenario>/cold_start.tsv   variants by what is known of user and item                         cold_start
 results/<scenario>/<experiment>.png a sweep over values of a setting, drawn                             curves
+results/<scenario>/sensitivity.tsv, .png  such sweeps of several settings together               sensitivity
 results/<scenario>/efficiency.tsv, .png  quality against the cost of training                 efficiency
 results/standing.tsv, .png          mean ranks over scenarios, with the critical difference            standing
 results/<scenario>/overlap.tsv, .png  do the domains' items mix in a system's space           vectors, overlap
@@ -52,6 +53,7 @@ include: "workflow/rules/metrics.smk"
 include: "workflow/rules/compare.smk"
 include: "workflow/rules/cold_start.smk"
 include: "workflow/rules/curves.smk"
+include: "workflow/rules/sensitivity.smk"
 include: "workflow/rules/vectors.smk"
 include: "workflow/rules/overlap.smk"
 include: "workflow/rules/profiles.smk"

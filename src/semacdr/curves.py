@@ -77,19 +77,28 @@ def picture(points: Sequence[Point], setting: str, system: str) -> Figure:
     axes = drawn.subplots(len(rankings), len(SHOWN), squeeze=False)
     for row, ranking in zip(axes, sorted(rankings), strict=True):
         for axis, (metric, k) in zip(row, SHOWN, strict=True):
-            _draw(axis, [point for point in points if point.panel == (ranking, metric, k)])
+            draw(axis, [point for point in points if point.panel == (ranking, metric, k)])
             axis.set(xlabel=f"{setting.replace('_', ' ')} (evenly spaced)", ylabel=label((metric, k)))
             axis.set_title(TITLES[ranking])
-    handles, names = axes[0, 0].get_legend_handles_labels()
-    drawn.legend(handles, names, loc="outside lower center", ncols=2, frameon=False)
-    users = f"{points[0].users:,} {points[0].group}".rstrip()
-    what = f"{style.seeds(points[0].seeds)} and {users} users' {EVENTS[points[0].split]} events"
-    told = f"mean of {what}, 95 % interval over users"
-    style.title(drawn, f"{system} by {setting.replace('_', ' ')}: {told}", points[0].release)
+    legend(drawn, axes[0, 0])
+    style.title(drawn, f"{system} by {setting.replace('_', ' ')}: {told(points)}", points[0].release)
     return drawn
 
 
-def _draw(axis: Axes, points: Sequence[Point]) -> None:
+def legend(drawn: Figure, axis: Axes) -> None:
+    """The directions that a panel's lines are of, under all panels."""
+    handles, names = axis.get_legend_handles_labels()
+    drawn.legend(handles, names, loc="outside lower center", ncols=2, frameon=False)
+
+
+def told(points: Sequence[Point]) -> str:
+    """What the points are means of, for a title."""
+    users = f"{points[0].users:,} {points[0].group}".rstrip()
+    what = f"{style.seeds(points[0].seeds)} and {users} users' {EVENTS[points[0].split]} events"
+    return f"mean of {what}, 95 % interval over users"
+
+
+def draw(axis: Axes, points: Sequence[Point]) -> None:
     """A line per direction, in colour and marker; the values stand evenly, as they may lie anywhere."""
     values = sorted({point.value for point in points})
     for place, direction in enumerate(dict.fromkeys(point.direction for point in points)):

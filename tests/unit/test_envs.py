@@ -31,7 +31,7 @@ STAGES = {
     "graph": ["graph"],
     "train": ["train", "rank", "recommend", "vectors"],
     "tune": ["tune"],
-    "figures": ["overlap", "profiles", "curves", "efficiency", "standing"],
+    "figures": ["overlap", "profiles", "curves", "sensitivity", "efficiency", "standing"],
     "report": ["report"],
 }
 MODELS = sorted(f"semacdr.models.{path.stem}" for path in (ROOT / "src/semacdr/models").glob("[!_]*.py"))

@@ -28,6 +28,7 @@ STAGES = [
     "compare",
     "cold_start",
     "curves",
+    "sensitivity",
     "vectors",
     "overlap",
     "profiles",

@@ -90,9 +90,26 @@ def test_curves_are_of_sweeps_alone(drawing):
     assert status != 0 and "ablation.png" in text
 
 
-def test_the_example_of_a_sensitivity_analysis(checkout):
-    """Four sweeps; what is the default among their values is a system of the table."""
-    targets = [f"results/movie_book/sweep_{name}.png" for name in ("categories", "contrast", "semantic_rate", "rate")]
-    status, text = checkout.call("-n", "--configfile", "examples/sensitivity.yaml", "--", *targets)
+def test_the_sensitivity_analysis_plans_four_sweeps_and_shares_their_defaults(checkout):
+    """What is the default among their values is a system of the table."""
+    status, text = checkout.call("-n", "results/movie_book/sensitivity.tsv")
     assert status == 0, text
     assert "semacdr-ce" in text and "sweep_contrast-0.1/" not in text and "sweep_contrast-0.02/" in text
+    jobs = checkout.plan("results/movie_book/sensitivity.png")
+    assert jobs["compare"] == 4 and jobs["sensitivity"] == 1
+    assert jobs["train"] == 2 * (
+        5 + 6 + 4 + 4
+    )  # of two seeds: the rates' own values are not known to be the scenario's
+
+
+def test_sweeps_stand_in_one_table_and_picture(drawing):
+    drawing.configure(lambda config: config["sensitivity"].update(experiments=["sweep", "ablation"]))
+    status, text = drawing.call("-n", "results/movie_book/sensitivity.tsv")
+    assert status != 0 and "sensitivity.experiments names 'ablation'; sweeps of compare are sweep" in text
+    drawing.configure(lambda config: config["sensitivity"].update(experiments=["sweep"]))
+    jobs = drawing.run("results/movie_book/sensitivity.tsv")
+    assert jobs["sensitivity"] == 1 and {"overlap", "profiles", "curves"}.isdisjoint(jobs)
+    table = (drawing / "results/movie_book/sensitivity.tsv").read_text().splitlines()
+    assert table[0].startswith("setting\t") and {line.split("\t")[0] for line in table[1:]} == {"contrastive_weight"}
+    assert (drawing / "results/movie_book/sensitivity.png").read_bytes().startswith(b"\x89PNG")
+    assert drawing.plan("results/movie_book/sensitivity.png") == {}

@@ -165,6 +165,15 @@ def compared(stage, wc=None):
     return name
 
 
+def swept(wc):
+    """The sweeps that section `sensitivity` names."""
+    names = setting("sensitivity", "experiments")(wc)
+    for unknown in [name for name in names if name not in SWEPT]:
+        known = ", ".join(SWEPT) or "none"
+        raise WorkflowError(f"config: sensitivity.experiments names '{unknown}'; sweeps of compare are {known}")
+    return names
+
+
 def efficiency_runs(wc, file):
     """By variant of the experiment that section `efficiency` names a file of its runs."""
     return runs_of(wc.scenario, compared("efficiency", wc), file)
@@ -190,7 +199,7 @@ def reported(wc):
     for name, asked, known in (
         ("systems", systems, COMPARED),
         ("experiments", experiments, EXPERIMENTS),
-        ("figures", figures, ["overlap", "profiles", "efficiency", *SWEPT]),
+        ("figures", figures, ["overlap", "profiles", "efficiency", "sensitivity", *SWEPT]),
     ):
         for unknown in [one for one in asked if one not in known]:
             raise WorkflowError(f"config: report.{name} names '{unknown}'; there are {', '.join(known)}")

@@ -20,6 +20,12 @@ ABOUT = {  # by name: title, what the picture shows, how to read it
         "The dashed line joins systems that none beats in both. Seconds are wall time: they say little of a machine "
         "that was busy.",
     ),
+    "sensitivity": (
+        "How much does SemaCDR hang on its settings?",
+        "NDCG@10 over the values of each setting, in full and in sampled ranking",
+        "The panels of a row have one scale: a steep line is a setting that matters. Whether two values differ on the "
+        "same users, the paired tests in the table say.",
+    ),
     "profiles": (
         "Do people want the same in both domains?",
         "Histograms of one user's events over the shared categories in both domains, and where the user stands",
