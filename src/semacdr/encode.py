@@ -1,6 +1,7 @@
 """Encode: each item's inner-domain text as a vector of a frozen sentence encoder.
 
-Reads   inner.parquet.
+Reads   inner.parquet; and encoded.parquet, the vectors that stage semantics made of the same texts with engine encoder:
+        they are taken where encoder and batch size are the same, as each text need not be encoded twice.
 Writes  embeddings.parquet: item, vector (unit length, float32), one row an item in order.
 """
 
@@ -14,27 +15,39 @@ import pyarrow as pa
 from semacdr import tables
 from semacdr.cli import log, parser, run
 from semacdr.errors import UserError
-from semacdr.text_encoder import PACKAGED, TextEncoder
+from semacdr.text_encoder import BATCH_SIZE, PACKAGED, TextEncoder
 
 
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """The stage's command line."""
     cli = parser(__doc__)
     cli.add_argument("--inner", type=Path, required=True)
+    cli.add_argument("--encoded", type=Path, help="encoded.parquet of stage semantics; without it all are encoded")
     cli.add_argument("--encoder", default=PACKAGED, help=f"sentence encoder; default {PACKAGED}, which works offline")
-    cli.add_argument("--batch-size", type=int, default=64)
+    cli.add_argument("--batch-size", type=int, default=BATCH_SIZE)
     cli.add_argument("--device", help="default: cuda where there is one, else cpu")
     cli.add_argument("--threads", type=int, help="default: all CPUs")
     cli.add_argument("--output", type=Path, required=True, help="embeddings.parquet")
     return cli.parse_args(argv)
 
 
+def there_already(path: Path, items: int, encoder: str, batch_size: int) -> np.ndarray | None:
+    """(items, width) the vectors that stage semantics made in the same way; None where it did not."""
+    table, meta = tables.read(path, "embeddings")
+    made = (meta.get("encoder"), meta.get("batch_size"), len(table))
+    return tables.matrix(table["vector"]) if items and made == (encoder, str(batch_size), items) else None
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the stage."""
     args = arguments(argv)
     inner, meta = tables.read(args.inner, "inner")
-    encoder = TextEncoder(args.encoder, args.device, args.batch_size, args.threads)
-    vectors = encoder.encode(inner["text"].to_pylist())
+    vectors = args.encoded and there_already(args.encoded, len(inner), args.encoder, args.batch_size)
+    if vectors is None:
+        encoder = TextEncoder(args.encoder, args.device, args.batch_size, args.threads)
+        vectors = encoder.encode(inner["text"].to_pylist())
+    else:
+        log.info("the vectors of stage semantics are taken: the same texts, encoder and batch size")
     if not np.isfinite(vectors).all():
         raise UserError(f"text encoder '{args.encoder}' gave a vector that is not finite")
     table = pa.table({"item": inner["item"], "vector": tables.vectors(vectors)})

@@ -5,7 +5,8 @@ Reads   items.parquet, taxonomy.json; snippets.parquet where reviews are told to
 Writes  inner.parquet: item, text, provenance; agnostic.parquet: item, category, subcategory, provenance, one row an
         assignment, the best of an item's category first; semantics.tsv: how many items were described and filed at
         which attempt, and how many fell back; cost.json: the model, and of a language model its answers, tokens and
-        dollars (null without a price).
+        dollars (null without a price); encoded.parquet: the texts' vectors by which engine encoder filed, for stage
+        encode to take, without rows of engine llm.
 
 Provenance says of each row what made it. Engine `llm` asks a language model, each question once: answers stay in a
 store. Engine `encoder` needs none: the text is composed from the metadata, and a frozen sentence encoder files the
@@ -19,6 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 
 from semacdr import tables
@@ -29,7 +31,7 @@ from semacdr.engines.llm import NAMES, Engine, Settings
 from semacdr.llm import options
 from semacdr.llm.prompts import Prompt
 from semacdr.llm.store import export_answers
-from semacdr.text_encoder import PACKAGED
+from semacdr.text_encoder import BATCH_SIZE, PACKAGED
 
 
 @dataclass
@@ -39,6 +41,7 @@ class Semantics:
     texts: list[tuple[str, str]]
     filed: list[tuple[int, str, str, str]]  # item, category, subcategory, provenance
     report: Counter = field(default_factory=Counter)  # items by (step, result)
+    encoded: np.ndarray | None = None  # (items, width) the texts' vectors, where they were encoded
 
 
 def with_reviews(items: pa.Table, snippets: Path | None) -> pa.Table:
@@ -57,7 +60,7 @@ def by_encoder(encoder: EncoderEngine, categories: Sequence[Category]) -> Semant
     texts = [(encoder.text(item), f"{made} text=composed") for item in range(len(encoder.items))]
     report = Counter({("describe", "composed"): len(texts)})
     report.update((f"file: {category}", "by encoder") for _, category in {row[:2] for row in filed})
-    return Semantics(texts, filed, report)
+    return Semantics(texts, filed, report, encoder.vectors)
 
 
 def by_llm(
@@ -120,13 +123,17 @@ def assignments(semantics: Semantics, items: pa.Table) -> pa.Table:
     return pa.table({"item": items["item"].take(item)} | dict(zip(names, columns, strict=True)))
 
 
-def write(semantics: Semantics, items: pa.Table, meta: dict[str, str], cost: dict, folder: Path) -> None:
-    """Write the four files."""
+def write(semantics: Semantics, items: pa.Table, meta: dict[str, str], cost: dict, encoder: str, folder: Path) -> None:
+    """Write the five files; `encoder` is the name of the sentence encoder."""
     ids = items["item"].to_numpy()
     texts, made = zip(*semantics.texts, strict=True) if semantics.texts else ((), ())
     inner = pa.table({"item": ids, "text": pa.array(texts, pa.string()), "provenance": pa.array(made, pa.string())})
     tables.write(inner, folder / "inner.parquet", "inner", meta)
     tables.write(assignments(semantics, items), folder / "agnostic.parquet", "agnostic", meta)
+    encoded = np.empty((0, 1), np.float32) if semantics.encoded is None else semantics.encoded
+    vectors = pa.table({"item": ids[: len(encoded)], "vector": tables.vectors(encoded)})
+    how = {"encoder": encoder, "batch_size": str(BATCH_SIZE)}
+    tables.write(vectors, folder / "encoded.parquet", "embeddings", meta | how)
     lines = ["step\tresult\titems\trelease"]
     for (step, result), count in sorted(semantics.report.items()):
         log.info("%s: %s: %d", step, result, count)
@@ -177,7 +184,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )  # fmt: skip
     if args.engine == "encoder":
         cost = {"engine": "encoder", "model": args.encoder}
-        write(by_encoder(encoder, categories), items, meta, cost, args.output)
+        write(by_encoder(encoder, categories), items, meta, cost, args.encoder, args.output)
         return
     common = {"max_characters": args.max_characters, "max_subcategories": args.max_subcategories}
     once = {"tries": 1} if args.dry_run else {}
@@ -196,7 +203,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         if args.dry_run:
             print(options.priced(asker))
     if not (args.dry_run or args.shard):
-        write(semantics, items, meta, cost, args.output)
+        write(semantics, items, meta, cost, args.encoder, args.output)
 
 
 if __name__ == "__main__":

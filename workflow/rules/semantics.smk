@@ -2,8 +2,8 @@
 
 REQUIRED  results/<scenario>/items.parquet; with taxonomy.engine file the file that taxonomy.file names;
           with engine llm, of either stage, resources/prompts; with semantics.reviews semantics/snippets.parquet
-OUTPUTS   results/<scenario>/semantics/taxonomy.json, taxonomy.tsv, inner.parquet, agnostic.parquet, semantics.tsv,
-          cost.json
+OUTPUTS   results/<scenario>/semantics/taxonomy.json, taxonomy.tsv, inner.parquet, agnostic.parquet, encoded.parquet,
+          semantics.tsv, cost.json
 ON DEMAND results/<scenario>/semantics/price.txt: what asking would cost, before a request is sent
 """
 
@@ -53,6 +53,7 @@ rule semantics:
     output:
         inner="results/{scenario}/semantics/inner.parquet",
         agnostic="results/{scenario}/semantics/agnostic.parquet",
+        encoded="results/{scenario}/semantics/encoded.parquet",
         counts=report(
             "results/{scenario}/semantics/semantics.tsv", category="{scenario}", caption="../report/semantics.rst"
         ),
