@@ -15,7 +15,7 @@ import pyarrow as pa
 from semacdr import tables
 from semacdr.cli import log, parser, run
 from semacdr.errors import UserError
-from semacdr.text_encoder import BATCH_SIZE, PACKAGED, TextEncoder
+from semacdr.text_encoder import BATCH_SIZE, PACKAGED, TextEncoder, fingerprint
 
 
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -31,21 +31,23 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return cli.parse_args(argv)
 
 
-def there_already(path: Path, items: int, encoder: str, batch_size: int) -> np.ndarray | None:
-    """(items, width) the vectors that stage semantics made in the same way; None where it did not."""
+def there_already(path: Path, texts: list[str], encoder: str, batch_size: int) -> np.ndarray | None:
+    """(texts, width) the vectors that stage semantics made of these texts in the same way; None where it did not."""
     table, meta = tables.read(path, "embeddings")
-    made = (meta.get("encoder"), meta.get("batch_size"), len(table))
-    return tables.matrix(table["vector"]) if items and made == (encoder, str(batch_size), items) else None
+    made = [meta.get(name) for name in ("encoder", "batch_size", "texts")]
+    same = len(table) > 0 and made == [encoder, str(batch_size), fingerprint(texts)]
+    return tables.matrix(table["vector"]) if same else None
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the stage."""
     args = arguments(argv)
     inner, meta = tables.read(args.inner, "inner")
-    vectors = args.encoded and there_already(args.encoded, len(inner), args.encoder, args.batch_size)
+    texts = inner["text"].to_pylist()
+    vectors = args.encoded and there_already(args.encoded, texts, args.encoder, args.batch_size)
     if vectors is None:
         encoder = TextEncoder(args.encoder, args.device, args.batch_size, args.threads)
-        vectors = encoder.encode(inner["text"].to_pylist())
+        vectors = encoder.encode(texts)
     else:
         log.info("the vectors of stage semantics are taken: the same texts, encoder and batch size")
     if not np.isfinite(vectors).all():

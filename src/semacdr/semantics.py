@@ -31,7 +31,7 @@ from semacdr.engines.llm import NAMES, Engine, Settings
 from semacdr.llm import options
 from semacdr.llm.prompts import Prompt
 from semacdr.llm.store import export_answers
-from semacdr.text_encoder import BATCH_SIZE, PACKAGED
+from semacdr.text_encoder import BATCH_SIZE, PACKAGED, fingerprint
 
 
 @dataclass
@@ -132,7 +132,7 @@ def write(semantics: Semantics, items: pa.Table, meta: dict[str, str], cost: dic
     tables.write(assignments(semantics, items), folder / "agnostic.parquet", "agnostic", meta)
     encoded = np.empty((0, 1), np.float32) if semantics.encoded is None else semantics.encoded
     vectors = pa.table({"item": ids[: len(encoded)], "vector": tables.vectors(encoded)})
-    how = {"encoder": encoder, "batch_size": str(BATCH_SIZE)}
+    how = {"encoder": encoder, "batch_size": str(BATCH_SIZE), "texts": fingerprint(texts)}
     tables.write(vectors, folder / "encoded.parquet", "embeddings", meta | how)
     lines = ["step\tresult\titems\trelease"]
     for (step, result), count in sorted(semantics.report.items()):

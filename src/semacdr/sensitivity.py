@@ -43,16 +43,21 @@ def picture(sweeps: Mapping[str, Sequence[curves.Point]], system: str) -> Figure
             axis.set_title(TITLES[ranking])
         row[0].set_ylabel(label(METRIC))
     curves.legend(drawn, axes[0, 0])
-    style.title(drawn, f"{system} by its settings: {curves.told(points)}", points[0].release)
+    first = next(iter(sweeps.values()))  # all are alike: see `same`
+    style.title(drawn, f"{system} by its settings: {curves.told(first)}", first[0].release)
     return drawn
 
 
 def same(sweeps: Mapping[str, Sequence[curves.Point]]) -> None:
-    """Raise a UserError where sweeps are not of the same events, users and seeds, which one title could not tell."""
-    kinds = {name: curves.told(points) for name, points in sweeps.items()}
+    """Raise a UserError where sweeps differ in what one title and one legend tell: directions, users, events, seeds."""
+    kinds = {name: f"{curves.told(points)}, {_directions(points)}" for name, points in sweeps.items()}
     if len(set(kinds.values())) > 1:
         told = "; ".join(f"{name}: {kind}" for name, kind in kinds.items())
-        raise UserError(f"sweeps of different events, users or seeds cannot stand in one picture: {told}")
+        raise UserError(f"sweeps of different directions, users, events or seeds cannot stand in one picture: {told}")
+
+
+def _directions(points: Sequence[curves.Point]) -> str:
+    return " and ".join(sorted({" to ".join(point.direction) for point in points}))
 
 
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -70,6 +75,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the stage."""
     args = arguments(argv)
     tables = {setting: Path(table) for setting, table in args.sweep}
+    if len(tables) < len(args.sweep):
+        raise UserError(f"two sweeps of one setting: {', '.join(setting for setting, _ in args.sweep)}")
     sweeps = {setting: curves.read(path) for setting, path in tables.items()}
     same(sweeps)
     tsv.write(args.output, joined(tables))

@@ -1,6 +1,8 @@
 """A frozen sentence encoder: texts to unit vectors, each distinct text once, in batches of like length."""
 
+import hashlib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +52,14 @@ class TextEncoder:
                 list(distinct[batch]), batch_size=len(batch), normalize_embeddings=True, show_progress_bar=False
             )
         return vectors[inverse]
+
+
+def fingerprint(texts: Iterable[str]) -> str:
+    """The sha256 of the texts in their order."""
+    told = hashlib.sha256()
+    for text in texts:
+        told.update(text.encode() + b"\0")
+    return told.hexdigest()
 
 
 def _packaged() -> Path:

@@ -198,6 +198,12 @@ def test_texts_that_semantics_encoded_are_not_encoded_again(run, tmp_path, monke
     assert (tmp_path / "taken.parquet").read_bytes() == whole
     with pytest.raises(TypeError):  # it would be encoded
         encode.main([*given, "--encoder", "another", "--output", f"{tmp_path}/none.parquet"])
+    inner, meta = tables.read(run.folder / "inner.parquet", "inner")
+    texts = ["another text", *inner["text"].to_pylist()[1:]]  # by hand: as many, and not the same
+    tables.write(inner.set_column(1, "text", pa.array(texts)), tmp_path / "inner.parquet", "inner", meta)
+    given[1] = f"{tmp_path}/inner.parquet"
+    with pytest.raises(TypeError):
+        encode.main([*given, "--output", f"{tmp_path}/none.parquet"])
 
 
 def test_equal_texts_in_any_order_have_equal_vectors():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from semacdr import compare, sensitivity, tsv
+from semacdr import compare, curves, sensitivity, tsv
 from semacdr.errors import UserError
 
 
@@ -10,9 +10,9 @@ from semacdr.errors import UserError
 def sweep(tmp_path, write_ranks, comparing):
     """A sweep's comparison under a name of its own, of the ranks of one of three users by value."""
 
-    def write(name, ranks, users=(1, 2, 3)):
+    def write(name, ranks, users=(1, 2, 3), **meta):
         places = dict.fromkeys(users, 1)
-        runs = {value: [write_ranks(places | {1: rank}, variant=value)] for value, rank in ranks.items()}
+        runs = {value: [write_ranks(places | {1: rank}, variant=value, **meta)] for value, rank in ranks.items()}
         comparing(compare, **runs)
         return (tmp_path / "c.tsv").rename(tmp_path / f"{name}.tsv")
 
@@ -40,7 +40,7 @@ def test_the_table_holds_every_line_of_every_sweep_under_its_setting(sweep, tmp_
 
 def test_the_picture_has_a_column_per_setting_and_one_scale_in_a_row(sweep):
     tables = {"learning_rate": sweep("a", {"0.01": 1, "0.001": 4}), "blocks": sweep("b", {"1": 2, "2": 1, "3": 30})}
-    drawn = sensitivity.picture({name: sensitivity.curves.read(path) for name, path in tables.items()}, "semacdr")
+    drawn = sensitivity.picture({name: curves.read(path) for name, path in tables.items()}, "semacdr")
     assert [axis.get_xlabel() for axis in drawn.axes] == ["learning rate", "blocks"] * 2
     assert [axis.get_ylabel() for axis in drawn.axes] == ["NDCG@10", ""] * 2
     for first, second in (drawn.axes[:2], drawn.axes[2:]):
@@ -50,7 +50,17 @@ def test_the_picture_has_a_column_per_setting_and_one_scale_in_a_row(sweep):
     assert "semacdr by its settings: mean of 1 seed and 3 users' test events" in drawn.get_suptitle()
 
 
-def test_sweeps_of_other_users_do_not_stand_beside_each_other(sweep, tmp_path):
+def test_sweeps_of_other_users_or_directions_do_not_stand_beside_each_other(sweep, tmp_path):
     one, other = sweep("one", {"1": 1, "2": 2}), sweep("other", {"1": 1, "2": 2}, users=(1, 2))
     with pytest.raises(UserError, match=r"sweeps of different .* dim: .* 3 users.*; blocks: .* 2 users"):
         make(tmp_path, dim=one, blocks=other)
+    back = sweep("back", {"1": 1, "2": 2}, source="book", target="movie")
+    with pytest.raises(UserError, match=r"sweeps of different .* movie to book; blocks: .* book to movie"):
+        make(tmp_path, dim=one, blocks=back)
+
+
+def test_two_sweeps_of_one_setting_are_refused(sweep, tmp_path):
+    one = sweep("one", {"1": 1, "2": 2})
+    with pytest.raises(UserError, match="two sweeps of one setting: dim, dim"):
+        sensitivity.main(["--sweep", "dim", str(one), "--sweep", "dim", str(one), "--system", "s",
+                          "--output", str(tmp_path / "s.tsv"), "--picture", str(tmp_path / "s.png")])  # fmt: skip

@@ -97,9 +97,7 @@ def test_the_sensitivity_analysis_plans_four_sweeps_and_shares_their_defaults(ch
     assert "semacdr-ce" in text and "sweep_contrast-0.1/" not in text and "sweep_contrast-0.02/" in text
     jobs = checkout.plan("results/movie_book/sensitivity.png")
     assert jobs["compare"] == 4 and jobs["sensitivity"] == 1
-    assert jobs["train"] == 2 * (
-        5 + 6 + 4 + 4
-    )  # of two seeds: the rates' own values are not known to be the scenario's
+    assert jobs["train"] == 2 * (5 + 6 + 4 + 4)  # two seeds; that a rate is the scenario's own is not seen
 
 
 def test_sweeps_stand_in_one_table_and_picture(drawing):

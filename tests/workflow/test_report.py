@@ -61,3 +61,12 @@ def test_an_experiment_of_more_seeds_shares_the_runs_that_are_there(checkout):
     jobs, more = checkout.plan(metrics), checkout.plan(metrics, plus)
     assert more["train"] - jobs["train"] == 2 * (3 + 5 + 3)  # in each direction: of five seeds the table has two
     assert checkout.plan(plus)["train"] == 2 * 3 * 5
+
+
+def test_an_experiment_takes_its_own_seeds_and_not_those_that_the_table_asks_of_a_system(checkout, tmp_path):
+    project = checkout.copy(tmp_path / "project")
+    project.configure(lambda config: config["train"]["systems"]["semacdr-ce"].update(seeds=[1, 2, 3, 4]))
+    status, text = project.call("-n", "results/movie_book/visibility.tsv")
+    assert status == 0 and "semacdr-ce/seed2/" in text and "semacdr-ce/seed3/" not in text
+    status, text = project.call("-n", "results/movie_book/metrics.tsv")
+    assert status == 0 and "semacdr-ce/seed4/" in text and "sasrec-ce/seed3/" not in text

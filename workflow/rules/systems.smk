@@ -88,10 +88,12 @@ def model_of(wc):
     return f"semacdr.models.{SYSTEMS[wc.system]['model']}"
 
 
-def seeds_of(system, scenario, wanted=None):
-    """The seeds of a system, those wanted or its own; one if it learns nothing, as all would be the same."""
-    usual = SCENARIOS[scenario].get("train", {}).get("seeds", config["train"]["seeds"])
-    seeds = wanted or SYSTEMS[system].get("seeds", usual)
+def seeds_of(asked, system, scenario):
+    """The seeds of a system that `asked`, the table's entry or the variant, names; else the scenario's.
+
+    One if the system learns nothing, as all would be the same.
+    """
+    seeds = asked.get("seeds", SCENARIOS[scenario].get("train", {}).get("seeds", config["train"]["seeds"]))
     return seeds if declared(SYSTEMS[system]["model"], "LOSS") else seeds[:1]
 
 
@@ -124,7 +126,7 @@ def all_ranks(wc):
         f"results/{wc.scenario}/{source}_to_{target}/{system}/seed{seed}/ranks.parquet"
         for source, target in ((first, second), (second, first))
         for system in COMPARED
-        for seed in seeds_of(system, wc.scenario)
+        for seed in seeds_of(COMPARED[system], system, wc.scenario)
     ]
 
 
@@ -138,11 +140,11 @@ def runs_of(scenario, experiment, file, variants=None, directions=None):
     runs = {}
     for variant in variants or VARIANTS[experiment]:
         system, change = VARIANTS[experiment][variant], CHANGES[experiment][variant]
-        place, wanted = change.get("scenario", scenario), (EXPERIMENTS[experiment]["system"] | change).get("seeds")
+        place, asked = change.get("scenario", scenario), EXPERIMENTS[experiment]["system"] | change
         runs[variant] = [
             f"results/{place}/{source}_to_{target}/{system}/seed{seed}/{file}"
             for source, target in pairs
-            for seed in seeds_of(system, place, wanted)[: EXPERIMENTS[experiment].get("seeds")]
+            for seed in seeds_of(asked, system, place)[: EXPERIMENTS[experiment].get("seeds")]
         ]
     return runs
 
@@ -171,6 +173,9 @@ def swept(wc):
     for unknown in [name for name in names if name not in SWEPT]:
         known = ", ".join(SWEPT) or "none"
         raise WorkflowError(f"config: sensitivity.experiments names '{unknown}'; sweeps of compare are {known}")
+    models = sorted({EXPERIMENTS[name]["system"]["model"] for name in names})
+    if len(models) > 1:
+        raise WorkflowError(f"config: sensitivity.experiments are sweeps of one system, not of {', '.join(models)}")
     return names
 
 
@@ -204,7 +209,7 @@ def reported(wc):
         for unknown in [one for one in asked if one not in known]:
             raise WorkflowError(f"config: report.{name} names '{unknown}'; there are {', '.join(known)}")
     runs = [Path(path).parent for path in all_ranks(wc)]
-    first = {system: f"seed{seeds_of(system, wc.scenario)[0]}" for system in systems}
+    first = {system: f"seed{seeds_of(COMPARED[system], system, wc.scenario)[0]}" for system in systems}
     shown = [run for system in systems for run in runs if (run.parent.name, run.name) == (system, first[system])]
     scenario = f"results/{wc.scenario}"
     return {

@@ -21,7 +21,7 @@ ABOUT = {  # by name: title, what the picture shows, how to read it
         "that was busy.",
     ),
     "sensitivity": (
-        "How much does SemaCDR hang on its settings?",
+        "How much does the system hang on its settings?",
         "NDCG@10 over the values of each setting, in full and in sampled ranking",
         "The panels of a row have one scale: a steep line is a setting that matters. Whether two values differ on the "
         "same users, the paired tests in the table say.",
