@@ -24,6 +24,7 @@ from semacdr.ranking import markdown
 
 HERE = Path(__file__).resolve().parent
 REFERENCE = "sasrec-ce"  # this project's SASRec, that each row is measured by
+FASTER = "sasrec-ce-lr3"  # the same with another learning rate, likewise
 SASREC, SEMACDR = {"model": "sasrec"}, {"model": "semacdr"}
 PADDED = {"n_factors": 64, "session_max_len": 50}  # no user has more events; its default, 100, would take longer
 ESASREC = {"transformer_layers_type": "ligr", "loss": "sampled_softmax", "n_negatives": 256}
@@ -60,6 +61,8 @@ class Row:
     reference_seconds: float | None  # until our SASRec has the same validation NDCG@10; None: it never has
     ratio: float | None  # seconds_to_best to those
     cpu_ratio: float | None  # the same of the CPU seconds, for a machine that was busy
+    faster_seconds: float | None  # as reference_seconds, of our SASRec with the other learning rate
+    faster_ratio: float | None  # seconds_to_best to those
 
 
 def first_at(run: dict, value: float) -> dict | None:
@@ -67,10 +70,10 @@ def first_at(run: dict, value: float) -> dict | None:
     return next((epoch for epoch in run["epochs"] if epoch["valid_ndcg_10"] >= value), None)
 
 
-def row(run: dict, reference: dict) -> Row:
+def row(run: dict, reference: dict, faster: dict) -> Row:
     """The line of a run."""
     epochs, best = run["epochs"], run["epochs"][run["best"] - 1]
-    level = first_at(reference, best["valid_ndcg_10"])
+    level, sooner = (first_at(own, best["valid_ndcg_10"]) for own in (reference, faster))
     return Row(
         system=run["name"],
         settings=", ".join(f"{name} {value}" for name, value in run["settings"].items()),
@@ -88,6 +91,8 @@ def row(run: dict, reference: dict) -> Row:
         reference_seconds=level and level["seconds"],
         ratio=level and best["seconds"] / level["seconds"],
         cpu_ratio=level and best["cpu_seconds"] / level["cpu_seconds"],
+        faster_seconds=sooner and sooner["seconds"],
+        faster_ratio=sooner and best["seconds"] / sooner["seconds"],
     )
 
 
@@ -95,11 +100,13 @@ def readable(rows: list[Row]) -> str:
     """The table in Markdown."""
     titles = ["system", "ended by", "epochs", "s/epoch", "best epoch", "s to it"]
     titles += ["validation NDCG@10", "test NDCG@10", "test HR@10"]
-    lines = markdown.header([*titles, f"s of {REFERENCE} to the same", "times", "times, CPU"], words=2)
+    titles += [f"s of {REFERENCE} to the same", "times", "times, CPU", f"s of {FASTER}", "times"]
+    lines = markdown.header(titles, words=2)
     for r in rows:
         until = ["never", "", ""]
         if r.ratio is not None:
             until = [f"{r.reference_seconds:.1f}", f"{r.ratio:.1f}", f"{r.cpu_ratio:.1f}"]
+        until += ["never", ""] if r.faster_ratio is None else [f"{r.faster_seconds:.1f}", f"{r.faster_ratio:.1f}"]
         measures = [f"{value:.4f}" for value in (r.valid_ndcg_10, r.test_ndcg_10, r.test_hr_10)]
         seconds = [f"{r.seconds_an_epoch:.2f}", str(r.best_epoch), f"{r.seconds_to_best:.1f}"]
         lines.append(markdown.line([r.system, r.stopped, str(r.epochs), *seconds, *measures, *until]))
@@ -133,11 +140,15 @@ def main() -> None:
     cli.add_argument("--seed", type=int, default=1)
     args = cli.parse_args()
     args.runs.mkdir(parents=True, exist_ok=True)
+    there = {path.stem for path in args.runs.glob("*.json")}
+    if missing := {REFERENCE, FASTER} - there - set(args.only):
+        cli.error(f"the table measures by {', '.join(sorted(missing))}: name them in --only, {args.runs} lacks them")
     for name in args.only:
         train(name, args)
     found = {path.stem: json.loads(path.read_text()) for path in args.runs.glob("*.json")}
-    rows = [row(found[name], found[REFERENCE]) for name in SYSTEMS if name in found]
-    tsv.write(args.output, tsv.text(rows, optional={"reference_seconds", "ratio", "cpu_ratio"}))
+    rows = [row(found[name], found[REFERENCE], found[FASTER]) for name in SYSTEMS if name in found]
+    optional = {"reference_seconds", "ratio", "cpu_ratio", "faster_seconds", "faster_ratio"}
+    tsv.write(args.output, tsv.text(rows, optional=optional))
     print(readable(rows), end="")
     print("load when each began:", ", ".join(f"{name} {found[name]['load']:.1f}" for name in found))
 

@@ -34,7 +34,8 @@ def joined(tables: Mapping[str, Path]) -> str:
 def picture(sweeps: Mapping[str, Sequence[curves.Point]], system: str) -> Figure:
     """A panel per ranking and setting; all have the same scale in a row, so that settings can be compared."""
     rankings = sorted({point.panel[0] for points in sweeps.values() for point in points})
-    drawn = style.figure(3.1 * len(sweeps), 0.9 + 2.8 * len(rankings))
+    drawn = style.figure(3.2 * len(sweeps), 0.9 + 2.8 * len(rankings))
+    drawn.get_layout_engine().set(wspace=0.08)  # the last value of one panel and the first of the next stay apart
     axes = drawn.subplots(len(rankings), len(sweeps), squeeze=False, sharey="row")
     for row, ranking in zip(axes, rankings, strict=True):
         for axis, (setting, points) in zip(row, sweeps.items(), strict=True):

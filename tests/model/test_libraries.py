@@ -161,9 +161,12 @@ def test_the_table_says_how_long_our_sasrec_takes_to_where_a_library_ends():
     ours = made("ours", (1.0, 0.1), (2.0, 0.3), (3.0, 0.2), best=2)
     theirs = made("theirs", (10.0, 0.05), (20.0, 0.2), (30.0, 0.1), best=2)
     better = made("better", (10.0, 0.4), best=1)
-    found = row(theirs, ours)
+    faster = made("faster", (1.0, 0.2), (4.0, 0.1), best=1)
+    found, none = row(theirs, ours, faster), row(better, ours, faster)
     assert (found.reference_seconds, found.ratio, found.cpu_ratio, found.seconds_an_epoch) == (2.0, 10.0, 100.0, 10.0)
-    assert (row(better, ours).reference_seconds, row(better, ours).ratio) == (None, None)
-    never, there = readable([row(better, ours), row(theirs, ours)]).splitlines()[2:]
-    assert never == "| better | patience | 1 | 10.00 | 1 | 10.0 | 0.4000 | 0.1000 | 0.2000 | never |  |  |"
-    assert there == "| theirs | patience | 3 | 10.00 | 2 | 20.0 | 0.2000 | 0.1000 | 0.2000 | 2.0 | 10.0 | 100.0 |"
+    assert (found.faster_seconds, found.faster_ratio) == (1.0, 20.0)
+    assert (none.reference_seconds, none.ratio, none.faster_seconds, none.faster_ratio) == (None,) * 4
+    never, there = readable([none, found]).splitlines()[2:]
+    assert never == "| better | patience | 1 | 10.00 | 1 | 10.0 | 0.4000 | 0.1000 | 0.2000 | never |  |  | never |  |"
+    end = "2.0 | 10.0 | 100.0 | 1.0 | 20.0 |"
+    assert there == f"| theirs | patience | 3 | 10.00 | 2 | 20.0 | 0.2000 | 0.1000 | 0.2000 | {end}"

@@ -63,6 +63,11 @@ def test_an_experiment_of_more_seeds_shares_the_runs_that_are_there(checkout):
     assert checkout.plan(plus)["train"] == 2 * 3 * 5
 
 
+def test_a_file_laid_over_the_config_that_names_later_experiments_first_renames_no_run(checkout):
+    status, text = checkout.call("-n", "--configfile", "examples/quick.yaml", "--", "results/movie_book/plus.tsv")
+    assert status == 0 and "/plus-plus/seed1/" in text and "/field-plus/" not in text
+
+
 def test_an_experiment_takes_its_own_seeds_and_not_those_that_the_table_asks_of_a_system(checkout, tmp_path):
     project = checkout.copy(tmp_path / "project")
     project.configure(lambda config: config["train"]["systems"]["semacdr-ce"].update(seeds=[1, 2, 3, 4]))

@@ -4,9 +4,12 @@ import ast
 import re
 from functools import cache
 from pathlib import Path
+from snakemake.common.configfile import load_configfile
 
 COMPARED = config["train"]["systems"]  # the systems of metrics.tsv
-EXPERIMENTS = config["compare"] | {"cold_start": config["cold_start"]}
+# In the order of config.yaml, not of what is laid over it: a run is named by the first experiment that it is of.
+EXPERIMENTS = {name: config["compare"][name] for name in load_configfile("config.yaml")["compare"] | config["compare"]}
+EXPERIMENTS["cold_start"] = config["cold_start"]
 SYSTEMS = dict(COMPARED)  # and the variants of experiments
 
 
