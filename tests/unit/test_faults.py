@@ -57,6 +57,22 @@ def test_what_keeps_going_wrong_fails_with_its_reason_and_the_others_do_not(ask,
         assert server.asked.total() == 1
 
 
+def test_an_answer_that_came_in_time_counts_where_this_process_was_held_up_past_the_deadline(ask):
+    with Server(latency=0.08, slots=1) as server:  # one after the other
+        engine = ask(items(4), server.url, timeout=0.5, rounds=1)
+        heard, put = [], engine.asker.store.put
+
+        def slow_put(*answer):  # a disk that is busy
+            heard.append(answer)
+            if len(heard) == 1:
+                time.sleep(0.6)
+            put(*answer)
+
+        engine.asker.store.put = slow_put
+        assert failed(engine) == {} and len(heard) == 4
+        assert not server.again
+
+
 def test_a_trickle_is_cut_off_at_the_deadline(ask):
     with Server(lambda key, asked: "trickle") as server:
         start = time.monotonic()

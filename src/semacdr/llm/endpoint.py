@@ -5,7 +5,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -20,6 +20,7 @@ from semacdr.errors import UserError
 from semacdr.llm.limits import Bill, Pace, estimate_tokens
 from semacdr.llm.requests import Answer, Request, answer_of
 
+GRACE = (0.01,) * 10  # seconds, and turns of the loop, to read what has arrived: it was paid for
 LOCAL_KEY = "none-needed"  # servers on loopback ask for no key, but the client wants one
 Heard = Callable[[Request, Answer], None]
 _tokens: ContextVar[int] = ContextVar("tokens")  # of the request that a task asks: the openai client hands on none
@@ -75,7 +76,7 @@ class _Client(httpx2.AsyncClient):
 
     def __init__(self, pace: Pace, deadline: float, connections: int) -> None:
         limits = httpx2.Limits(max_connections=connections, max_keepalive_connections=connections)
-        super().__init__(timeout=httpx2.Timeout(deadline, connect=min(deadline, 15.0)), limits=limits)
+        super().__init__(timeout=httpx2.Timeout(None, connect=min(deadline, 15.0)), limits=limits)
         self.pace, self.deadline = pace, deadline
         self.resting: set[asyncio.Task] = set()  # tasks whose try failed: the openai client waits, up to two minutes
 
@@ -86,10 +87,7 @@ class _Client(httpx2.AsyncClient):
             raise _Stopped
         response = None
         try:
-            async with asyncio.timeout(self.deadline):
-                response = await super().send(request, **options)
-        except TimeoutError as error:
-            raise httpx2.ReadTimeout(f"no whole answer within {self.deadline} s", request=request) from error
+            response = await self._within_deadline(super().send(request, **options), request)
         finally:
             well = response is not None and response.status_code == 200
             self.pace.release(well)
@@ -106,6 +104,18 @@ class _Client(httpx2.AsyncClient):
             if seconds > 60:
                 log.warning("%s wants %.0f s without requests", request.url.host, seconds)
         return response
+
+    async def _within_deadline(self, sending: Coroutine, request: httpx2.Request) -> httpx2.Response:
+        """The response. Where this process was held up past the deadline, what has arrived is read before it counts."""
+        sent = asyncio.ensure_future(sending)
+        try:
+            for seconds in (self.deadline, *GRACE):
+                await asyncio.wait({sent}, timeout=seconds)
+                if sent.done():
+                    return sent.result()
+        finally:
+            sent.cancel()
+        raise httpx2.ReadTimeout(f"no whole answer within {self.deadline} s", request=request)
 
     def stop(self) -> None:
         """Start nothing more, and wait for nothing but for what is on the wire."""
