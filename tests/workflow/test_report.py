@@ -68,6 +68,18 @@ def test_a_file_laid_over_the_config_that_names_later_experiments_first_renames_
     assert status == 0 and "/plus-plus/seed1/" in text and "/field-plus/" not in text
 
 
+def test_a_file_laid_over_the_config_that_names_one_variant_does_not_make_it_the_one_that_others_are_held_against(
+    checkout, tmp_path
+):
+    laid = tmp_path / "laid.yaml"
+    laid.write_text("compare: {loss: {variants: {gbce: {patience: 40}, mine: {loss: ce}}}}")
+    status, text = checkout.call("-n", "-p", "--configfile", laid, "--", "results/movie_book/loss.tsv")
+    command = next(line for line in text.splitlines() if "semacdr.compare" in line)
+    assert status == 0 and "--patience 40" in text
+    names = re.findall(r"--runs (\w+) ", command)
+    assert names == ["bpr", "bce", "gbce", "sampled_softmax", "ce", "mine"]
+
+
 def test_an_experiment_takes_its_own_seeds_and_not_those_that_the_table_asks_of_a_system(checkout, tmp_path):
     project = checkout.copy(tmp_path / "project")
     project.configure(lambda config: config["train"]["systems"]["semacdr-ce"].update(seeds=[1, 2, 3, 4]))
