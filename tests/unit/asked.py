@@ -34,7 +34,7 @@ def items(count):
 
 def engine(rows, url, store, bill=None, dry=False, **running):
     """An engine for items; with `url` None it is offline."""
-    running = {"concurrency": 4, "timeout": 1.0, "retries": 0, "rounds": 3} | running
+    running = {"concurrency": 4, "timeout": 0.4, "retries": 0, "rounds": 3} | running
     asker = Asker(store, url and Endpoint(url, **running), bill or Bill(), dry=dry)
     return Engine(rows, asker, Asking("scripted", parameters={"temperature": 0}), Settings())
 

@@ -123,18 +123,10 @@ class Server:
     """The endpoint, in a thread of its own, and what it saw."""
 
     def __init__(
-        self,
-        script: Script = lambda key, times: None,
-        wait: float = 0.05,
-        latency: float = 0.0,
-        slots: int = 10_000,
-        patience: float = float("inf"),
+        self, script: Script = lambda key, times: None, wait: float = 0.05, latency: float = 0.0, slots: int = 10_000
     ) -> None:
-        """`wait` is what a 429 asks for, in seconds; `slots` requests are answered at once, each in `latency`.
-
-        An answer that took longer than `patience` does not count as whole: on a busy machine its client may have left.
-        """
-        self.script, self.wait, self.latency, self.slots, self.patience = script, wait, latency, slots, patience
+        """`wait` is what a 429 asks for, in seconds; `slots` requests are answered at once, each in `latency`."""
+        self.script, self.wait, self.latency, self.slots = script, wait, latency, slots
         self.asked, self.whole = Counter(), Counter()  # by key: requests, and answers that were sent to their end
         self.again: set[tuple[Key, int]] = set()  # whole answers that were asked for once more
         self.keys: set[str] = set()  # of the API, in lower case
@@ -182,8 +174,7 @@ class Server:
     async def answer(self, raw: bytes, fields: dict, reader: asyncio.StreamReader, writer) -> None:
         body = msgspec.json.decode(raw)
         key = ("\n".join(message["content"] for message in body["messages"]), body["seed"])
-        start = time.monotonic()
-        self.starts.append(start)
+        self.starts.append(time.monotonic())
         self.at_once.append(self.active)
         self.asked[key] += 1
         if self.whole[key]:
@@ -218,8 +209,7 @@ class Server:
                 await writer.drain()
         else:
             await self.send(writer, completion(key, body, kind))
-            if time.monotonic() - start <= self.patience:
-                self.whole[key] += 1
+            self.whole[key] += 1
 
     async def send(self, writer, text: bytes, status: int = 200, more: str = "", part: int | None = None) -> None:
         head = f"HTTP/1.1 {status} .\r\nContent-Type: application/json\r\nContent-Length: {len(text)}\r\n{more}\r\n"

@@ -47,7 +47,7 @@ def test_what_goes_wrong_on_the_way_is_asked_again_and_nothing_else_is(ask, kind
 )
 def test_what_keeps_going_wrong_fails_with_its_reason_and_the_others_do_not(ask, kind, why):
     with Server(lambda key, asked: kind if "part 1" in key[0] else None) as server:
-        engine = ask(items(3), server.url, timeout=0.5)
+        engine = ask(items(3), server.url, timeout=0.2)
         reasons = failed(engine)
         assert list(reasons) == [1] and re.match(why, reasons[1])
         times = 1 if kind == "400" else 3  # a refused request is refused again, the others are asked in each round
@@ -77,7 +77,7 @@ def test_a_trickle_is_cut_off_at_the_deadline(ask):
     with Server(lambda key, asked: "trickle") as server:
         start = time.monotonic()
         failed(ask(items(1), server.url, timeout=0.3, rounds=1))
-        assert time.monotonic() - start < 20  # it would go on for ever
+        assert time.monotonic() - start < 2
 
 
 @pytest.mark.parametrize(("kind", "why"), [("401", "refuses: .*Incorrect API key"), ("quota", "current quota")])

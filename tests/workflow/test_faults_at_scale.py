@@ -71,7 +71,7 @@ def finish(process: subprocess.Popen, folder: Path) -> None:
 def finished(catalogue, tmp_path_factory):
     """A run from the beginning to the end, and what the server saw of it."""
     folder = tmp_path_factory.mktemp("finished")
-    with Server(script, patience=1.0) as server:
+    with Server(script) as server:
         finish(stage(catalogue, server.url, folder), folder)
         yield SimpleNamespace(folder=folder, server=server)
 
@@ -118,7 +118,7 @@ def test_a_second_run_asks_nothing_and_writes_the_same(catalogue, finished):
 def test_killed_ten_times_it_loses_no_more_than_was_under_way_and_writes_the_same(catalogue, finished, tmp_path):
     rng, total = random.Random(5), finished.server.asked.total()
     moments = sorted(rng.sample(range(50, total - 50), KILLS))
-    with Server(script, patience=1.0) as server:
+    with Server(script) as server:
         again = 0
         for moment in moments:
             process = stage(catalogue, server.url, tmp_path)

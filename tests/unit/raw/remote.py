@@ -62,7 +62,7 @@ def serve(
         rest = body[start:]
         handler.wfile.write(rest if stop is None else rest[:stop])
         if then == "stall":
-            handler.server.over.wait(60)
+            handler.server.over.wait(5)
         while then == "trickle" and not handler.server.over.wait(0.02):
             handler.wfile.write(bytes(100))
 

@@ -70,7 +70,7 @@ def test_a_download_cut_in_the_middle_is_resumed_where_it_stopped(server, place,
     server.script = [serve(stop=100_001, then=then), serve()]
     begun = time.monotonic()
     assert place.get() == OLD
-    assert time.monotonic() - begun < 30, "the stall was sat out"
+    assert time.monotonic() - begun < 3, "the stall was sat out"
     first, second = server.seen
     assert "range" not in first
     assert (second["range"], second["if-range"]) == ("bytes=100001-", '"one"')
