@@ -29,7 +29,7 @@ SASREC, SEMACDR = {"model": "sasrec"}, {"model": "semacdr"}
 PADDED = {"n_factors": 64, "session_max_len": 50}  # no user has more events; its default, 100, would take longer
 ESASREC = {"transformer_layers_type": "ligr", "loss": "sampled_softmax", "n_negatives": 256}
 ESASREC |= {"n_heads": 1, "use_key_padding_mask": True}  # as its authors have it for Amazon data; blocks as all here
-SHORT = 25  # 95 % of kitchen_food's users have no more events: half the padding, so that an end is seen in an hour
+SHORT = 25  # few users of kitchen_food have more events: half the padding, so that an end is seen in an hour
 SYSTEMS = {  # by name: script, settings
     "recbole-sasrec": ("recbole_sasrec", {}),
     "rectools-sasrec": ("rectools_sasrec", PADDED),
