@@ -86,15 +86,21 @@ class Row:
     seconds_an_epoch: float
     cpu_seconds_an_epoch: float
     valid_ndcg_10: float
+    equal_epochs: float  # the fewer of both sides'
+    equal_ndcg_10: float  # on validation, by the best of these
+    equal_deviation: float | None  # over seeds; None of one
     full_ndcg_10: float
-    full_deviation: float | None  # over seeds; None of one
+    full_deviation: float | None
     sampled_ndcg_10: float
     sampled_deviation: float | None
 
 
-def row(system: str, side: str, runs: Sequence[dict]) -> Row:
-    """The line of a side from its runs, one a seed."""
+def row(system: str, side: str, runs: Sequence[dict], equal: Sequence[int]) -> Row:
+    """The line of a side from its runs, one a seed, and the number of epochs that both sides have with that seed."""
     best = [run["epochs"][run["best"] - 1] for run in runs]
+    level = [
+        max(epoch["valid_ndcg_10"] for epoch in run["epochs"][:count]) for run, count in zip(runs, equal, strict=True)
+    ]
     full, sampled = ([run[kind]["ndcg_10"] for run in runs] for kind in ("test", "test_sampled"))
     own = {name: version for name, version in runs[0]["versions"].items() if name != "torch"}
     return Row(
@@ -108,11 +114,20 @@ def row(system: str, side: str, runs: Sequence[dict]) -> Row:
         seconds_an_epoch=statistics.fmean(run["epochs"][-1]["seconds"] / len(run["epochs"]) for run in runs),
         cpu_seconds_an_epoch=statistics.fmean(run["epochs"][-1]["cpu_seconds"] / len(run["epochs"]) for run in runs),
         valid_ndcg_10=statistics.fmean(epoch["valid_ndcg_10"] for epoch in best),
+        equal_epochs=statistics.fmean(equal),
+        equal_ndcg_10=statistics.fmean(level),
+        equal_deviation=_deviation(level),
         full_ndcg_10=statistics.fmean(full),
         full_deviation=_deviation(full),
         sampled_ndcg_10=statistics.fmean(sampled),
         sampled_deviation=_deviation(sampled),
     )
+
+
+def pair(name: str, sides: dict[str, list[dict]]) -> list[Row]:
+    """The lines of both sides of a system from their runs, of the same seeds; none without a run."""
+    equal = [min(len(run["epochs"]) for run in runs) for runs in zip(*sides.values(), strict=True)]
+    return [row(name, side, runs, equal) for side, runs in sides.items() if runs]
 
 
 def _deviation(values: Sequence[float]) -> float | None:
@@ -122,10 +137,11 @@ def _deviation(values: Sequence[float]) -> float | None:
 def readable(rows: Sequence[Row]) -> str:
     """The table in Markdown: a line a system, the official code's numbers, ours and what lies between."""
     titles = ["system", "seeds", "full: official", "ours", "difference", "sampled: official", "ours", "difference"]
+    titles += ["validation, equal epochs: official", "ours", "difference"]
     lines = markdown.header([*titles, "epochs: official", "ours", "s/epoch: official", "ours", "times"])
     for official, ours in zip(rows[::2], rows[1::2], strict=True):
         cells = [official.system, str(ours.seeds)]
-        for kind in ("full", "sampled"):
+        for kind in ("full", "sampled", "equal"):
             means = [getattr(side, f"{kind}_ndcg_10") for side in (official, ours)]
             spreads = [getattr(side, f"{kind}_deviation") for side in (official, ours)]
             cells += [
@@ -179,8 +195,8 @@ def main() -> None:
         output = args.runs / f"{name}-{side}-{seed}.json"
         if not output.exists():
             train(name, side, seed, output, args)
-    rows = [row(name, side, runs) for name in PAIRS for side, runs in finished(args.runs, name).items() if runs]
-    tsv.write(args.output, tsv.text(rows, optional={"full_deviation", "sampled_deviation"}))
+    rows = [line for name in PAIRS for line in pair(name, finished(args.runs, name))]
+    tsv.write(args.output, tsv.text(rows, optional={"full_deviation", "sampled_deviation", "equal_deviation"}))
     print(readable(rows), end="")
 
 

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from parity import finished, readable, row
+from parity import finished, pair, readable, row
 
 
 def made(side, seed_values, *, seconds):
@@ -23,7 +23,7 @@ def made(side, seed_values, *, seconds):
 
 
 def test_a_side_is_told_by_means_and_deviations_over_its_seeds():
-    found = row("sasrec", "official", made("theirs", [(0.1, 0.4), (0.2, 0.4), (0.3, 0.7)], seconds=10.0))
+    found = row("sasrec", "official", made("theirs", [(0.1, 0.4), (0.2, 0.4), (0.3, 0.7)], seconds=10.0), [2] * 3)
     assert (found.system, found.side, found.code, found.seeds) == ("sasrec", "official", "theirs 1.0", 3)
     assert (found.epochs, found.best_epoch, found.ended_by) == (2, 1, "patience, seconds")
     assert (found.seconds_an_epoch, found.cpu_seconds_an_epoch, found.valid_ndcg_10) == (10.0, 2.0, 0.3)
@@ -32,11 +32,24 @@ def test_a_side_is_told_by_means_and_deviations_over_its_seeds():
 
 
 def test_the_table_puts_both_sides_of_a_system_on_a_line():
-    official = row("sasrec", "official", made("theirs", [(0.25, 0.5)] * 2, seconds=10.0))
-    ours = row("sasrec", "ours", made("semacdr", [(0.2, 0.6), (0.4, 0.6)], seconds=2.5))
-    line = readable([official, ours]).splitlines()[2]
+    official = made("theirs", [(0.25, 0.5)] * 2, seconds=10.0)
+    ours = made("semacdr", [(0.2, 0.6), (0.4, 0.6)], seconds=2.5)
+    line = readable(pair("sasrec", {"official": official, "ours": ours})).splitlines()[2]
     cells = ["0.2500 ± 0.0000", "0.3000 ± 0.1414", "+0.0500", "0.5000 ± 0.0000", "0.6000 ± 0.0000", "+0.1000"]
+    cells += ["0.3000 ± 0.0000", "0.3000 ± 0.0000", "+0.0000"]
     assert line == f"| sasrec | 2 | {' | '.join(cells)} | 2 | 2 | 10.00 | 2.50 | 4.0 |"
+
+
+def test_validation_is_compared_after_as_many_epochs_as_both_have():
+    official, ours = (made(side, [(0.2, 0.5)] * 3, seconds=1.0) for side in ("theirs", "semacdr"))
+    valid = ([(0.1, 0.2), (0.5, 0.4), (0.2, 0.3)], [(0.1, 0.4, 0.8), (0.3,), (0.2, 0.5, 0.1)])
+    for runs, values in zip((official, ours), valid, strict=True):
+        for run, of_run in zip(runs, values, strict=True):
+            run["epochs"] = [run["epochs"][0] | {"valid_ndcg_10": value} for value in of_run]
+    theirs, own = pair("sasrec", {"official": official, "ours": ours})
+    assert theirs.equal_epochs == own.equal_epochs == pytest.approx(5 / 3)
+    assert (theirs.equal_ndcg_10, own.equal_ndcg_10) == pytest.approx(((0.2 + 0.5 + 0.3) / 3, (0.4 + 0.3 + 0.5) / 3))
+    assert (theirs.equal_deviation, own.equal_deviation) == pytest.approx((0.023333**0.5, 0.1), rel=1e-4)
 
 
 def test_both_sides_are_compared_on_the_seeds_that_both_have(tmp_path):
