@@ -111,8 +111,8 @@ def row(system: str, side: str, runs: Sequence[dict], equal: Sequence[int]) -> R
         epochs=statistics.fmean(len(run["epochs"]) for run in runs),
         best_epoch=statistics.fmean(run["best"] for run in runs),
         ended_by=", ".join(sorted({run["stopped"] for run in runs})),
-        seconds_an_epoch=statistics.fmean(run["epochs"][-1]["seconds"] / len(run["epochs"]) for run in runs),
-        cpu_seconds_an_epoch=statistics.fmean(run["epochs"][-1]["cpu_seconds"] / len(run["epochs"]) for run in runs),
+        seconds_an_epoch=statistics.fmean(_an_epoch(run, "seconds") for run in runs),
+        cpu_seconds_an_epoch=statistics.fmean(_an_epoch(run, "cpu_seconds") for run in runs),
         valid_ndcg_10=statistics.fmean(epoch["valid_ndcg_10"] for epoch in best),
         equal_epochs=statistics.fmean(equal),
         equal_ndcg_10=statistics.fmean(level),
@@ -128,6 +128,12 @@ def pair(name: str, sides: dict[str, list[dict]]) -> list[Row]:
     """The lines of both sides of a system from their runs, of the same seeds; none without a run."""
     equal = [min(len(run["epochs"]) for run in runs) for runs in zip(*sides.values(), strict=True)]
     return [row(name, side, runs, equal) for side, runs in sides.items() if runs]
+
+
+def _an_epoch(run: dict, clock: str) -> float:
+    """Seconds of an epoch by a clock; not of the first where there are more, as pre-training counts in it."""
+    first, last, after = run["epochs"][0][clock], run["epochs"][-1][clock], len(run["epochs"]) - 1
+    return (last - first) / after if after else first
 
 
 def _deviation(values: Sequence[float]) -> float | None:

@@ -40,6 +40,15 @@ def test_the_table_puts_both_sides_of_a_system_on_a_line():
     assert line == f"| sasrec | 2 | {' | '.join(cells)} | 2 | 2 | 10.00 | 2.50 | 4.0 |"
 
 
+def test_pretraining_which_counts_in_the_first_epoch_is_no_epochs_time():
+    (run,) = made("semacdr", [(0.2, 0.5)], seconds=1.0)
+    run["epochs"] = [{"seconds": s, "cpu_seconds": 2 * s, "valid_ndcg_10": 0.1} for s in (50.0, 53.0, 58.0)]
+    several = row("tri_cdr", "ours", [run], [3])
+    one = row("tri_cdr", "ours", [run | {"epochs": run["epochs"][:1]}], [1])
+    assert (several.seconds_an_epoch, several.cpu_seconds_an_epoch) == (4.0, 8.0)
+    assert (one.seconds_an_epoch, one.cpu_seconds_an_epoch) == (50.0, 100.0)
+
+
 def test_validation_is_compared_after_as_many_epochs_as_both_have():
     official, ours = (made(side, [(0.2, 0.5)] * 3, seconds=1.0) for side in ("theirs", "semacdr"))
     valid = ([(0.1, 0.2), (0.5, 0.4), (0.2, 0.3)], [(0.1, 0.4, 0.8), (0.3,), (0.2, 0.5, 0.1)])
