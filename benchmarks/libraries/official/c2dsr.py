@@ -13,7 +13,8 @@ A max_length above a scenario's longest mixed window adds padding alone, which c
 Kept as published: batches and corrupted items drawn once for all epochs (`redraw` true: for each), the mean over all of
 the `used` positions, padding that takes attention, edges counted as often as seen, no training with users that lack a
 labelled event in either domain, a first target item that is never a last label. Settings are those of train_rec.py and
-max_length, used, redraw. Where there is a GPU it is used, unless `cuda` is false.
+max_length, used, redraw, and `xavier`: true lets all weights begin as ours do, false the item and position tables as
+standard normal. Where there is a GPU it is used, unless `cuda` is false.
 """
 
 import contextlib
@@ -31,10 +32,11 @@ from published import changed, commit
 
 from semacdr.batching.windows import Ragged, evaluation_windows, training_windows
 from semacdr.data.history import History
+from semacdr.models.layers import initialise
 
 SETTINGS = {"model": "C2DSR", "hidden_units": 64, "num_blocks": 2, "num_heads": 1, "GNN": 1, "dropout": 0.5}
 SETTINGS |= {"leakey": 0.1, "optim": "adam", "lr": 1e-3, "lambda": 0.7, "batch_size": 256}
-SETTINGS |= {"max_length": 50, "used": 10, "redraw": False, "cuda": torch.cuda.is_available()}
+SETTINGS |= {"max_length": 50, "used": 10, "redraw": False, "xavier": False, "cuda": torch.cuda.is_available()}
 LOADER = {"max_len = 15": 'max_len = self.opt["maxlen"]', 'self.opt["maxlen"] = 15': "pass", "range(999)": "range(0)"}
 TRAINER = {"used = 10": 'used = self.opt["used"]'}
 TRAINER |= {f"_like({name}).cuda()": f"_like({name})" for name in ("real_x_score", "false_x_score")}
@@ -112,6 +114,8 @@ def main() -> None:
     print(f"{sequences} training sequences in {len(training)} batches; without a labelled event: {passed}", flush=True)
     adjacency = [part.cuda() if opt["cuda"] else part for part in (graph.adj, graph.adj_single)]
     theirs = trainer.CDSRTrainer(opt, *adjacency)
+    if opt["xavier"]:
+        initialise(theirs.model)
     model, judge, known = theirs.model, Judge(history, args.folder / "candidates.parquet"), history.target_items
 
     @torch.no_grad()
