@@ -9,7 +9,8 @@ By another loss only the target steps' specific part is learned; the rest stays 
 next items have one divisor, as in the public code, here the number of target steps: every labelled step counts alike.
 Differs from that code so: all labelled steps are learned, not the last ten; the mixed state is the one just before the
 event to predict, in training as in ranking (`mixed_state`); a transition is one edge, however often it is seen
-(`transitions`); the first item of a domain can be the last label; items are replaced anew in each batch; users without
+(`transitions`); tables begin by Xavier's rule, not standard normal, which some hundred steps of Adam hardly move
+(docs/parity.md); the first item of a domain can be the last label; items are replaced anew in each batch; users without
 a labelled source event stay, outside infomax alone; long histories are cut, not passed over. Padding does not exist, so
 it takes no attention, and the softmax has no class for it, which no label ever is. The weights and LeakyReLU that the
 graph layers declare and never use are left out: propagation is linear.
