@@ -14,15 +14,13 @@ from semacdr.batching.batches import Sequence
 from semacdr.batching.layout import Upload, plan_layout
 from semacdr.batching.windows import BLANK
 from semacdr.errors import UserError
+from semacdr.models.attention import attend_across, attend_beside, attend_self
+from semacdr.models.dropout import dropout
 from semacdr.models.layers import (
     NORMS,
     Block,
     Encoder,
     GraphConvolution,
-    attend_across,
-    attend_beside,
-    attend_self,
-    dropout,
     embed,
     mean_by_row,
     propagate,
@@ -59,6 +57,18 @@ def test_self_attention_is_dense_causal_attention_of_each_row(lengths, seed):
         mask = torch.ones(len(part), len(part), dtype=torch.bool).tril()
         expected.append((q @ k.T / 2).masked_fill(~mask, -math.inf).softmax(-1) @ v)
     torch.testing.assert_close(found, torch.cat(expected))
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.5])
+@pytest.mark.parametrize("lengths", [[1], [3, 0, 5, 1], [4, 9, 2]], ids=str)
+def test_the_gradient_of_self_attention_is_that_of_its_values(lengths, rate):
+    joint = torch.randn(sum(lengths), 6, dtype=torch.float64, requires_grad=True)
+
+    def attended(joint):
+        torch.manual_seed(0)  # the same weights are dropped every time
+        return attend_self(joint, layout_of(lengths), rate)
+
+    assert torch.autograd.gradcheck(attended, joint)
 
 
 @settings(max_examples=40, deadline=None)

@@ -14,7 +14,8 @@ from torch import nn
 
 from semacdr.batching.batches import Batch
 from semacdr.models import base
-from semacdr.models.layers import Encoder, attend_across, embed, initialise
+from semacdr.models.attention import attend_across
+from semacdr.models.layers import Encoder, embed, initialise
 
 INPUTS = ()
 LOSS = "bce"

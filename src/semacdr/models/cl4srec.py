@@ -17,8 +17,10 @@ from torch import nn
 from semacdr.batching.batches import Batch, Sequence
 from semacdr.errors import UserError
 from semacdr.models import base
+from semacdr.models.attention import attend_self
 from semacdr.models.augmentation import View, augment
-from semacdr.models.layers import attend_self, dropout, embed, initialise
+from semacdr.models.dropout import dropout
+from semacdr.models.layers import embed, initialise
 from semacdr.models.views import nt_xent
 
 INPUTS = ()

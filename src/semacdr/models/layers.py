@@ -1,4 +1,4 @@
-"""Layers that several systems share, on packed sequences: attention, the SASRec encoder, graph propagation."""
+"""Layers that several systems share, on packed sequences: embedding, the SASRec encoder, graph propagation."""
 
 import math
 
@@ -9,19 +9,8 @@ from torch import nn
 from semacdr.batching.batches import Sequence
 from semacdr.batching.layout import Layout
 from semacdr.errors import UserError
-
-
-def dropout(x: torch.Tensor, rate: float) -> torch.Tensor:
-    """x with each element zero with probability `rate` (to the nearest 1/256), the others scaled up to keep the mean.
-
-    One 64-bit draw decides on eight elements: drawing is what dropout costs on a CPU.
-    """
-    threshold = round(rate * 256)
-    if not threshold:
-        return x
-    words = torch.empty((x.numel() + 7) // 8, dtype=torch.int64, device=x.device)
-    bytes_ = words.random_(torch.iinfo(torch.int64).min, None).view(torch.uint8)[: x.numel()]
-    return x * (bytes_.view(x.shape) >= threshold) * (256 / (256 - threshold))
+from semacdr.models.attention import attend_across, attend_beside, attend_self
+from semacdr.models.dropout import dropout
 
 
 def embed(sequence: Sequence, table: torch.Tensor, first: int = 0) -> torch.Tensor:
@@ -33,94 +22,6 @@ def embed(sequence: Sequence, table: torch.Tensor, first: int = 0) -> torch.Tens
     if not sequence.blank:
         return F.embedding(items, table)
     return F.embedding((items + 1).clamp(min=0), F.pad(table, (0, 0, 1, 0)))
-
-
-def attend_self(joint: torch.Tensor, layout: Layout, rate: float) -> torch.Tensor:
-    """Causal single-head attention (N, d) of packed tokens; `joint` (N, 3d) holds their query, key and value.
-
-    A token sees itself and what precedes it in its row. `rate` is the dropout of the attention weights.
-    """
-    sizes = [b * length for b, length, _ in layout.shapes]
-    results = []
-    for (b, length, _), part in zip(layout.shapes, F.embedding(layout.query, joint).split(sizes), strict=True):
-        query, key, value = part.view(b, length, -1).chunk(3, -1)
-        place = torch.arange(length, device=joint.device)
-        results.append(_weighted(query, key, value, place > place[:, None], rate))  # padding is last: none sees it
-    return _packed(results, layout, joint.shape[1] // 3)
-
-
-def attend_across(
-    query: torch.Tensor,
-    joint: torch.Tensor,
-    visible: torch.Tensor,
-    null: torch.Tensor | None,
-    layout: Layout,
-    rate: float,
-) -> torch.Tensor:
-    """Single-head attention (N_q, d) of packed queries (N_q, d) over packed keys and values, `joint` (N_k, 2d).
-
-    A query sees the first `visible` (N_q,) keys of its row, and before them the `null` key and value (2d,), so that no
-    softmax is over nothing. Without `null` a query that sees nothing gets zeros.
-    """
-    null_is_there, null = null is not None, joint.new_zeros(joint.shape[1]) if null is None else null
-    results = []
-    joint = torch.cat([null[None], joint])
-    queries = F.embedding(layout.query, query).split([b * lq for b, lq, _ in layout.shapes])
-    limits = visible[layout.query].split([b * lq for b, lq, _ in layout.shapes])
-    keys = F.embedding(layout.key + 1, joint).split([b * lk for b, _, lk in layout.shapes])
-    for (b, lq, lk), q, limit, part in zip(layout.shapes, queries, limits, keys, strict=True):
-        part = torch.cat([null.expand(b, 1, -1), part.view(b, lk, joint.shape[1])], 1)
-        key, value = part.chunk(2, -1)
-        place = torch.arange(lk + 1, device=joint.device)
-        limit = limit.view(b, lq, 1)
-        hidden = place > limit
-        if not null_is_there:  # seen by those alone who see nothing else: its value is zero
-            hidden = hidden | ((place == 0) & (limit > 0))
-        results.append(_weighted(q.view(b, lq, -1), key, value, hidden, rate))
-    return _packed(results, layout, query.shape[1])
-
-
-def attend_beside(
-    query: torch.Tensor,
-    own: torch.Tensor,
-    joint: torch.Tensor,
-    visible: torch.Tensor,
-    layout: Layout,
-    rate: float,
-) -> torch.Tensor:
-    """Single-head attention (N_q, d) of packed queries (N_q, d), each with a key and value of its own, `own` (N_q, 2d).
-
-    A query sees its own and the first `visible` (N_q,) of its row's keys and values, `joint` (N_k, 2d).
-    """
-    dim, sizes, results = query.shape[1], [b * lq for b, lq, _ in layout.shapes], []
-    own_key, own_value = own.chunk(2, -1)
-    query = query / math.sqrt(dim)
-    given = torch.cat([query, (query * own_key).sum(-1, keepdim=True)], -1)  # what a query sees alone stays packed
-    limits = visible[layout.query].split(sizes)
-    keys = F.embedding(layout.key, joint).split([b * lk for b, _, lk in layout.shapes])
-    for (b, lq, lk), part, limit, key_value in zip(
-        layout.shapes, F.embedding(layout.query, given).split(sizes), limits, keys, strict=True
-    ):
-        q, own_score = part.view(b, lq, -1).split([dim, 1], -1)
-        key, value = key_value.view(b, lk, 2 * dim).chunk(2, -1)
-        hidden = torch.arange(lk, device=joint.device) >= limit.view(b, lq, 1)
-        scores = torch.cat([(q @ key.mT).masked_fill(hidden, -torch.inf), own_score], -1)
-        others, alone = dropout(scores.softmax(-1), rate).split([lk, 1], -1)
-        results.append(torch.cat([others @ value, alone], -1))
-    seen, weight = _packed(results, layout, dim + 1).split([dim, 1], -1)
-    return seen + weight * own_value
-
-
-def _weighted(query, key, value, hidden: torch.Tensor, rate: float) -> torch.Tensor:
-    """softmax(Q K^T / sqrt(d)) V over what is not hidden."""
-    scores = (query @ key.mT / math.sqrt(query.shape[-1])).masked_fill(hidden, -torch.inf)
-    return dropout(scores.softmax(-1), rate) @ value
-
-
-def _packed(results: list[torch.Tensor], layout: Layout, dim: int) -> torch.Tensor:
-    if not results:
-        return layout.restore.new_zeros((0, dim), dtype=torch.get_default_dtype())
-    return F.embedding(layout.restore, torch.cat([result.flatten(0, 1) for result in results]))
 
 
 NORMS = ("original", "pre", "post")

@@ -24,7 +24,8 @@ from torch import nn
 
 from semacdr.batching.batches import Batch, Sequence
 from semacdr.models import base
-from semacdr.models.layers import Block, dropout, embed, initialise, propagate
+from semacdr.models.dropout import dropout
+from semacdr.models.layers import Block, embed, initialise, propagate
 from semacdr.models.sequence_graph import SequenceGraph
 from semacdr.models.sparse import bipartite
 

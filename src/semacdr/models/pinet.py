@@ -22,7 +22,8 @@ from torch import nn
 
 from semacdr.batching.batches import Batch
 from semacdr.models import base
-from semacdr.models.layers import dropout, embed, initialise
+from semacdr.models.dropout import dropout
+from semacdr.models.layers import embed, initialise
 from semacdr.models.recurrent import GRU, Timeline, latest
 
 INPUTS = ()

@@ -8,7 +8,7 @@ from torch import nn
 
 from semacdr.batching.batches import Sequence
 from semacdr.batching.layout import Layout
-from semacdr.models.layers import dropout
+from semacdr.models.dropout import dropout
 
 
 class Timeline:

@@ -15,9 +15,11 @@ from torch import nn
 from semacdr.batching.batches import Batch, Sequence
 from semacdr.errors import UserError
 from semacdr.models import base
+from semacdr.models.attention import attend_across
+from semacdr.models.dropout import dropout
 from semacdr.models.following import followed_by, following_items
 from semacdr.models.fusion import FUSIONS, Fusion
-from semacdr.models.layers import Encoder, GraphConvolution, attend_across, dropout, embed, initialise, propagate
+from semacdr.models.layers import Encoder, GraphConvolution, embed, initialise, propagate
 from semacdr.models.views import COMBINATIONS, Combination, SemanticViews, align
 
 INPUTS = ("agnostic", "embeddings", "graphs")

@@ -19,7 +19,9 @@ from torch import nn
 
 from semacdr.batching.batches import Batch, Sequence
 from semacdr.models import base
-from semacdr.models.layers import Block, attend_across, attend_self, dropout, embed, initialise
+from semacdr.models.attention import attend_across, attend_self
+from semacdr.models.dropout import dropout
+from semacdr.models.layers import Block, embed, initialise
 
 INPUTS = ()
 LOSS = "bce"

@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from semacdr.data.history import History
-from semacdr.models.layers import dropout, propagate
+from semacdr.models.dropout import dropout
+from semacdr.models.layers import propagate
 from semacdr.models.sparse import csr
 
 KINDS = ("binary", "counted")

@@ -1,0 +1,22 @@
+"""Dropout by few random numbers: drawing them is what it costs on a CPU."""
+
+import torch
+
+
+def factors(like: torch.Tensor, rate: float) -> torch.Tensor | None:
+    """What dropout multiplies a tensor with, in its shape; None where nothing is dropped.
+
+    Each is 0 with probability `rate` (to the nearest 1/256), else what keeps the mean. 64 random bits decide on eight.
+    """
+    threshold = round(rate * 256)
+    if not threshold:
+        return None
+    words = torch.empty((like.numel() + 7) // 8, dtype=torch.int64, device=like.device)
+    bytes_ = words.random_(torch.iinfo(torch.int64).min, None).view(torch.uint8)[: like.numel()]
+    return (bytes_.view(like.shape) >= threshold).to(like.dtype) * (256 / (256 - threshold))
+
+
+def dropout(x: torch.Tensor, rate: float) -> torch.Tensor:
+    """x with each element zero with probability `rate`, the others scaled up to keep the mean."""
+    scale = factors(x, rate)
+    return x if scale is None else x * scale
