@@ -24,6 +24,9 @@ Each loop takes d 64 and batches of 256 users. A line says
 The reference is a loop over users padded to 200 events as pmixer/SASRec.pytorch runs it; its mathematics are written
 anew, which is no parity. --reference FOLDER, a checkout of it, runs its own model in that loop. `--device cpu --small`
 tries all of it without a GPU.
+
+Every loop runs operation by operation, one seed in a process: there are neither CUDA graphs nor torch.compile nor
+batches over seeds, since what they would win could not be measured yet; `kernels` says what is there to win.
 """
 
 import argparse
@@ -41,12 +44,18 @@ from reference import Loop, model_of
 from torch.profiler import ProfilerActivity, profile
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from semacdr import models
 from semacdr.models.base import Problem
 from semacdr.training.device import PRECISIONS, be_deterministic, device_of
 from semacdr.training.engine import Training
 
-TRAINED = (("sasrec", "bce"), ("sasrec", "sampled_softmax"), ("sasrec", "ce"), ("semacdr", "bpr"), ("semacdr", "ce"))
+PLUS = {"source_weight": 1.0, "contrastive_weight": 0.0, "graph": "none"}  # settings of variant `plus`
+TRAINED = (
+    ("sasrec", "bce", {}), ("sasrec", "sampled_softmax", {}), ("sasrec", "ce", {}),
+    ("semacdr", "bpr", {}), ("semacdr", "ce", {}), ("semacdr", "ce", PLUS),
+)  # fmt: skip
 LOOKUPS = {"embedding", "index_select", "index", "gather"}  # read as much as they give
+ROOM = {"empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided"}  # move nothing
 COLUMNS = ("loop", "steps/s", "s/epoch", "kernels", "GB/step", "of bandwidth", "waits", "times")
 
 
@@ -67,10 +76,11 @@ class Traffic(TorchDispatchMode):
         self.bytes = 0
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        result = function(*args, **(kwargs or {}))
-        if not function.is_view:
-            given, made = (sum(map(size, tensors(part))) for part in ((args, kwargs), result))
-            self.bytes += 2 * made if function.overloadpacket.__name__ in LOOKUPS else given + made
+        result, name = function(*args, **(kwargs or {})), function.overloadpacket.__name__
+        if not function.is_view and name not in ROOM:
+            read = args, {key: value for key, value in (kwargs or {}).items() if key != "out"}
+            given, made = (sum(map(size, tensors(part))) for part in (read, result))
+            self.bytes += 2 * made if name in LOOKUPS else given + made
         return result
 
 
@@ -111,12 +121,13 @@ def loops(folder: Path, training: dict, reference: Path | None, device: torch.de
     """The reference first, then ours; each is made when it is its turn."""
     problem = problem_of(folder, "sasrec")
     yield padded(problem, reference, training["batch_size"], device)
-    for name, loss in TRAINED:
-        problem = problem_of(folder, name)
-        trainer = trainer_of(problem, name, Training(loss=loss, **training), device)
+    for name, loss, own in TRAINED:
+        settings = models.load(name).Settings(**own)
+        problem = problem_of(folder, name, settings)
+        trainer = trainer_of(problem, name, Training(loss=loss, **training), device, settings=settings)
         trainer.model.train()
         yield Timed(
-            f"{name}, {loss}",
+            f"{name}, {loss}" + ", plus" * bool(own),
             len(trainer.batches),
             trainer.shuffled,
             lambda batch, trainer=trainer: trainer.step(trainer.loss(batch)),

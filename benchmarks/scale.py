@@ -5,9 +5,10 @@
 
 Each job is a process of its own, as the workflow starts it, with one thread; its peak is what the system says of it.
 Stages run as they are. A training loads its problem and learns from batches of an epoch, drawn as the epoch draws them,
-until `--seconds` have gone: seconds an epoch are those of a batch times the batches of an epoch. Seconds are of CPU, as
-others on the machine then matter less. Rounds go over all sizes, so that a slow moment hits each of them. Measurements
-are kept in measured.jsonl beside the data; table and picture are of all that are there (--rounds 0: of those alone).
+until `--seconds` have gone, and then scores a batch of validation, which counts for its memory alone: seconds an epoch
+are those of a batch times the batches of an epoch. Seconds are of CPU, as others on the machine then matter less.
+Rounds go over all sizes, so that a slow moment hits each of them. Measurements are kept in measured.jsonl beside the
+data; table and picture are of all that are there (--rounds 0: of those alone).
 """
 
 import argparse
@@ -32,8 +33,11 @@ from scale_data import SHARES
 
 from semacdr import tsv
 from semacdr.cli import peak_mb
+from semacdr.data.history import History
 from semacdr.figures import style
 from semacdr.models import load
+from semacdr.models.base import Model
+from semacdr.ranking.ranks import Ranker
 from semacdr.training.engine import Training
 
 SYSTEMS = {  # by the name of the job: model, loss, settings
@@ -80,6 +84,7 @@ def measure(job: str, folder: Path, seconds: float) -> None:
         if sum(spent) >= seconds:
             break
         start = time.process_time()
+    score(trainer.model, problem.history)
     spent = spent[1:] or spent  # the first one also asks the system for memory
     print(
         json.dumps(
@@ -90,6 +95,15 @@ def measure(job: str, folder: Path, seconds: float) -> None:
             }
         )
     )
+
+
+def score(model: Model, history: History) -> None:
+    """Score a batch of validation events against the catalogue, as validation does."""
+    settings, cpu = Training(), torch.device("cpu")
+    ranker = Ranker(history, "valid", settings.max_length, settings.evaluation_batch, cpu)
+    model.eval()
+    with torch.no_grad():
+        model.scores(model.prepare(), next(ranker.batches.ordered()))
 
 
 def sizes(folder: Path) -> dict[str, int]:

@@ -30,6 +30,8 @@ from semacdr.errors import UserError
 from semacdr.figures import style
 from semacdr.figures.clouds import Cloud, chances, laid_out, load, neighbours, panels, shares
 
+SIGNS = ("o", "x")  # of the domains, in the order of their names
+
 
 @dataclass(frozen=True)
 class Row:
@@ -130,19 +132,19 @@ def picture(
 
 
 def _draw(axis: Axes, cloud: Cloud, points: int, perplexity: float, seed: int) -> None:
-    """The items of a cloud in one panel, in an order by chance, so that no domain covers the other."""
+    """The items of a cloud in one panel: crosses over dots, told apart without colour, and neither covers the other."""
     order = np.random.default_rng(seed).permutation(len(cloud.vectors))[:points]
     places = laid_out(cloud.vectors[order], perplexity, seed)
-    first = min(cloud.direction)  # a domain has one colour in all panels
+    first = min(cloud.direction)  # a domain has one sign in all panels
     is_first = cloud.is_target[order] == (cloud.target == first)
-    colours = np.where(is_first, *style.COLOURS[:2])
-    axis.scatter(*places.T, s=5, c=colours, alpha=0.7, linewidths=0)
+    axis.scatter(*places[is_first].T, s=6, c=style.COLOURS[0], alpha=0.7, marker=SIGNS[0], linewidths=0)
+    axis.scatter(*places[~is_first].T, s=6, c=style.COLOURS[1], alpha=0.9, marker=SIGNS[1], linewidths=0.6)
 
 
 def _legend(drawn: Figure, direction: tuple[str, str]) -> None:
     handles = [
-        Line2D([], [], marker="o", linestyle="", color=colour, label=f"{domain} items")
-        for domain, colour in zip(sorted(direction), style.COLOURS, strict=False)
+        Line2D([], [], marker=sign, linestyle="", color=colour, label=f"{domain} items")
+        for domain, colour, sign in zip(sorted(direction), style.COLOURS, SIGNS, strict=False)
     ]
     drawn.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False)
 

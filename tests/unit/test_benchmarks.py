@@ -92,9 +92,10 @@ def test_gpu_runs_on_a_cpu_from_what_was_carried_and_with_the_model_of_a_checkou
     for more in ([], ["--reference", tmp_path / "checkout"]):
         text = call("gpu.py", tmp_path / "back/movie_to_book", "--device", "cpu", "--small", *more)
         note, head, *rows = [line.split("\t") for line in text.splitlines()]
-        assert note[0].startswith("# cpu") and len(rows) == 6
+        assert note[0].startswith("# cpu") and len(rows) == 7
         found = [dict(zip(head, row, strict=True)) for row in rows]
         assert all(float(line["steps/s"]) > 0 and float(line["GB/step"]) > 0 for line in found)
+        assert found[-1]["loop"] == "semacdr, ce, plus"
         lines.append(found[0])
     assert [line["loop"] for line in lines] == [
         "padded to 200, baseline of our own",

@@ -121,7 +121,7 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path, stage):
     assert stage("--points", "40", "--seed", "1", full=[path])[1:] != first[1:]
 
 
-def test_the_picture_has_a_panel_per_variant_and_space_and_a_colour_per_domain(tmp_path):
+def test_the_picture_has_a_panel_per_variant_and_space_and_a_sign_and_a_colour_per_domain(tmp_path):
     both = write(tmp_path, {"own": APART, "mixed": MIXED}, release="sample")
     swapped = write(tmp_path, {"own": APART}, source="book", target="movie", release="sample")
     variants = {"full": [overlap.load(both), overlap.load(swapped)], "without_x": [overlap.load(both)]}
@@ -130,9 +130,12 @@ def test_the_picture_has_a_panel_per_variant_and_space_and_a_colour_per_domain(t
     assert len(titles) == 6 and titles[0].startswith("full, own (movie to book)\nneighbours of the other domain: 0.0%")
     assert titles[5] == "without x: no own"  # of the second direction
     for axis in drawn.axes[:5]:
-        (points,) = axis.collections
-        assert len(points.get_offsets()) == 5
-        assert {to_hex(colour) for colour in points.get_facecolors()} == {c.lower() for c in style.COLOURS[:2]}
+        assert sum(len(points.get_offsets()) for points in axis.collections) == 5
+        assert [to_hex(c) for points in axis.collections for c in points.get_facecolors()] == [
+            c.lower() for c in style.COLOURS[:2]
+        ]
+        dot, cross = (points.get_paths()[0] for points in axis.collections)
+        assert len(dot.vertices) != len(cross.vertices)
     of_domain = [text.get_text() for text in drawn.legends[0].get_texts()]
     assert of_domain == ["book items", "movie items"]
     assert "simulated people" in drawn.get_suptitle()

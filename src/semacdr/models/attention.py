@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import torch
 import torch.nn.functional as F
+from torch.autograd.function import once_differentiable
 
 from semacdr.batching.layout import Layout
 from semacdr.models.dropout import dropout, factors
@@ -19,7 +20,7 @@ def attend_self(joint: torch.Tensor, layout: Layout, rate: float) -> torch.Tenso
 
 
 class _SelfAttention(torch.autograd.Function):
-    """`attend_self` with its gradient by hand, for every encoder spends most of its time here.
+    """`attend_self` with its gradient by hand, to the same bits as autograd's.
 
     Autograd would copy rectangles to scale, mask and cut them, and add up gradients of which each token has but one.
     """
@@ -28,7 +29,7 @@ class _SelfAttention(torch.autograd.Function):
     def forward(ctx, joint: torch.Tensor, layout: Layout, rate: float) -> torch.Tensor:
         rectangles, kept = F.embedding(layout.query, joint), []
         attended = joint.new_empty(len(layout.query), joint.shape[1] // 3)
-        with torch.autocast(joint.device.type, enabled=False):
+        with torch.autocast(joint.device.type, enabled=False):  # which knows no `out`; softmax is of float32 here too
             for part, out in zip(_cut(rectangles, layout), _cut(attended, layout), strict=True):
                 query, key, value = part.chunk(3, -1)
                 place = torch.arange(part.shape[1], device=joint.device)
@@ -36,28 +37,35 @@ class _SelfAttention(torch.autograd.Function):
                 scores.masked_fill_(place > place[:, None], -torch.inf)  # padding is last: no token sees it
                 weights = scores.softmax(-1, dtype=torch.promote_types(scores.dtype, torch.float32))
                 scale = factors(weights, rate)
-                dropped = (weights if scale is None else weights * scale).to(value.dtype)
-                torch.bmm(dropped, value, out=out)
-                kept += [weights, scale, dropped]
+                torch.bmm(_dropped(weights, scale, value), value, out=out)
+                if ctx.needs_input_grad[0]:
+                    kept += [weights, scale]
         ctx.layout = layout
         ctx.save_for_backward(rectangles, *kept)
         return F.embedding(layout.restore, attended)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, gradient: torch.Tensor) -> tuple[torch.Tensor, None, None]:
         (rectangles, *kept), layout = ctx.saved_tensors, ctx.layout
         given = gradient.new_zeros(len(layout.query), gradient.shape[1])  # padding's is zero, and so is what follows
         given[layout.restore] = gradient
         wanted = torch.empty_like(rectangles)
         parts = zip(*(_cut(whole, layout) for whole in (rectangles, given, wanted)), strict=True)
-        for (part, own, out), weights, scale, dropped in zip(parts, kept[::3], kept[1::3], kept[2::3], strict=True):
+        for (part, own, out), weights, scale in zip(parts, kept[::2], kept[1::2], strict=True):
             query, key, value = part.chunk(3, -1)
             of_weights = (own @ value.mT).to(weights.dtype)
             of_weights = of_weights if scale is None else of_weights.mul_(scale)
+            # autograd's own operation, in one pass: weights * (gradient - the sum of gradient * weights)
             of_scores = torch._softmax_backward_data(of_weights, weights, -1, weights.dtype).to(query.dtype)
             of_scores.div_(math.sqrt(query.shape[-1]))
-            torch.cat([of_scores @ key, of_scores.mT @ query, dropped.mT @ own], -1, out=out)
+            of_value = _dropped(weights, scale, value).mT @ own
+            torch.cat([of_scores @ key, of_scores.mT @ query, of_value], -1, out=out)
         return F.embedding(layout.restore, wanted), None, None
+
+
+def _dropped(weights: torch.Tensor, scale: torch.Tensor | None, value: torch.Tensor) -> torch.Tensor:
+    return (weights if scale is None else weights * scale).to(value.dtype)
 
 
 def _cut(packed: torch.Tensor, layout: Layout) -> Iterator[torch.Tensor]:

@@ -4,7 +4,7 @@ import torch
 
 
 def factors(like: torch.Tensor, rate: float) -> torch.Tensor | None:
-    """What dropout multiplies a tensor with, in its shape; None where nothing is dropped.
+    """What dropout multiplies a tensor with, in its shape, in float32 at least; None where nothing is dropped.
 
     Each is 0 with probability `rate` (to the nearest 1/256), else what keeps the mean. 64 random bits decide on eight.
     """
@@ -13,10 +13,11 @@ def factors(like: torch.Tensor, rate: float) -> torch.Tensor | None:
         return None
     words = torch.empty((like.numel() + 7) // 8, dtype=torch.int64, device=like.device)
     bytes_ = words.random_(torch.iinfo(torch.int64).min, None).view(torch.uint8)[: like.numel()]
-    return (bytes_.view(like.shape) >= threshold).to(like.dtype) * (256 / (256 - threshold))
+    exact = torch.promote_types(like.dtype, torch.float32)
+    return (bytes_.view(like.shape) >= threshold).to(exact) * (256 / (256 - threshold))
 
 
 def dropout(x: torch.Tensor, rate: float) -> torch.Tensor:
     """x with each element zero with probability `rate`, the others scaled up to keep the mean."""
     scale = factors(x, rate)
-    return x if scale is None else x * scale
+    return x if scale is None else (x * scale).to(x.dtype)

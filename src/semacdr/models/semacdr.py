@@ -17,7 +17,6 @@ from semacdr.errors import UserError
 from semacdr.models import base
 from semacdr.models.attention import attend_across
 from semacdr.models.dropout import dropout
-from semacdr.models.following import followed_by, following_items
 from semacdr.models.fusion import FUSIONS, Fusion
 from semacdr.models.layers import Encoder, GraphConvolution, embed, initialise, propagate
 from semacdr.models.views import COMBINATIONS, Combination, SemanticViews, align
@@ -261,16 +260,18 @@ class Model(base.Model):
         return settings.contrastive_weight * loss
 
     def _source_loss(self, prepared: Prepared, batch: Batch, mixed: torch.Tensor) -> torch.Tensor | float:
-        """Softmax cross-entropy over the source items, the mean over mixed events (N_m, d) that a source event follows.
+        """Softmax cross-entropy over the source items, the mean over source events that follow a mixed one (N_m, d).
 
         Most of what is known of a user is the source history, which eq. 13 never asks to predict.
         """
         if not self.settings.source_weight:
             return 0.0
-        following, own = following_items(batch, self.target_items), self.source_items
-        steps = followed_by(following, own)
-        if not len(steps):
+        place, own = batch.source_place, self.source_items
+        if not len(place):
             return 0.0
+        before = (place - 2).clamp(min=0)  # the token before the event; `place` counts from 1, and is 0 of no token
+        known = (place > 0) & (batch.mixed.positions[(place - 1).clamp(min=0)] > 0)  # of it there is one
         vectors = prepared.mixed[own.start : own.stop] if prepared.source is None else prepared.source
-        logits = F.embedding(steps, mixed) @ vectors.T
-        return self.settings.source_weight * F.cross_entropy(logits, following[steps].long() - own.start)
+        logits = F.embedding(before, mixed) @ vectors.T
+        losses = F.cross_entropy(logits, batch.source.items.long(), reduction="none")
+        return self.settings.source_weight * (losses * known).sum() / known.sum().clamp(min=1)

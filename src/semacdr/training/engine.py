@@ -34,7 +34,7 @@ class Training:
     max_length: int = 100
     visibility: str = "causal"  # all: every step sees the whole source history, to measure that leak
     learning_rate: float = 1e-3
-    semantic_learning_rate: float = 1e-3  # the paper says below the general one; on kitchen_food validation does not
+    semantic_learning_rate: float = 1e-3  # the paper: below the general one, which is no better on kitchen_food
     weight_decay: float = 0.0
     epochs: int = 200
     patience: int = 10  # epochs without a better validation NDCG@10 before training stops
