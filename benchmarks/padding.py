@@ -40,8 +40,9 @@ def padded(windows: Windows, length: int) -> Windows:
     ragged = {
         n: Ragged(pad(r.values, r.offsets), whole) for n in ("target", "source", "mixed") for r in [getattr(windows, n)]
     }
-    step = {n: pad(getattr(windows, n), steps) for n in ("source_visible", "mixed_last")}
-    return replace(windows, **ragged, **step, positives=pad(windows.positives, steps, -1))
+    step = {n: pad(getattr(windows, n), steps) for n in ("source_visible", "mixed_last", "target_place")}
+    event = {n: pad(getattr(windows, n), windows.source.offsets) for n in ("source_place", "target_before")}
+    return replace(windows, **ragged, **step, **event, positives=pad(windows.positives, steps, -1))
 
 
 class PaddedTrainer(Trainer):

@@ -75,10 +75,25 @@ def test_scale_measures_each_job_and_draws_them(data, tmp_path):
     assert len(told) == len(table)
 
 
-@pytest.mark.slow
-def test_gpu_runs_on_a_cpu_from_what_was_carried_and_with_the_model_of_a_checkout(data, tmp_path):
+@pytest.fixture(scope="module")
+def direction(data):
     call("scale.py", data, "--shares", "full", "--rounds", 1, "--jobs", "split", "graph")
-    call("gpu_data.py", "pack", data / "full/movie_to_book", tmp_path / "carried")
+    return data / "full/movie_to_book"
+
+
+@pytest.mark.slow
+def test_padding_compares_the_same_mathematics_and_measures_what_is_around(direction):
+    head, *rows = [line.split("\t") for line in call("padding.py", direction, "--rounds", 1).splitlines()]
+    found = [dict(zip(head, row, strict=True)) for row in rows]
+    assert [(row["model"], row["loss"]) for row in found] == [
+        ("sasrec", "bce"), ("sasrec", "ce"), ("semacdr", "bpr"), ("semacdr", "ce"),
+    ]  # fmt: skip
+    assert all(0 < float(row["around"].rstrip("%")) < 100 and float(row["ratio"]) > 0 for row in found)
+
+
+@pytest.mark.slow
+def test_gpu_runs_on_a_cpu_from_what_was_carried_and_with_the_model_of_a_checkout(data, direction, tmp_path):
+    call("gpu_data.py", "pack", direction, tmp_path / "carried")
     call("gpu_data.py", "unpack", tmp_path / "carried", tmp_path / "back/movie_to_book")
     for name in ("source", "target", "mixed"):
         one, two = (
