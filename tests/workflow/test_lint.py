@@ -55,6 +55,22 @@ def test_the_example_of_the_paper_s_tables_has_a_row_for_each_of_theirs(checkout
     assert {(row["model"], row["variant"]) for row in printed} <= trained
 
 
+def test_in_the_field_one_loss_is_for_all_and_what_learns_nothing_stands_for_every_seed(checkout):
+    status, text = checkout.call("-n", "-p", "results/movie_book/field.tsv")
+    assert status == 0, text
+    losses = dict(
+        re.findall(r"semacdr.train .*?--model (\w+) --variant \w+ --settings '.*?' +(?:--loss (\w+) )?", text)
+    )
+    assert len(losses) > 10
+    assert {name for name, loss in losses.items() if loss != "ce"} == {"popularity", "item_knn", "markov"}
+    assert {loss for loss in losses.values() if loss != "ce"} == {""}
+    (compared,) = re.findall(r"semacdr.compare (--runs .*) --title", text)
+    runs = {name: paths for name, *paths in map(str.split, compared.split("--runs ")[1:])}
+    assert len(set(runs["semacdr"])) == len(runs["semacdr"]) == len(runs["markov"]) == 4  # two seeds, two directions
+    first, _, other, _ = runs["markov"]
+    assert runs["markov"] == [first, first, other, other] and "/seed1/" in first
+
+
 def test_all_scenarios_are_tried(checkout):
     config = yaml.safe_load((checkout / "config.yaml").read_text())
     assert {*config["scenarios"]} == {"movie_book", "kitchen_food", "cd_movie"}

@@ -84,7 +84,8 @@ def variant_system(experiment, variant):
     """The system that a variant of an experiment is: one that is there already, or a new one `<experiment>-<variant>`."""
     base, change = EXPERIMENTS[experiment]["system"], CHANGES[experiment][variant]
     system = base | change | {"settings": base.get("settings", {}) | change.get("settings", {})}
-    system = {name: value for name, value in system.items() if name not in ("scenario", "seeds")}
+    not_own = {"scenario", "seeds"} | ({"loss"} - change.keys() if not declared(system["model"], "LOSS") else set())
+    system = {name: value for name, value in system.items() if name not in not_own}
     for name, other in SYSTEMS.items():
         if told(other) == told(system):
             return name
@@ -111,10 +112,10 @@ def model_of(wc):
 def seeds_of(asked, system, scenario):
     """The seeds of a system that `asked`, the table's entry or the variant, names; else the scenario's.
 
-    One if the system learns nothing, as all would be the same.
+    The first in place of each if the system learns nothing, as all would be the same.
     """
     seeds = asked.get("seeds", SCENARIOS[scenario].get("train", {}).get("seeds", config["train"]["seeds"]))
-    return seeds if declared(SYSTEMS[system]["model"], "LOSS") else seeds[:1]
+    return seeds if declared(SYSTEMS[system]["model"], "LOSS") else seeds[:1] * len(seeds)
 
 
 def model_inputs(wc):
@@ -146,7 +147,7 @@ def all_ranks(wc):
         f"results/{wc.scenario}/{source}_to_{target}/{system}/seed{seed}/ranks.parquet"
         for source, target in ((first, second), (second, first))
         for system in COMPARED
-        for seed in seeds_of(COMPARED[system], system, wc.scenario)
+        for seed in dict.fromkeys(seeds_of(COMPARED[system], system, wc.scenario))
     ]
 
 
