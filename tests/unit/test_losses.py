@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from semacdr.training import losses
-from semacdr.training.losses import LOSSES, power, step_loss
+from semacdr.training.losses import LOSSES, power, softmax_loss, step_loss
 
 STATES = torch.tensor([[1.0, 0.0], [0.5, -1.0]], dtype=torch.float64)
 ITEMS = torch.tensor(
@@ -73,22 +73,53 @@ def test_ce_and_its_gradients_are_those_of_cross_entropy_in_parts_of_any_size(st
     states = scale * torch.randn(steps, 5, generator=generator, dtype=torch.float64)
     vectors = torch.randn(items, 5, generator=generator, dtype=torch.float64)
     positives = torch.randint(items, (steps,), generator=generator)
-    own = ce_with_gradients(lambda *args: losses._FullSoftmax.apply(*args, chunk), states, vectors, positives, 0.5)
-    wanted = ce_with_gradients(lambda s, v, p: F.cross_entropy(s @ v.T, p), states, vectors, positives, 0.5)
-    for a, b in zip(own, wanted, strict=True):
-        torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-12)
+    counted = torch.rand(steps, generator=generator) < 0.7
+
+    def all_steps(s, v, p):
+        return losses._FullSoftmax.apply(s, v, p, steps, None, chunk)
+
+    def some_steps(s, v, p):
+        return losses._FullSoftmax.apply(s, v, p, torch.tensor(3), counted, chunk)
+
+    for loss_of, oracle in (
+        (all_steps, lambda s, v, p: F.cross_entropy(s @ v.T, p)),
+        (some_steps, lambda s, v, p: F.cross_entropy((s @ v.T)[counted], p[counted], reduction="sum") / 3),
+    ):
+        own, wanted = (ce_with_gradients(f, states, vectors, positives, 0.5) for f in (loss_of, oracle))
+        for a, b in zip(own, wanted, strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-12)
+
+
+def test_softmax_loss_of_no_step_is_nothing():
+    states, items = torch.zeros(0, 2, requires_grad=True), ITEMS.clone().requires_grad_()
+    loss = softmax_loss(states, items, torch.zeros(0), 5)
+    loss.backward()
+    assert loss.item() == 0 and states.grad.shape == (0, 2) and not items.grad.any()
+
+
+def test_softmax_loss_is_in_float32_under_autocast():
+    states, items = torch.randn(30, 16).bfloat16().requires_grad_(), torch.randn(50, 16, requires_grad=True)
+    positives = torch.randint(50, (30,))
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = softmax_loss(states, items, positives, 30)
+    loss.backward()
+    assert loss.dtype == items.grad.dtype == torch.float32 and states.grad.dtype == torch.bfloat16
+    expected = F.cross_entropy(states.detach().float() @ items.detach().T, positives)
+    torch.testing.assert_close(loss.detach(), expected, rtol=1e-5, atol=0)
 
 
 def test_ce_has_the_gradients_that_differences_give():
     arguments = (STATES.clone().requires_grad_(), ITEMS.clone().requires_grad_(), POSITIVES)
-    assert torch.autograd.gradcheck(lambda *args: losses._FullSoftmax.apply(*args, 4), arguments)
+    assert torch.autograd.gradcheck(lambda *args: softmax_loss(*args, 2), arguments)
 
 
 def test_ce_in_float32_gives_the_same_bytes_each_time_and_those_of_cross_entropy_nearly():
     states, items = torch.randn(300, 16), torch.randn(500, 16)
     positives = torch.randint(500, (300,))
     full, again = (
-        ce_with_gradients(lambda *args: losses._FullSoftmax.apply(*args, 7_000), states, items, positives, 1.0)
+        ce_with_gradients(
+            lambda *args: losses._FullSoftmax.apply(*args, 300, None, 7_000), states, items, positives, 1.0
+        )
         for _ in range(2)
     )
     wanted = ce_with_gradients(lambda s, v, p: F.cross_entropy(s @ v.T, p), states, items, positives, 1.0)

@@ -32,9 +32,10 @@ from semacdr.errors import UserError
 from semacdr.models import base
 from semacdr.models.following import followed_by, following_items, is_followed
 from semacdr.models.infomax import Infomax, corrupt
-from semacdr.models.layers import Encoder, embed, initialise
+from semacdr.models.layers import Encoder, embed, initialise, with_one
 from semacdr.models.transitions import KINDS, Propagation
 from semacdr.models.views import Enhancement
+from semacdr.training.losses import softmax_loss
 
 INPUTS = ()
 SETTING_INPUTS = {"semantics": ("agnostic", "embeddings")}
@@ -130,8 +131,8 @@ class Model(base.Model):
         return self._states(self._encode(prepared, batch), batch)
 
     def item_vectors(self, prepared: Prepared) -> torch.Tensor:
-        """(target items, d + 1): weights and biases of the target domain's softmax."""
-        return torch.cat([prepared.outputs["target"], self.biases["target"][:, None]], 1)
+        """(target items, d + 1)."""
+        return self._weights(prepared, "target")
 
     def auxiliary_loss(self, prepared: Prepared, batch: Batch) -> torch.Tensor:
         """The published loss and, enhanced, eq. 3, over lambda; without its part of the target steps."""
@@ -141,7 +142,6 @@ class Model(base.Model):
         """Both from sequences that are encoded once."""
         encoded = self._encode(prepared, batch, "source")
         loss = self._shared_loss(prepared, encoded, batch) + self._source_loss(prepared, encoded, batch)
-        loss = loss / len(batch.positives)
         if self.infomax:
             loss = loss + (1 / self.settings.weight - 1) * self._infomax(prepared, encoded, batch)
         if self.semantic is not None:
@@ -163,24 +163,24 @@ class Model(base.Model):
     def _states(self, encoded: Encoded, batch: Batch) -> torch.Tensor:
         own = self.training and self.settings.mixed_state == "published"
         states = encoded.target + F.embedding(batch.target_place if own else batch.mixed_last, encoded.mixed)
-        return torch.cat([states, states.new_ones(len(states), 1)], 1)
+        return with_one(states)
 
-    def _loss(self, prepared: Prepared, name: str, states: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
-        """The sum of the softmax losses of states (N, d) over a domain, whose next items are given (N,)."""
-        logits = F.linear(states, prepared.outputs[name], self.biases[name])
-        return F.cross_entropy(logits, items.long(), reduction="sum")
+    def _weights(self, prepared: Prepared, name: str) -> torch.Tensor:
+        """(items, d + 1): weights and biases of a domain's softmax."""
+        return torch.cat([prepared.outputs[name], self.biases[name][:, None]], 1)
 
     def _shared_loss(self, prepared: Prepared, encoded: Encoded, batch: Batch) -> torch.Tensor:
-        """The sum over mixed events of the loss of the event that follows, in its own domain's softmax."""
+        """The loss of the events that follow mixed ones, each in its own domain's softmax, for one target step."""
         following, loss = following_items(batch, self.domains["target"]), 0.0
         for name, items in self.domains.items():
             steps = followed_by(following, items)
             states = F.embedding(steps + 1, encoded.mixed)
-            loss = loss + self._loss(prepared, name, states, following[steps] - items.start)
+            wanted = following[steps] - items.start
+            loss = loss + softmax_loss(with_one(states), self._weights(prepared, name), wanted, len(batch.positives))
         return loss
 
     def _source_loss(self, prepared: Prepared, encoded: Encoded, batch: Batch) -> torch.Tensor:
-        """The sum over source events of the loss of the next source event, from H^o + H^y."""
+        """The loss of the source events that follow one, from H^o + H^y, for one target step."""
         steps = is_followed(batch.source).nonzero()[:, 0]
         if self.settings.mixed_state == "published":
             place = batch.source_place[steps]
@@ -188,7 +188,8 @@ class Model(base.Model):
             following = (batch.source_place[steps + 1] - 1).clamp(min=0)  # 0 where the mixed window lacks it, too
             place = following * (batch.mixed.positions[following] > 0)
         states = F.embedding(steps, encoded.source) + F.embedding(place, encoded.mixed)
-        return self._loss(prepared, "source", states, batch.source.items[steps + 1])
+        weights, wanted = self._weights(prepared, "source"), batch.source.items[steps + 1]
+        return softmax_loss(with_one(states), weights, wanted, len(batch.positives))
 
     def _infomax(self, prepared: Prepared, encoded: Encoded, batch: Batch) -> torch.Tensor:
         corrupted = {

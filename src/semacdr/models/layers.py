@@ -111,6 +111,11 @@ class Encoder(nn.Module):
         return self.norm(x)
 
 
+def with_one(states: torch.Tensor) -> torch.Tensor:
+    """(N, d + 1): states (N, d) and the one that the bias of a softmax over items is multiplied by."""
+    return torch.cat([states, states.new_ones(len(states), 1)], 1)
+
+
 class _Propagate(torch.autograd.Function):
     """A @ X for a sparse A whose transpose is at hand, so that the backward, A^T @ gradient, transposes nothing."""
 

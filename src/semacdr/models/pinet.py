@@ -17,14 +17,14 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from semacdr.batching.batches import Batch
 from semacdr.models import base
 from semacdr.models.dropout import dropout
-from semacdr.models.layers import embed, initialise
+from semacdr.models.layers import embed, initialise, with_one
 from semacdr.models.recurrent import GRU, Timeline, latest
+from semacdr.training.losses import softmax_loss
 
 INPUTS = ()
 LOSS = "ce"
@@ -81,6 +81,10 @@ class Prediction(nn.Module):
         self.transfer = GRU(dim, settings.dropout, settings.state_dropout)
         self.head = nn.Linear(2 * dim, items)  # not tied to the item table
 
+    def weights(self) -> torch.Tensor:
+        """(items, 2d + 1): the head's weights, and its bias in the last column."""
+        return torch.cat([self.head.weight, self.head.bias[:, None]], 1)
+
     def forward(self, own: torch.Tensor, other: torch.Tensor, timeline: Timeline) -> torch.Tensor:
         """What is transferred (N, d) along the other domain's timeline, from its states and this domain's there."""
         return self.transfer(self.filter(own, other, timeline), timeline)
@@ -135,8 +139,7 @@ class Model(base.Model):
         other = latest(other, batch.target, batch.source.row, batch.target_before)
         transferred = self.predictions["target"](own, other, read.timelines["source"])
         transferred = latest(transferred, batch.source, batch.target.row, batch.source_visible)
-        states = self._dropped(torch.cat([transferred, read.states["target"]], -1))
-        return torch.cat([states, states.new_ones(len(states), 1)], -1)
+        return with_one(self._dropped(torch.cat([transferred, read.states["target"]], -1)))
 
     def _source_loss(self, read: Read, batch: Batch) -> torch.Tensor | float:
         source, prediction = batch.source, self.predictions["source"] if self.settings.source_weight else None
@@ -148,14 +151,13 @@ class Model(base.Model):
         follows = source.row[1:] == source.row[:-1]
         seen = torch.where(follows, batch.target_before[1:], 0)  # target events before the next source event
         transferred = latest(transferred, batch.target, source.row[:-1], seen)
-        logits = prediction.head(self._dropped(torch.cat([transferred, read.states["source"][:-1]], -1)))
-        wanted = torch.where(follows, source.items[1:], -1).long()
-        return self.settings.source_weight * F.cross_entropy(logits, wanted, ignore_index=-1)
+        states = with_one(self._dropped(torch.cat([transferred, read.states["source"][:-1]], -1)))
+        loss = softmax_loss(states, prediction.weights(), source.items[1:], follows.sum(), follows)
+        return self.settings.source_weight * loss
 
     def item_vectors(self, prepared: None) -> torch.Tensor:
-        """(target items, 2d + 1): the head's weights, and its bias in the last column."""
-        head = self.predictions["target"].head
-        return torch.cat([head.weight, head.bias[:, None]], 1)
+        """(target items, 2d + 1)."""
+        return self.predictions["target"].weights()
 
 
 def source_before(batch: Batch) -> torch.Tensor:

@@ -20,6 +20,7 @@ from semacdr.models.dropout import dropout
 from semacdr.models.fusion import FUSIONS, Fusion
 from semacdr.models.layers import Encoder, GraphConvolution, embed, initialise, propagate
 from semacdr.models.views import COMBINATIONS, Combination, SemanticViews, align
+from semacdr.training.losses import softmax_loss
 
 INPUTS = ("agnostic", "embeddings", "graphs")
 LOSS = "bpr"
@@ -272,6 +273,5 @@ class Model(base.Model):
         before = (place - 2).clamp(min=0)  # the token before the event; `place` counts from 1, and is 0 of no token
         known = (place > 0) & (batch.mixed.positions[(place - 1).clamp(min=0)] > 0)  # of it there is one
         vectors = prepared.mixed[own.start : own.stop] if prepared.source is None else prepared.source
-        logits = F.embedding(before, mixed) @ vectors.T
-        losses = F.cross_entropy(logits, batch.source.items.long(), reduction="none")
-        return self.settings.source_weight * (losses * known).sum() / known.sum().clamp(min=1)
+        steps, states = known.sum().clamp(min=1), F.embedding(before, mixed)
+        return self.settings.source_weight * softmax_loss(states, vectors, batch.source.items, steps, known)

@@ -1,6 +1,7 @@
 """Losses over the steps of a batch; the same for every system, so that a loss never passes for an architecture."""
 
 import math
+from itertools import repeat
 
 import torch
 import torch.nn.functional as F
@@ -30,7 +31,7 @@ def step_loss(
     ce: softmax cross-entropy over all n items; never more than a part of their scores is in memory.
     """
     if name == "ce":
-        return _FullSoftmax.apply(states, items, positives.long(), CHUNK[states.device.type])
+        return softmax_loss(states, items, positives, len(states))
     if name == "sampled_softmax":
         return _sampled_softmax(states, items, positives, negatives)
     positive = (states * F.embedding(positives, items)).sum(-1, keepdim=True)  # (N, 1)
@@ -53,6 +54,21 @@ def power(negatives: int, items: int, calibration: float) -> float:
     return alpha * (calibration * (1 - 1 / alpha) + 1 / alpha)
 
 
+def softmax_loss(
+    states: torch.Tensor,
+    items: torch.Tensor,
+    positives: torch.Tensor,
+    divisor: int | torch.Tensor,
+    counted: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """The sum of loss ce over steps, divided by `divisor`; with `counted` (N,) of bool over those steps alone.
+
+    For losses of a system's own too: over more events than the target steps, and in float32 under autocast.
+    """
+    states, positives = states.to(items.dtype), positives.long()
+    return _FullSoftmax.apply(states, items, positives, divisor, counted, CHUNK[states.device.type])
+
+
 class _FullSoftmax(torch.autograd.Function):
     """F.cross_entropy(states @ items.T, positives), the scores of some steps at a time.
 
@@ -61,25 +77,30 @@ class _FullSoftmax(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, states, items, positives, chunk):
+    def forward(ctx, states, items, positives, divisor, counted, chunk):
         loss, rows = states.new_zeros(()), max(1, chunk // len(items))
         of_states, of_items = torch.empty_like(states), torch.zeros_like(items)
-        for part, wanted, gradient in zip(*(x.split(rows) for x in (states, positives, of_states)), strict=True):
-            scores = (part @ items.T).log_softmax(1)
-            wanted = wanted[:, None]
-            own = scores.gather(1, wanted)
-            loss -= own.sum()
-            scores.exp_().scatter_(1, wanted, own.exp() - 1)  # the gradient of the part's loss
-            torch.mm(scores, items, out=gradient)
-            of_items.addmm_(scores.T, part)
-        ctx.save_for_backward(of_states.div_(len(states)), of_items.div_(len(states)))
-        return loss / len(states)
+        counts = repeat(None) if counted is None else counted[:, None].to(states.dtype).split(rows)
+        parts = zip(*(x.split(rows) for x in (states, positives, of_states)), counts, strict=False)
+        with torch.autocast(states.device.type, enabled=False):  # which knows no `out`
+            for part, wanted, gradient, count in parts:
+                scores = (part @ items.T).log_softmax(1)
+                wanted = wanted[:, None]
+                own = scores.gather(1, wanted)
+                loss -= (own if count is None else own * count).sum()
+                scores.exp_().scatter_(1, wanted, own.exp() - 1)  # the gradient of the part's loss
+                torch.mm(scores, items, out=gradient)
+                of_items.addmm_(scores.T, part if count is None else part * count)
+        if counted is not None:
+            of_states.mul_(counted[:, None])
+        ctx.save_for_backward(of_states.div_(divisor), of_items.div_(divisor))
+        return loss / divisor
 
     @staticmethod
     @once_differentiable
     def backward(ctx, gradient):
         of_states, of_items = ctx.saved_tensors
-        return gradient * of_states, gradient * of_items, None, None
+        return gradient * of_states, gradient * of_items, None, None, None, None
 
 
 def _sampled_softmax(states, items, positives, negatives) -> torch.Tensor:
