@@ -78,10 +78,10 @@ def entry(learning_rate=0.005, **settings):
     return {"training": {"learning_rate": learning_rate}, "settings": settings, "found": {}}
 
 
-def write(project, **kinds):
-    (project / USED).parent.mkdir(exist_ok=True)
+def write(project, used=USED, **kinds):
+    (project / used).parent.mkdir(exist_ok=True)
     directions = dict.fromkeys(("movie_to_book", "book_to_movie"), kinds)
-    (project / USED).write_text(json.dumps({"directions": directions}))
+    (project / used).write_text(json.dumps({"directions": directions}))
 
 
 def test_explicit_settings_before_tuned_ones_before_all_others(tuning):
@@ -129,11 +129,10 @@ def test_another_loss_or_form_is_another_kind_and_an_ablation_is_not(tuning):
     assert count(commands, '"dropout": 0.2') == 4
     assert count(commands, '"dropout": 0.5') == 2  # to name the default is to set it
     write(tuning)
-    assert tuning.plan("results/movie_book/ablation.tsv") == {
-        "train": 2,
-        "rank": 2,
-        "compare": 1,
-    }  # then it is the same
+    same = {"train": 2, "rank": 2, "compare": 1}  # then to name it says nothing
+    assert tuning.plan("results/movie_book/ablation.tsv") == same
+    write(tuning, "resources/tuned/kitchen_food.json", **{"semacdr-bpr": entry(dropout=0.2)})
+    assert tuning.plan("results/movie_book/ablation.tsv") == same  # another scenario's is no matter of this one
 
 
 @pytest.mark.parametrize(

@@ -71,11 +71,11 @@ def variants_of(experiment):
     return {f"{value:g}": change(value) for value in values}
 
 
-def told(system):
-    """What makes a system what it is: two that are told alike are one, whatever their seeds."""
+def told(system, scenario=None):
+    """What makes a system what it is in a scenario, or in all: two told alike are one, whatever their seeds."""
     settings, default = system.get("settings", {}), default_settings(system["model"])
     new = {name for name, value in settings.items() if name not in default or default[name] != value}
-    own = {name: value for name, value in settings.items() if name in new | names_tuned()}
+    own = {name: value for name, value in settings.items() if name in new | names_tuned(scenario)}
     named = {name: value for name, value in system.items() if name not in ("variant", "seeds")}
     return {"loss": declared(system["model"], "LOSS")} | named | {"settings": own}
 
@@ -92,6 +92,12 @@ def variant_system(experiment, variant):
     name = f"{experiment}-{variant}"
     SYSTEMS[name] = system | {"variant": variant}
     return name
+
+
+@cache
+def trained_as(system, scenario):
+    """The first name of what is the same in a scenario: that a default is named says something only where it was tuned."""
+    return next(name for name, other in SYSTEMS.items() if told(other, scenario) == told(SYSTEMS[system], scenario))
 
 
 CHANGES = {name: variants_of(experiment) for name, experiment in EXPERIMENTS.items()}
@@ -160,8 +166,9 @@ def runs_of(scenario, experiment, file, variants=None, directions=None):
     pairs = [(first, second), (second, first)][: directions or EXPERIMENTS[experiment].get("directions", 2)]
     runs = {}
     for variant in variants or VARIANTS[experiment]:
-        system, change = VARIANTS[experiment][variant], CHANGES[experiment][variant]
+        change = CHANGES[experiment][variant]
         place, asked = change.get("scenario", scenario), EXPERIMENTS[experiment]["system"] | change
+        system = trained_as(VARIANTS[experiment][variant], place)
         runs[variant] = [
             f"results/{place}/{source}_to_{target}/{system}/seed{seed}/{file}"
             for source, target in pairs

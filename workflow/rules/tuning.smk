@@ -59,9 +59,9 @@ def tuned_for(wc):
 
 
 @cache
-def names_tuned():
-    """The own settings of systems that tuning chose anywhere: to name such a one's default is to set it."""
-    scenarios = [chosen_by_tuning(scenario) for scenario in config["scenarios"]]
+def names_tuned(scenario=None):
+    """The own settings of systems that tuning chose in a scenario, or in any: to name such a one's default is to set it."""
+    scenarios = [chosen_by_tuning(name) for name in ([scenario] if scenario else config["scenarios"])]
     entries = [entry for found in scenarios for kinds in found.values() for entry in kinds.values()]
     return {name for entry in entries for name in entry["settings"]}
 
