@@ -127,7 +127,7 @@ def picture(rows: Sequence[Row], title: str) -> Figure:
     """A panel per direction; the variants are numbers, told below, so that none hides another's name."""
     directions = list(dict.fromkeys((row.source, row.target) for row in rows))
     names = list(dict.fromkeys(row.variant for row in rows))
-    drawn = style.figure(4.8 * len(directions), 4.2 + 0.18 * (len(names) // 4))
+    drawn = style.figure(max(6.4, 4.8 * len(directions)), 4.2 + 0.18 * (len(names) // 4))  # the title needs 6.4
     for axis, direction in zip(drawn.subplots(1, len(directions), squeeze=False)[0], directions, strict=True):
         _draw(axis, [row for row in rows if (row.source, row.target) == direction], names)
         axis.set(title=" to ".join(direction), xlabel="seconds to the best epoch", ylabel="NDCG@10, full ranking")
