@@ -83,9 +83,10 @@ def told(system, scenario=None):
 def variant_system(experiment, variant):
     """The system that a variant of an experiment is: one that is there already, or a new one `<experiment>-<variant>`."""
     base, change = EXPERIMENTS[experiment]["system"], CHANGES[experiment][variant]
+    if not declared((base | change)["model"], "LOSS"):
+        base = {name: value for name, value in base.items() if name != "loss"}  # it is for those that learn
     system = base | change | {"settings": base.get("settings", {}) | change.get("settings", {})}
-    not_own = {"scenario", "seeds"} | ({"loss"} - change.keys() if not declared(system["model"], "LOSS") else set())
-    system = {name: value for name, value in system.items() if name not in not_own}
+    system = {name: value for name, value in system.items() if name not in ("scenario", "seeds")}
     for name, other in SYSTEMS.items():
         if told(other) == told(system):
             return name
