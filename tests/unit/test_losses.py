@@ -76,10 +76,10 @@ def test_ce_and_its_gradients_are_those_of_cross_entropy_in_parts_of_any_size(st
     counted = torch.rand(steps, generator=generator) < 0.7
 
     def all_steps(s, v, p):
-        return losses._FullSoftmax.apply(s, v, p, steps, None, chunk)
+        return losses._FullSoftmax.apply(s, v, p, torch.ones(steps, dtype=s.dtype), steps, chunk)
 
     def some_steps(s, v, p):
-        return losses._FullSoftmax.apply(s, v, p, torch.tensor(3), counted, chunk)
+        return losses._FullSoftmax.apply(s, v, p, counted.to(s.dtype), torch.tensor(3), chunk)
 
     for loss_of, oracle in (
         (all_steps, lambda s, v, p: F.cross_entropy(s @ v.T, p)),
@@ -118,7 +118,7 @@ def test_ce_in_float32_gives_the_same_bytes_each_time_and_those_of_cross_entropy
     positives = torch.randint(500, (300,))
     full, again = (
         ce_with_gradients(
-            lambda *args: losses._FullSoftmax.apply(*args, 300, None, 7_000), states, items, positives, 1.0
+            lambda *args: losses._FullSoftmax.apply(*args, torch.ones(300), 300, 7_000), states, items, positives, 1.0
         )
         for _ in range(2)
     )

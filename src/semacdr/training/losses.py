@@ -1,7 +1,6 @@
 """Losses over the steps of a batch; the same for every system, so that a loss never passes for an architecture."""
 
 import math
-from itertools import repeat
 
 import torch
 import torch.nn.functional as F
@@ -65,34 +64,32 @@ def softmax_loss(
 
     For losses of a system's own too: over more events than the target steps, and in float32 under autocast.
     """
-    states, positives = states.to(items.dtype), positives.long()
-    return _FullSoftmax.apply(states, items, positives, divisor, counted, CHUNK[states.device.type])
+    weight = items.new_ones(len(states)) if counted is None else counted.to(items.dtype)
+    chunk = CHUNK[states.device.type]
+    return _FullSoftmax.apply(states.to(items.dtype), items, positives.long(), weight, divisor, chunk)
 
 
 class _FullSoftmax(torch.autograd.Function):
-    """F.cross_entropy(states @ items.T, positives), the scores of some steps at a time.
+    """F.cross_entropy(states @ items.T, positives) of steps with a weight, summed; the scores of some at a time.
 
     A batch's scores of a whole catalogue, their softmax and its gradient would each take (N, n): gigabytes where each
     of 5,000 steps scores 30,000 items. Value and gradients are added up together in the forward pass.
     """
 
     @staticmethod
-    def forward(ctx, states, items, positives, divisor, counted, chunk):
+    def forward(ctx, states, items, positives, weight, divisor, chunk):
         loss, rows = states.new_zeros(()), max(1, chunk // len(items))
         of_states, of_items = torch.empty_like(states), torch.zeros_like(items)
-        counts = repeat(None) if counted is None else counted[:, None].to(states.dtype).split(rows)
-        parts = zip(*(x.split(rows) for x in (states, positives, of_states)), counts, strict=False)
+        whole = states, positives[:, None], weight[:, None], of_states
         with torch.autocast(states.device.type, enabled=False):  # which knows no `out`
-            for part, wanted, gradient, count in parts:
+            for part, wanted, factor, gradient in zip(*(x.split(rows) for x in whole), strict=True):
                 scores = (part @ items.T).log_softmax(1)
-                wanted = wanted[:, None]
                 own = scores.gather(1, wanted)
-                loss -= (own if count is None else own * count).sum()
+                loss -= (own * factor).sum()
                 scores.exp_().scatter_(1, wanted, own.exp() - 1)  # the gradient of the part's loss
                 torch.mm(scores, items, out=gradient)
-                of_items.addmm_(scores.T, part if count is None else part * count)
-        if counted is not None:
-            of_states.mul_(counted[:, None])
+                of_items.addmm_(scores.T, part * factor)
+        of_states.mul_(weight[:, None])
         ctx.save_for_backward(of_states.div_(divisor), of_items.div_(divisor))
         return loss / divisor
 
