@@ -12,11 +12,13 @@ Seconds are wall time of training and validation, of pre-training too. They say 
 """
 
 import argparse
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
@@ -31,6 +33,11 @@ from semacdr.ranking.markdown import header, line
 from semacdr.tables import SAMPLE_NOTE
 
 Direction = tuple[str, str]
+PLACES = [  # of a number, in points from its dot: the near ones first, below right of it no front passes
+    (round(far * math.cos(turn * math.pi / 4), 3), round(far * math.sin(turn * math.pi / 4), 3))
+    for far in (10, 16, 24, 32)
+    for turn in (7, 0, 1, 3, 4, 5, 2, 6)
+]
 
 
 @dataclass(frozen=True)
@@ -128,8 +135,10 @@ def picture(rows: Sequence[Row], title: str) -> Figure:
     directions = list(dict.fromkeys((row.source, row.target) for row in rows))
     names = list(dict.fromkeys(row.variant for row in rows))
     drawn = style.figure(max(6.4, 4.8 * len(directions)), 4.2 + 0.18 * (len(names) // 4))  # the title needs 6.4
+    panels = {}
     for axis, direction in zip(drawn.subplots(1, len(directions), squeeze=False)[0], directions, strict=True):
-        _draw(axis, [row for row in rows if (row.source, row.target) == direction], names)
+        panels[axis] = [row for row in rows if (row.source, row.target) == direction]
+        _draw(axis, panels[axis])
         axis.set(title=" to ".join(direction), xlabel="seconds to the best epoch", ylabel="NDCG@10, full ranking")
     told = [
         "  ".join(f"{n} {name}" for n, name in list(enumerate(names, 1))[at : at + 4]) for at in range(0, len(names), 4)
@@ -137,10 +146,29 @@ def picture(rows: Sequence[Row], title: str) -> Figure:
     drawn.supxlabel("\n".join(told), fontsize=8)
     what = f"{EVENTS[rows[0].split or 'test']} events, quality against time, 95 % interval over users"
     style.title(drawn, f"{title}: {what}", rows[0].release)
+    drawn.draw_without_rendering()  # places are known after it
+    for axis, here in panels.items():
+        _number(axis, here, names)
     return drawn
 
 
-def _draw(axis: Axes, rows: Sequence[Row], names: Sequence[str]) -> None:
+def _number(axis: Axes, rows: Sequence[Row], names: Sequence[str]) -> None:
+    """Each variant's number beside its dot, the nearest place where no other dot or number is."""
+    points = 72 / axis.figure.dpi
+    dots = axis.transData.transform([(row.best_seconds, row.ndcg_10) for row in rows]) * points
+    taken = list(dots)
+    for row, dot in zip(rows, dots, strict=True):
+        free = (place for place in PLACES if all(np.hypot(*(dot + place - other)) >= 9 for other in taken))
+        place = next(free, PLACES[0])
+        taken.append(dot + place)
+        axis.annotate(
+            str(1 + names.index(row.variant)), (row.best_seconds, row.ndcg_10), place, textcoords="offset points",
+            ha="center", va="center", fontsize=8, zorder=3,
+            arrowprops={"arrowstyle": "-", "color": "#888888", "linewidth": 0.6, "shrinkA": 4, "shrinkB": 2},
+        )  # fmt: skip
+
+
+def _draw(axis: Axes, rows: Sequence[Row]) -> None:
     lead = front(rows)
     axis.plot(
         [row.best_seconds for row in lead], [row.ndcg_10 for row in lead],
@@ -150,11 +178,7 @@ def _draw(axis: Axes, rows: Sequence[Row], names: Sequence[str]) -> None:
         colour = style.COLOURS[2] if row in lead else style.COLOURS[0]
         axis.errorbar(
             row.best_seconds, row.ndcg_10, [[row.ndcg_10 - row.low], [row.high - row.ndcg_10]],
-            color=colour, ecolor="#bbbbbb", marker="o", markersize=11, capsize=2, linewidth=0.8, zorder=2,
-        )  # fmt: skip
-        axis.annotate(
-            str(1 + names.index(row.variant)), (row.best_seconds, row.ndcg_10),
-            ha="center", va="center", color="white", fontsize=7, zorder=3,
+            color=colour, ecolor="#bbbbbb", marker="o", markersize=5, capsize=2, linewidth=0.8, zorder=2,
         )  # fmt: skip
     axis.set_xscale("log")
     axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))

@@ -4,6 +4,7 @@ import dataclasses
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from semacdr import costs, efficiency, tsv
@@ -66,18 +67,31 @@ def test_means_over_seeds_the_largest_memory_and_the_experiments_quality(folder,
     assert made["png"].read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_front_is_what_nothing_beats_in_both():
-    def row(name, seconds, quality):
-        said = {field.name: 1 for field in dataclasses.fields(efficiency.Row)} | {"source": "m", "target": "b"}
-        said |= {"variant": name, "split": None, "release": "mine", "best_seconds": seconds}
-        return efficiency.Row(**said | {"ndcg_10": quality, "low": quality, "high": quality})
+def row(name, seconds, quality):
+    said = {field.name: 1 for field in dataclasses.fields(efficiency.Row)} | {"source": "m", "target": "b"}
+    said |= {"variant": name, "split": None, "release": "mine", "best_seconds": seconds}
+    return efficiency.Row(**said | {"ndcg_10": quality, "low": quality, "high": quality})
 
+
+def test_the_front_is_what_nothing_beats_in_both():
     rows = [row("slow", 9, 0.3), row("worse", 5, 0.1), row("quick", 1, 0.1), row("fine", 4, 0.25), row("tied", 4, 0.2)]
     assert [row.variant for row in efficiency.front(rows)] == ["quick", "fine", "slow"]
     drawn = efficiency.picture(rows, "field")
     (axis,) = drawn.axes
     assert {text.get_text() for text in axis.texts} == {"1", "2", "3", "4", "5"} and axis.get_xscale() == "log"
     assert list(axis.lines[0].get_xdata()) == [1, 4, 9]
+
+
+def test_numbers_in_the_picture_hide_neither_each_other_nor_a_dot():
+    """Also those of systems that took the same time and are equally good."""
+    rows = [row(str(number), 50 + number // 4, 0.07) for number in range(16)] + [row("far", 1, 0.01)]
+    drawn = efficiency.picture(rows, "field")
+    (axis,) = drawn.axes
+    dots = axis.transData.transform([(one.best_seconds, one.ndcg_10) for one in rows]) * 72 / drawn.dpi
+    numbers = [text.get_position() + dot for text, dot in zip(axis.texts, dots, strict=True)]
+    assert [text.get_text() for text in axis.texts] == [str(number) for number in range(1, 18)]
+    for at, one in enumerate(numbers):
+        assert all(np.hypot(*(one - other)) > 8 for other in [*dots, *numbers[at + 1 :]])
 
 
 @pytest.mark.parametrize("missing", ["peak_mb", "best_seconds"])
