@@ -4,7 +4,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from scipy.stats import norm, ttest_1samp
+from scipy.stats import norm, rankdata, ttest_1samp
 
 from semacdr import compare
 from semacdr.errors import UserError
@@ -47,6 +47,23 @@ def test_signed_rank_sees_a_shift_and_nothing_where_there_is_none():
     assert signed_rank(rng.normal(0.2, 1, 500)) < 0.001
     assert signed_rank(rng.normal(0.0, 1, 500)) > 0.05
     assert signed_rank(np.zeros(5)) == 1
+    assert signed_rank(np.array([0.1 + 0.2 - 0.3, 0.0, 0.0])) == 1  # 5e-17
+
+
+@pytest.mark.parametrize("zeros", [0.0, 0.5, 0.85, 0.95])
+def test_signed_rank_is_that_of_flipped_signs(zeros):
+    """An oracle: each difference has either sign alike, so the sum of signed ranks has mean 0 and this variance."""
+    rng = np.random.default_rng(3)
+    for shift in (0.0, 0.15, 0.3):
+        values = np.where(rng.random(800) < zeros, 0.0, rng.normal(shift, 1, 800).round(1))
+        ranks = rankdata(np.abs(values)) * np.sign(values)
+        assert signed_rank(values) == pytest.approx(2 * norm.sf(abs(ranks.sum()) / np.sqrt((ranks**2).sum())), rel=1e-6)
+
+
+def test_signed_rank_rejects_one_in_twenty_of_nothing_though_most_users_do_not_differ():
+    rng = np.random.default_rng(4)
+    p = [signed_rank(np.where(rng.random(1000) < 0.85, 0.0, rng.normal(size=1000))) for _ in range(1500)]
+    assert 0.035 < np.mean(np.array(p) < 0.05) < 0.065
 
 
 @pytest.fixture
