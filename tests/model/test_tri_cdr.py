@@ -170,8 +170,25 @@ def test_a_batch_in_which_nobody_sees_a_source_event_trains(world):
 
 
 def test_pretraining_is_next_item_loss_of_each_sequence(small):
-    model, problem = small
-    batch, prepared = batch_of(problem, 20), model.prepare()
+    """After the last of the mixed and of the target sequence comes the row's last positive."""
+    check_pretraining(*small, lambda model: model.prepare())
+
+
+def test_pretraining_of_the_enhanced_form_has_its_item_vectors(world):
+    model, problem = build(world, "tri_cdr", semantics=True, dropout=0.0)
+
+    def enhanced(model):
+        prepared = model.prepare()
+        assert not torch.allclose(prepared.own, model.own.weight)
+        assert not torch.allclose(prepared.mixed, model.mixed.weight)
+        return prepared
+
+    check_pretraining(model.double(), problem, enhanced)
+
+
+def check_pretraining(model, problem, prepared_of):
+    batch, prepared = batch_of(problem, 20), prepared_of(model)
+    last = batch.positives[batch.last].tolist()
     torch.manual_seed(5)
     found = model.pretraining_loss(batch)
     torch.manual_seed(5)
@@ -180,9 +197,12 @@ def test_pretraining_is_next_item_loss_of_each_sequence(small):
         sequence, losses = getattr(batch, name), []
         states = model.encoders[name](vectors[sequence.items.long()], sequence)
         lengths = sequence.lengths.tolist()
-        negatives = iter(torch.randint(len(vectors), (sum(max(n - 1, 0) for n in lengths),)))
-        for own, items in zip(states.split(lengths), sequence.items.long().split(lengths), strict=True):
-            for state, item in zip(own, items[1:], strict=False):
+        rows = [items.tolist() for items in sequence.items.split(lengths)]
+        wanted = [row[1:] for row in rows] if name == "source" else [
+            [*row[1:], end] for row, end in zip(rows, last, strict=True)]  # fmt: skip
+        negatives = iter(torch.randint(len(vectors), (sum(map(len, wanted)),)))
+        for own, items in zip(states.split(lengths), wanted, strict=True):
+            for state, item in zip(own, items, strict=False):
                 positive, negative = state @ vectors[item], state @ vectors[next(negatives)]
                 losses.append(-positive.sigmoid().log() - (1 - negative.sigmoid()).log())
         expected += sum(losses) / len(losses)

@@ -2,8 +2,10 @@
 
 There is no public code, and the text is not at hand; this is the reading that descriptions support best ("integrating
 the source-domain aggregated vector into the target-domain item embedding"), with SASRec as in semacdr.models.sasrec for
-the rest. Differs from the plainest reading in that each step aggregates only the source events before its positive:
-the aggregate of a user's whole source history knows the future (visibility `all` measures what that leak is worth).
+the rest. Differs from the plainest reading in that each step aggregates only the source events before its positive: the
+aggregate of a user's whole source history knows the future (visibility `all` measures what that leak is worth). Source
+vectors of their own (`source_vectors`) are learned beside the rest, not in a run before, and the negatives of that are
+uniform over the source items.
 """
 
 from dataclasses import dataclass

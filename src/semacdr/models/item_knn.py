@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from semacdr.batching.batches import Batch
+from semacdr.batching.windows import BLANK
 from semacdr.models import base
 from semacdr.models.sparse import csr
 
@@ -19,7 +20,7 @@ CHUNK = 512  # target items whose similarities are held dense at once
 
 @dataclass(frozen=True)
 class Settings:
-    """`history`: similar to items of the target domain alone (target, better on validation) or of both (mixed)."""
+    """`history`: similar to items of the target window (target, better on validation) or of the mixed one (mixed)."""
 
     neighbours: int = 100
     history: str = "target"
@@ -55,12 +56,14 @@ class Model(base.Model):
             indices.append(ascending)
         self.register_buffer("similarities", torch.cat(values))
         self.register_buffer("neighbours", torch.cat(indices))
-        self.items = items
+        self.items, self.mixed, self.first = items, settings.history == "mixed", target.start
 
     def scores(self, prepared: None, batch: Batch) -> torch.Tensor:
         """(B, target items): over each target item's neighbours, the similarities of those in the user's window."""
         seen = self.similarities.new_zeros(self.items, len(batch.users))
-        seen[batch.mixed.items, batch.mixed.row] = 1
+        window, first = (batch.mixed, 0) if self.mixed else (batch.target, self.first)
+        there = window.items != BLANK  # which stands for no event
+        seen[window.items[there] + first, window.row[there]] = 1
         rows = torch.arange(0, self.neighbours.numel() + 1, self.neighbours.shape[1], device=seen.device)
         size = (len(self.neighbours), self.items)
         similar = csr(rows, self.neighbours.flatten(), self.similarities.flatten(), size)

@@ -5,13 +5,16 @@ graph of the sequence that it stands in (SR-GNN's gated cell). The target sequen
 steps also attends to the source sequence, its latest source event being the query. Contrasted are an item's two vectors
 (intra-domain view) and a step's two states (inter-domain view), with a binary loss, not InfoNCE.
 
-Where it differs from the public code: the edge from an item to its successor exists for later steps alone, for a step
-must not see its own positive in the graph of its input; so every step gets in training just what it would get as the
-last one. Source events are visible by the time of the positive, not of the last input; a step that has none sees a zero
-vector, never the last source event. There is no padding: no edge comes from it, no attention goes to it, and negatives
-of the contrast are permuted among events; its mean is over all slots of the windows, as published, for that is what the
-weights of the contrasts were made for. The cross-domain projection holds when ranking too, and the global graph learns
-in every batch. At more than one layer that graph hands on, in training, what a user is yet to do; so it was published.
+Two states of the code are public; graphs over both domains, wired by item, are the later one's. Where this differs from
+it: the edge from an item to its successor exists for later steps alone, for a step must not see its own positive in the
+graph of its input; so every step gets in training just what it would get as the last one. Source events are visible by
+the time of the positive, not of the last input; a step that has none sees a zero vector, never the last source event.
+There is no padding: no edge comes from it, no attention goes to it, and negatives of the contrast are permuted among
+events; its mean is over all slots of the windows, as published, for that is what the weights of the contrasts were made
+for. Positions count from the first event of a window. A short source history takes nothing from early target steps. The
+cross-domain projection holds when ranking too, no stray source events precede a sequence there, and the global graph
+learns in every batch. At more than one layer that graph hands on, in training, what a user is yet to do; so it was
+published.
 """
 
 import math

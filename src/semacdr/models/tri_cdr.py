@@ -4,14 +4,16 @@ Each of the mixed, the source and the target sequence has a SASRec encoder of it
 visible states of all three, its query is its own state; what comes out is fused, and cosine with target items scores.
 
 Before that, each encoder learns its own sequence as a SASRec of its own would, within the same run and for a fixed
-number of epochs; the negatives of this are uniform over the sequence's items. Without it the triplets, at the published
-weight, move all states the same way before the encoders have learned to tell items apart.
+number of epochs; the negatives of this are uniform over the sequence's items. The source sequence is what a row of
+training holds of it: of users with a training step, up to their last positive. Without pre-training the triplets, at
+the published weight, move all states the same way before the encoders have learned to tell items apart. Under softmax
+losses the score, 5 times a cosine, caps the positive's share (`scale`).
 
 Differs from the official code: nothing stops or is chosen on the test split; a step that sees no event of a sequence
 gets zeros (there: the mean over all positions, future ones too), and a user whose last step sees no source event takes
 no part in what is learned from the source representation; the mixed sequence holds the validation event at test, as the
-target sequence does; the learning rate does not decay. A table holds only items that its sequence can have, so source
-and target share one.
+target sequence does; the learning rate does not decay; positions count from the first event of the window. A table
+holds only items that its sequence can have, so source and target share one.
 
 `semantics` is SemaCDR's Enhanced Tri-CDR (arXiv 2604.09551): every item vector gets the item's inner-domain and its
 domain-agnostic view, also in pre-training, and SemaCDR's eq. 3 aligns the views.
@@ -27,6 +29,7 @@ from torch import nn
 from semacdr.batching.batches import Batch, Sequence
 from semacdr.errors import UserError
 from semacdr.models import base
+from semacdr.models.following import following_items, is_followed
 from semacdr.models.layers import Encoder, embed, initialise
 from semacdr.models.tri_attention import TripleAttention, Visible
 from semacdr.models.views import Enhancement, nt_xent
@@ -138,11 +141,13 @@ class Model(base.Model):
     def pretraining_loss(self, batch: Batch) -> torch.Tensor:
         """SASRec's loss (section III-E) of what comes next in each sequence."""
         losses = []
+        labels = {"mixed": following_items(batch, self.target_items), "target": batch.positives.long()}
         for name, vectors in self._tables(self.prepare()):
             sequence = getattr(batch, name)
-            followed = torch.nonzero(sequence.row[1:] == sequence.row[:-1])[:, 0]
-            states = self._encoded(vectors, sequence, name).index_select(0, followed)
-            positives = sequence.items.index_select(0, followed + 1)
+            states, positives = self._encoded(vectors, sequence, name), labels.get(name)
+            if positives is None:  # what follows the last source event is no part of the row
+                followed = is_followed(sequence).nonzero()[:, 0]
+                states, positives = states.index_select(0, followed), sequence.items.index_select(0, followed + 1)
             negatives = torch.randint(len(vectors), (len(positives), 1), device=positives.device)
             losses.append(step_loss("bce", states, vectors, positives, negatives))
         return sum(losses)
