@@ -6,7 +6,7 @@ results/<scenario>/semantics/       categories, snippets of reviews, texts and p
 results/<scenario>/embeddings       frozen text vectors                                                encode
 results/<scenario>/<a>_to_<b>/      split, candidates, graphs                                          split, graph
 results/<scenario>/<a>_to_<b>/<system>/seed<N>/  checkpoint, history, ranks                            train, rank
-results/<scenario>/tuned.json       settings chosen on validation, tune.tsv and .md to read            tune, tuned
+results/<scenario>/tuned.json       settings chosen on validation, tune.tsv and .md to read   tune, confirm, tuned
 results/<scenario>/metrics.tsv      the result table, and metrics.md to read                           metrics
 results/<scenario>/<experiment>.tsv variants of a system beside each other, with tests                 compare
 results/<scenario>/cold_start.tsv   variants by what is known of user and item                         cold_start
@@ -35,6 +35,7 @@ report: "workflow/report/workflow.rst"
 
 include: "workflow/rules/tuning.smk"
 include: "workflow/rules/systems.smk"
+include: "workflow/rules/experiments.smk"
 include: "workflow/rules/common.smk"
 include: "workflow/rules/llm.smk"
 include: "workflow/rules/raw.smk"
@@ -45,8 +46,9 @@ include: "workflow/rules/semantics.smk"
 include: "workflow/rules/encode.smk"
 include: "workflow/rules/graph.smk"
 include: "workflow/rules/tune.smk"
-include: "workflow/rules/tuned.smk"
 include: "workflow/rules/train.smk"
+include: "workflow/rules/confirm.smk"
+include: "workflow/rules/tuned.smk"
 include: "workflow/rules/rank.smk"
 include: "workflow/rules/recommend.smk"
 include: "workflow/rules/metrics.smk"

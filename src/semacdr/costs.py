@@ -6,8 +6,8 @@ from pathlib import Path
 from semacdr.errors import UserError
 
 COSTS = (
-    "parameters", "epochs", "best_epoch", "training_seconds", "validation_seconds", "best_seconds", "peak_mb", "device",
-    "threads",
+    "parameters", "epochs", "best_epoch", "training_seconds", "pretraining_seconds", "validation_seconds",
+    "best_seconds", "peak_mb", "device", "threads",
 )  # fmt: skip
 
 

@@ -51,10 +51,10 @@ class Row:
     model: str
     loss: str | None  # of one that learns
     parameters: int
-    epoch_seconds: float  # of training alone
+    epoch_seconds: float  # of training alone, pre-training left out
     epochs: float
     best_epoch: float
-    best_seconds: float  # of training and validation, until the best epoch was known
+    best_seconds: float  # of pre-training, training and validation, until the best epoch was known
     peak_mb: float
     device: str
     threads: str
@@ -85,7 +85,7 @@ def _row(direction: Direction, variant: str, runs: Sequence[tuple[dict, dict]], 
     return Row(
         *direction, None if quality["split"] == "test" else quality["split"],
         variant, first["model"], first["training"]["loss"], costs_of[0]["parameters"],
-        fmean(cost["training_seconds"] / cost["epochs"] for cost in costs_of),
+        fmean((cost["training_seconds"] - cost["pretraining_seconds"]) / cost["epochs"] for cost in costs_of),
         fmean(cost["epochs"] for cost in costs_of), fmean(cost["best_epoch"] for cost in costs_of),
         fmean(cost["best_seconds"] for cost in costs_of), max(cost["peak_mb"] for cost in costs_of),
         _all(cost["device"] for cost in costs_of), _all(cost["threads"] for cost in costs_of), len(runs),

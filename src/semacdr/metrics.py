@@ -16,6 +16,7 @@ from pathlib import Path
 from semacdr import tsv
 from semacdr.cli import log, parser, run
 from semacdr.errors import UserError
+from semacdr.ranking.markdown import add_tuning, unequal
 from semacdr.ranking.readable import PAPER_COLUMNS, PaperRows, label, page
 from semacdr.ranking.runs import check_together, load
 from semacdr.ranking.summary import summarise
@@ -29,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     paper = read_paper(options.paper) if options.paper else {}
     rows = summarise(runs, sorted(set(options.ks)))
     tsv.write(options.output, tsv.text(rows, ".6f", optional=("group",)))
-    tsv.write(options.table, page(rows, runs[0].scenario, len(runs), paper))
+    tsv.write(options.table, page(rows, runs[0].scenario, len(runs), paper) + unequal(options))
     log.info("%d runs, %d rows: %s and %s", len(runs), len(rows), options.output, options.table)
 
 
@@ -40,6 +41,7 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     arguments.add_argument("--table", type=Path, required=True, help="metrics.md to write")
     arguments.add_argument("--paper", type=Path, help="the numbers that the paper prints (TSV)")
     arguments.add_argument("--ks", type=_cutoff, nargs="+", default=[5, 10, 20], help="cut-offs of HR and NDCG")
+    add_tuning(arguments)
     return arguments.parse_args(argv)
 
 

@@ -28,6 +28,9 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     cli = parser(__doc__)
     inputs.add_arguments(cli)
     options.add_arguments(cli)
+    cli.add_argument(
+        "--proposed", type=Path, metavar="JSON", help="what stage tune wrote: settings laid over those given"
+    )
     cli.add_argument("--variant", default="full", help="name of its ablation or enhancement, for the tables")
     cli.add_argument("--seed", type=int, required=True, help="of initialisation, shuffling and training negatives")
     cli.add_argument(
@@ -50,12 +53,13 @@ def write(output: Path, fitted: Fitted, cost: dict, settings: dict) -> None:
 
 
 def cost_of(fitted: Fitted, model: torch.nn.Module, device: torch.device, threads: int) -> dict:
-    """What training took; seconds are wall time, memory is the most that was held."""
+    """What training took; seconds are wall time (of training with pre-training), memory is the most that was held."""
     return {
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "epochs": len(fitted.epochs),
         "best_epoch": fitted.best,
         "training_seconds": round(fitted.training_seconds, 3),
+        "pretraining_seconds": round(fitted.pretraining_seconds, 3),
         "validation_seconds": round(fitted.validation_seconds, 3),
         "best_seconds": round(fitted.best_seconds, 3),
         "peak_mb": round(peak_mb(device), 1),
@@ -68,6 +72,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the stage."""
     args = arguments(argv)
     system, (device, threads) = options.system(args), options.machine(args)
+    system = options.proposed(args.proposed, system) if args.proposed else system
     if args.deterministic:
         be_deterministic(device)
     problem = system.problem(args)

@@ -21,6 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import torch
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from semacdr import checkout
@@ -63,12 +64,15 @@ class Runner:
     def __call__(self, trial: Trial) -> Outcome:
         """Train each seed under the trial's settings."""
         wall, cpu = time.monotonic(), time.process_time()
-        system, fits, watches = spaces.assign(trial.params, self.system), [], []
+        system, fits, watches = options.assign(trial.params, self.system), [], []
         problem = system.problem(self.args)
         for seed in self.budget.seeds:
             watch = Watch(self.budget.seconds / len(self.budget.seeds), None if watches else trial)
             model = system.build(problem, seed)
-            fits.append(fit(model, problem.history, system.training, seed, self.device, watch))
+            try:
+                fits.append(fit(model, problem.history, system.training, seed, self.device, watch))
+            except torch.OutOfMemoryError as error:
+                raise UserError(f"these settings need more memory than {self.device} has: {error}") from error
             watches.append(watch)
             if watch.by == "pruner":
                 break
@@ -94,7 +98,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     cli.add_argument("--seconds", type=float, default=120, help="of a trial; default 120")
     cli.add_argument("--seeds", type=int, nargs="+", default=[1], help="of a trial's trainings; default 1")
     cli.add_argument("--startup", type=int, default=4, help="trials at random that are not pruned; default 4")
-    cli.add_argument("--warmup", type=int, default=5, help="epochs in which no trial is pruned; default 5")
+    cli.add_argument("--warmup", type=int, default=5, help="no trial is pruned before the end of this epoch; default 5")
     cli.add_argument("--seed", type=int, default=0, help="of what is proposed; default 0")
     cli.add_argument("--code", type=Path, nargs="*", default=[], help="files whose change makes earlier trials void")
     cli.add_argument("--storage", type=Path, required=True, help="the SQLite file of trials")
@@ -112,7 +116,7 @@ def files_of(args: argparse.Namespace) -> list[Path]:
 def report(args: argparse.Namespace, runner: Runner, trials: list[FrozenTrial], meta: dict[str, str]) -> dict[str, Any]:
     """The JSON object that the stage writes."""
     chosen = best(trials, args.name)
-    training, own = spaces.parts(chosen.params)
+    training, own = options.parts(chosen.params)
     count = {state: sum(trial.state == state for trial in trials) for state in TrialState}
     attributes = [trial.user_attrs for trial in trials]
     found = {

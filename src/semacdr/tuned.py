@@ -1,6 +1,10 @@
 """Tuned: what tuning chose for all systems of a scenario, together.
 
-Reads   the JSON file that stage tune wrote of each system and direction (--found).
+Trials are short, and what is best in one need not be what is best in the end. So the settings that a system's trials
+propose are held against those without tuning, each trained to its end; validation chooses.
+
+Reads   the JSON file that stage tune wrote of each system and direction (--found), <system>.json, and beside it
+        <system>/untuned and <system>/proposed/seed<N>/history.tsv and cost.json, trainings to their end.
 Writes  --output, tuned.json: by direction and kind of system the chosen settings and how they were found. As
         resources/tuned/<scenario>.json these are what systems are trained with by default; to put it there is left to
         a person, so that no run changes what it starts from.
@@ -12,7 +16,7 @@ All must have had the same budget.
 import argparse
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +32,22 @@ NOTE = (
     " in full ranking. The first trial has the settings without tuning. Seconds are wall time: on another machine"
     " ({device}, {threads} threads here), or one with other work, trials reach more or fewer epochs, and others"
     " may be chosen; where CPU seconds are far fewer, there was other work. `by time` counts the trials that"
-    " training would have gone on with; of one that was pruned or cut, the best epoch so far counts."
+    " training would have gone on with; of one that was pruned or cut, the best epoch so far counts. The best trial's"
+    " settings are what is proposed. They and those without tuning were then trained to their end with the same seeds;"
+    " what is better there (the same measure) is chosen."
 )
 
 
+ENDS = ("untuned", "proposed")
 COUNTS = ("finished", "pruned", "failed", "ended_by_time", "seconds", "cpu_seconds", "epochs", "best_epoch")
+
+
+@dataclass(frozen=True)
+class End:
+    """What trainings to their end came to under the same settings."""
+
+    value: float  # the best epoch's validation NDCG@10, the mean over seeds
+    seconds: float  # of training and validation, of all seeds
 
 
 @dataclass(frozen=True)
@@ -52,29 +67,47 @@ class Row:
     epochs: int  # that the chosen trial reached
     best_epoch: int
     untuned: float | None  # validation NDCG@10 of the first trial; None where that did not finish
-    ndcg_10: float  # of the chosen one
-    chosen: str
+    ndcg_10: float  # of the best one
+    proposed: str  # its settings
+    untuned_end: float  # validation NDCG@10 without tuning, trained to the end
+    proposed_end: float
+    end_seconds: float  # of both
+    chosen: str  # which of the two
     release: str
 
 
 def load(path: Path) -> dict[str, Any]:
-    """What stage tune wrote; a UserError where the file is none of its."""
+    """What stage tune wrote, and what the trainings beside it came to; a UserError where a file is none of theirs."""
     try:
         found = json.loads(path.read_text())
-        return found | {"row": _row(found)}
+        ends = {name: _end(path.with_suffix("") / name, found["found"]["budget"]["seeds"]) for name in ENDS}
+        found["chosen"] = "proposed" if ends["proposed"].value > ends["untuned"].value else "untuned"
+        return found | {"ends": ends, "row": _row(found, ends)}
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path}: cannot be read as what stage tune writes: {error!r}") from error
+        raise UserError(f"{path}: cannot be read as what stages tune and confirm write: {error!r}") from error
 
 
-def _row(system: dict[str, Any]) -> Row:
+def _end(folder: Path, seeds: Sequence[int]) -> End:
+    values, seconds = [], 0.0
+    for seed in seeds:
+        history = tsv.read(folder / f"seed{seed}" / "history.tsv", ("valid_ndcg_10",))
+        cost = json.loads((folder / f"seed{seed}" / "cost.json").read_text())
+        values.append(max(float(row["valid_ndcg_10"]) for row in history))
+        seconds += cost["training_seconds"] + cost["validation_seconds"]
+    return End(sum(values) / len(values), round(seconds, 1))
+
+
+def _row(system: dict[str, Any], ends: dict[str, End]) -> Row:
     found = system["found"]
     counts = {name: found[name] for name in COUNTS}
-    chosen = system["training"] | system["settings"]
+    proposed = system["training"] | system["settings"]
     return Row(
         system["source"], system["target"], system["name"], found["budget"]["trials"], **counts,
-        untuned=found["first"], ndcg_10=found["value"], release=system["release"],
-        chosen=", ".join(f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
-                         for name, value in chosen.items()),
+        untuned=found["first"], ndcg_10=found["value"], chosen=system["chosen"], release=system["release"],
+        proposed=", ".join(f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
+                           for name, value in proposed.items()),
+        untuned_end=ends["untuned"].value, proposed_end=ends["proposed"].value,
+        end_seconds=ends["untuned"].seconds + ends["proposed"].seconds,
     )  # fmt: skip
 
 
@@ -98,7 +131,11 @@ def collected(systems: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The content of tuned.json."""
     directions: dict[str, dict] = {}
     for system in systems:
-        kept = {name: system[name] for name in ("model", "loss", "training", "settings", "found")}
+        proposed = {name: system[name] for name in ("training", "settings")}
+        chosen = proposed if system["chosen"] == "proposed" else {"training": {}, "settings": {}}
+        ends = {name: asdict(end) for name, end in system["ends"].items()}
+        found = system["found"] | {"proposed": proposed, "ends": ends, "chosen": system["chosen"]}
+        kept = {"model": system["model"], "loss": system["loss"]} | chosen | {"found": found}
         directions.setdefault(f"{system['source']}_to_{system['target']}", {})[system["key"]] = kept
     return {"scenario": systems[0]["scenario"], "release": systems[0]["release"], "directions": directions}
 
@@ -113,9 +150,12 @@ def page(systems: Sequence[dict[str, Any]]) -> str:
         lines += [f"## {' → '.join(direction)}", ""]
         titles = [
             "System",
-            "Chosen",
-            "untuned",
-            "NDCG@10",
+            "Proposed",
+            "trial without",
+            "best trial",
+            "end without",
+            "end proposed",
+            "chosen",
             "epochs",
             "finished",
             "pruned",
@@ -131,11 +171,10 @@ def page(systems: Sequence[dict[str, Any]]) -> str:
 
 
 def _line(row: Row) -> str:
-    untuned = "" if row.untuned is None else f"{row.untuned:.4f}"
+    values = (row.untuned, row.ndcg_10, row.untuned_end, row.proposed_end)
+    told = ("" if value is None else f"{value:.4f}" for value in values)
     counts = map(str, (row.epochs, row.finished, row.pruned, row.failed, row.ended_by_time))
-    return line(
-        [row.system, row.chosen, untuned, f"{row.ndcg_10:.4f}", *counts, f"{row.seconds:.0f}", f"{row.cpu_seconds:.0f}"]
-    )
+    return line([row.system, row.proposed, *told, row.chosen, *counts, f"{row.seconds:.0f}", f"{row.cpu_seconds:.0f}"])
 
 
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:

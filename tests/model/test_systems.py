@@ -10,6 +10,7 @@ from world import DAY, FORMS, LEARNED, LEARNED_FORMS, SYSTEMS, build, make_world
 
 from semacdr.batching import batches
 from semacdr.batching.batches import Batches
+from semacdr.batching.negatives import NegativeSampler
 from semacdr.batching.windows import evaluation_windows, make_windows, training_windows
 from semacdr.models import load
 from semacdr.ranking.ranks import Ranker
@@ -137,6 +138,30 @@ def test_scores_do_not_depend_on_who_shares_the_batch(world, cold_world, name, s
         torch.testing.assert_close(found[1], found[2], rtol=0, atol=1e-10)
 
 
+@pytest.mark.parametrize(("name", "settings"), LEARNED_FORMS, ids=str)
+def test_dropout_is_of_training_alone(world, name, settings):
+    def states(seed, training, **more):
+        model, problem = build(world, name, **settings | more)
+        batch = next(Batches(training_windows(problem.history, 20), 64, CPU).ordered())
+        model.train(training)
+        torch.manual_seed(seed)
+        return model.states_and_auxiliary_loss(model.prepare(), batch)[0]
+
+    others = {key: 0.0 for key in ("state_dropout",) if hasattr(load(name).Settings(), key)}
+    assert not torch.allclose(states(1, True, dropout=0.5, **others), states(2, True, dropout=0.5, **others))
+    torch.testing.assert_close(states(1, False, dropout=0.5), states(2, False, dropout=0.5))
+    torch.testing.assert_close(states(1, True, dropout=0.0, **others), states(2, True, dropout=0.0, **others))
+
+
+@pytest.mark.parametrize("size", [1, 7, 64])
+def test_an_epoch_has_every_row_once_in_another_order(world, size):
+    windows = training_windows(world.problem("popularity").history, 20)
+    sampler = NegativeSampler(world.problem("popularity").history, 1, 0, CPU)
+    batches, rng = Batches(windows, size, CPU), np.random.default_rng(0)
+    first, second = (torch.cat([b.users for b in batches.shuffled(rng, sampler)]).tolist() for _ in range(2))
+    assert sorted(first) == sorted(second) == sorted(windows.users.tolist()) and first != second
+
+
 @pytest.mark.parametrize(("name", "settings"), [*LEARNED_FORMS, *VARIANTS], ids=str)
 def test_gradients_reach_every_parameter(world, name, settings):
     model, problem = build(world, name, **settings)
@@ -217,6 +242,7 @@ def test_the_best_epoch_is_kept_and_training_stops_after_patience(world):
     values = [epoch.valid_ndcg_10 for epoch in fitted.epochs]
     assert fitted.best == int(np.argmax(values)) + 1
     assert len(values) == min(40, fitted.best + 3)
+    assert fitted.pretraining_seconds == 0 < fitted.training_seconds
     model.load_state_dict(fitted.state)
     ranks = Ranker(problem.history, "valid", 20, 512, CPU).rank(model)["full"]
     assert np.where(ranks <= 10, 1 / np.log2(1 + ranks), 0).mean() == pytest.approx(max(values))

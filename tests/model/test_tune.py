@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from semacdr import tune
 from semacdr.errors import UserError
@@ -50,6 +51,36 @@ def test_what_is_chosen_trains_to_the_value_that_was_found(world, whole, tmp_pat
     counts = [whole["found"][name] for name in ("finished", "pruned", "failed", "ended_by_time")]
     assert sum(counts[:3]) == 4 and counts[3] == 0
     assert whole["found"]["first"] <= whole["found"]["value"]
+
+
+def test_training_under_what_was_found_is_training_under_its_settings(world, whole, tmp_path):
+    chosen = ["--learning-rate", str(whole["training"]["learning_rate"]), "--loss", "ce", "--seed", "1"]
+    world.train("sasrec", tmp_path / "a", *chosen, "--epochs", "2", dim=16, **whole["settings"])
+    (tmp_path / "found.json").write_text(json.dumps(whole))
+    given = ["--loss", "ce", "--seed", "1", "--proposed", f"{tmp_path}/found.json"]
+    world.train("sasrec", tmp_path / "b", *given, "--epochs", "2", dim=16)
+    for name in ("checkpoint.safetensors", "history.tsv", "settings.json"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_seconds_of_pretraining_are_told_apart_and_are_of_training(world, tmp_path):
+    world.train("tri_cdr", tmp_path, "--seed", "1", "--epochs", "1", dim=16, pretraining=3)
+    cost = json.loads((tmp_path / "cost.json").read_text())
+    assert 0 < cost["pretraining_seconds"] < cost["training_seconds"] < cost["best_seconds"]
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        ({"model": "cl4srec", "training": {}, "settings": {}}, "settings of cl4srec, not of sasrec"),
+        ({"model": "sasrec", "training": {}}, "cannot be read as what stage tune writes of sasrec: KeyError"),
+        ({"model": "sasrec", "training": {}, "settings": {"droput": 0.1}}, "sasrec: TypeError.*droput"),
+    ],
+)
+def test_a_proposal_that_is_none_of_the_system(world, tmp_path, found, words):
+    (tmp_path / "found.json").write_text(json.dumps(found))
+    with pytest.raises(UserError, match=f"found.json: .*{words}"):
+        world.train("sasrec", tmp_path, "--seed", "1", "--proposed", f"{tmp_path}/found.json", dim=16)
 
 
 @pytest.mark.slow
@@ -115,6 +146,20 @@ def test_an_enhanced_system_is_tuned_with_its_inputs(world, tmp_path):
     settings = '{"dim": 16, "semantics": true}'
     found = run(world, tmp_path, name="c2dsr", settings=settings, trials=1, space=space, **files)
     assert found["training"] == {"semantic_learning_rate": 0.001}
+
+
+def test_a_trial_that_needs_too_much_memory_fails_alone(world, tmp_path, monkeypatch):
+    fit, calls = tune.fit, []
+
+    def the_second_does_not_fit(*given):
+        calls.append(given)
+        if len(calls) == 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return fit(*given)
+
+    monkeypatch.setattr(tune, "fit", the_second_does_not_fit)
+    found = run(world, tmp_path, trials=3)["found"]
+    assert (found["finished"], found["failed"], len(calls)) == (2, 1, 3)
 
 
 def test_an_empty_space_is_refused(world, tmp_path):

@@ -143,3 +143,10 @@ def test_validation_events_are_compared_where_they_are_asked_for(write_ranks, st
     lacking = write_ranks(rows=[row for row in both if row[1:3] != ("valid", "sampled")])
     with pytest.raises(UserError, match="no rows of split 'valid' with the ranking 'sampled'"):
         stage("--split", "valid", a=[lacking], b=[two])
+
+
+def test_the_page_names_who_was_tuned_where_others_were_not(write_ranks, comparing):
+    runs = {"a": [write_ranks({1: 1})], "b": [write_ranks({1: 2}, variant="b")]}
+    said = "**Unequal budgets**: settings of a were chosen by tuning, those of b were not"
+    assert said in comparing(compare, "--tuned", "a", "--untuned", "b", **runs)[1]
+    assert "Unequal" not in comparing(compare, "--tuned", "a", **runs)[1] + comparing(compare, **runs)[1]

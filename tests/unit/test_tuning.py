@@ -9,6 +9,7 @@ from optuna.trial import TrialState
 
 from semacdr import models, tune, tuned
 from semacdr.errors import UserError
+from semacdr.training import options
 from semacdr.training.engine import Epoch, Training
 from semacdr.training.options import System
 from semacdr.tuning import space as spaces
@@ -181,7 +182,7 @@ def test_a_setting_that_makes_another_system_is_not_chosen():
 
 
 def test_chosen_settings_reach_training_and_system():
-    found = spaces.assign({"learning_rate": 0.02, "dropout": 0.3, "blocks": 1}, system(norm="pre"))
+    found = options.assign({"learning_rate": 0.02, "dropout": 0.3, "blocks": 1}, system(norm="pre"))
     assert (found.training.learning_rate, found.training.loss) == (0.02, "ce")
     assert (found.own.dropout, found.own.blocks, found.own.norm, found.own.dim) == (0.3, 1, "pre", 64)
 
@@ -213,9 +214,9 @@ def test_a_training_that_is_no_better_than_others_is_given_up(tmp_path):
     assert best(trials, "toy").number == 2 and isinstance(study, optuna.Study)
 
 
-def found(tmp_path, name, direction=("kitchen", "food"), key=None, seconds=120.0):
-    """What stage tune would have written of a system."""
-    budget = {"trials": 2, "seconds": seconds, "seeds": [1], "threads": 1, "device": "cpu"}
+def found(tmp_path, name, direction=("kitchen", "food"), key=None, seconds=120.0, ends=(0.05, 0.07)):
+    """What stage tune would have written of a system, and stage train of it without tuning and with it."""
+    budget = {"trials": 2, "seconds": seconds, "seeds": [1, 2], "threads": 1, "device": "cpu"}
     counts = dict.fromkeys(tuned.COUNTS, 1)
     written = {
         "release": "amazon2014", "scenario": "kitchen_food", "source": direction[0], "target": direction[1],
@@ -225,6 +226,12 @@ def found(tmp_path, name, direction=("kitchen", "food"), key=None, seconds=120.0
     }  # fmt: skip
     path = tmp_path / f"{name}_{direction[0]}.json"
     path.write_text(json.dumps(written))
+    for settings, value in zip(("untuned", "proposed"), ends, strict=True):
+        for seed, by in ((1, -0.01), (2, 0.01)):
+            folder = path.with_suffix("") / settings / f"seed{seed}"
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "history.tsv").write_text(f"epoch\tvalid_ndcg_10\n1\t0.01\n2\t{value + by}\n3\t0.02\n")
+            (folder / "cost.json").write_text('{"training_seconds": 7.0, "validation_seconds": 1.5}')
     return path
 
 
@@ -248,11 +255,45 @@ def test_what_was_chosen_is_one_file_by_direction_and_kind_of_system(tmp_path):
     assert "at most 120 s" in page and "wall time" in page
 
 
+def test_what_is_better_trained_to_its_end_is_chosen(tmp_path):
+    paths = [
+        found(tmp_path, "sasrec", ends=(0.08, 0.07)), found(tmp_path, "c2dsr", ends=(0.07, 0.08)),
+        found(tmp_path, "mgcl", ends=(0.07, 0.07)),
+    ]  # fmt: skip
+    settings, table, page = collect(tmp_path, *paths)
+    kinds = json.loads(settings)["directions"]["kitchen_to_food"]
+    proposal = {"training": {"learning_rate": 0.0123456}, "settings": {"norm": "pre"}}
+    assert [kinds[name]["training"] for name in ("sasrec-ce", "c2dsr-ce", "mgcl-ce")] == [
+        {}, proposal["training"], {}]  # fmt: skip
+    assert kinds["sasrec-ce"]["settings"] == {} and kinds["c2dsr-ce"]["settings"] == proposal["settings"]
+    assert all(kind["found"]["proposed"] == proposal for kind in kinds.values())
+    assert kinds["sasrec-ce"]["found"]["ends"] == {
+        "untuned": {"value": pytest.approx(0.08), "seconds": 17.0},
+        "proposed": {"value": pytest.approx(0.07), "seconds": 17.0}}  # fmt: skip
+    rows = [dict(zip(table.splitlines()[0].split("\t"), line.split("\t"), strict=True))
+            for line in table.splitlines()[1:]]  # fmt: skip
+    assert [row["chosen"] for row in rows] == ["untuned", "proposed", "untuned"]
+    assert [(row["untuned_end"], row["proposed_end"], row["end_seconds"]) for row in rows[:1]] == [
+        ("0.08", "0.07", "34")
+    ]
+    assert "|  | 0.0612 | 0.0800 | 0.0700 | untuned |" in page and "trained to their end" in page
+
+
+def test_a_system_that_was_not_trained_to_its_end_is_refused(tmp_path):
+    path = found(tmp_path, "sasrec")
+    (path.with_suffix("") / "untuned/seed2/history.tsv").unlink()
+    with pytest.raises(UserError, match=r"untuned/seed2/history.tsv: cannot be read as a table"):
+        collect(tmp_path, path)
+    (path.with_suffix("") / "untuned/seed1/cost.json").write_text("{}")
+    with pytest.raises(UserError, match=r"sasrec_kitchen.json: cannot be read as what stages tune and confirm write"):
+        collect(tmp_path, path)
+
+
 def test_other_budgets_and_two_systems_in_one_place_are_refused(tmp_path):
     with pytest.raises(UserError, match=r"(?s)c2dsr was tuned with .*60.*, sasrec with .*120.*; tune it again"):
         collect(tmp_path, found(tmp_path, "sasrec"), found(tmp_path, "c2dsr", seconds=60.0))
     with pytest.raises(UserError, match="mine and sasrec are both sasrec-ce"):
         collect(tmp_path, found(tmp_path, "sasrec"), found(tmp_path, "mine", key="sasrec-ce"))
     (tmp_path / "none.json").write_text("{}")
-    with pytest.raises(UserError, match=r"none.json: cannot be read as what stage tune writes"):
+    with pytest.raises(UserError, match=r"none.json: cannot be read as what stages tune and confirm write"):
         collect(tmp_path, tmp_path / "none.json")

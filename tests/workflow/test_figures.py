@@ -1,6 +1,7 @@
 """The paper's figures as targets: what they need is made once, and they run again where they became stale."""
 
 import csv
+import json
 
 import pytest
 
@@ -90,14 +91,23 @@ def test_curves_are_of_sweeps_alone(drawing):
     assert status != 0 and "ablation.png" in text
 
 
-def test_the_sensitivity_analysis_plans_four_sweeps_and_shares_their_defaults(checkout):
-    """What is the default among their values is a system of the table."""
+def test_the_sensitivity_analysis_plans_four_sweeps_and_shares_their_defaults(checkout, tmp_path):
+    """What is the default among their values is a system of the table, be it one of training in this scenario."""
     status, text = checkout.call("-n", "results/movie_book/sensitivity.tsv")
     assert status == 0, text
     assert "semacdr-ce" in text and "sweep_contrast-0.1/" not in text and "sweep_contrast-0.02/" in text
     jobs = checkout.plan("results/movie_book/sensitivity.png")
     assert jobs["compare"] == 4 and jobs["sensitivity"] == 1
-    assert jobs["train"] == 2 * (5 + 6 + 4 + 4)  # two seeds; that a rate is the scenario's own is not seen
+    assert jobs["train"] == 2 * (5 + 6 + 4 + 4 - 2)  # two seeds; the two rates that the scenario has are trained once
+    project = checkout.copy(tmp_path / "project")
+    project.configure(lambda config: config["scenarios"]["movie_book"]["train"].update(learning_rate=0.0042))
+    assert project.plan("results/movie_book/sensitivity.png")["train"] == 2 * (5 + 6 + 4 + 4 - 1)
+    tuned = {"semacdr-ce": {"training": {"semantic_learning_rate": 0.0007}, "settings": {}, "found": {}}}
+    (project / "resources/tuned").mkdir(exist_ok=True)
+    (project / "resources/tuned/movie_book.json").write_text(
+        json.dumps({"scenario": "movie_book", "directions": {"movie_to_book": tuned}})
+    )
+    assert project.plan("results/movie_book/sensitivity.png")["train"] == 2 * (5 + 6 + 4 + 4)
 
 
 def test_sweeps_stand_in_one_table_and_picture(drawing):

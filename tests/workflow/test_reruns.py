@@ -213,6 +213,10 @@ MISTAKES = {
         lambda c: c["compare"].update(wide={"system": {"model": "semacdr"}, "sweep": {"dim": ["8", "x"]}}),
         ["wide", "'8' is not of type 'number'"],
     ),
+    "systems of a scenario, which are those of all": (
+        lambda c: c["scenarios"]["movie_book"].update(train={"systems": {"sasrec": {"model": "sasrec"}}}),
+        ["movie_book", "systems"],
+    ),
     "unknown model": (lambda c: c["train"]["systems"]["sasrec"].update(model="sasrek"), ["sasrek", "semacdr/models"]),
     "unknown release": (
         lambda c: c["scenarios"]["movie_book"].update(release="smple"),

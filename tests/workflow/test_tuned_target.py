@@ -1,7 +1,7 @@
 """Tuned settings as data: made by a target, in force only where a person puts them, and never before explicit ones."""
 
 import json
-import shutil
+import re
 
 import pytest
 
@@ -40,27 +40,57 @@ def settings_of(project, system, direction="movie_to_book"):
     return json.loads((project / f"results/movie_book/{direction}/{system}/seed1/settings.json").read_text())
 
 
-def adopt(project):
-    (project / USED).parent.mkdir(exist_ok=True)
-    shutil.copy(project / MADE, project / USED)
-
-
 def test_what_tuning_chose_counts_once_a_person_puts_it_there(tuning):
-    assert tuning.run(MADE) == {"tune": 4, "tuned": 1}
+    assert tuning.run(MADE) == {"tune": 4, "confirm": 8, "tuned": 1}
     assert tuning.plan() == {}  # no run changes what it starts from
     directions = json.loads((tuning / MADE).read_text())["directions"]
+    check_choice(tuning, directions)
     assert [*directions] == ["movie_to_book", "book_to_movie"]
     assert all([*kinds] == ["sasrec-bce", "semacdr-bpr"] for kinds in directions.values())
-    assert {*directions["movie_to_book"]["semacdr-bpr"]["training"]} == {"learning_rate"}  # dropout is left out there
-    adopt(tuning)
+    proposed = directions["movie_to_book"]["semacdr-bpr"]["found"]["proposed"]
+    assert {*proposed["training"]} == {"learning_rate"} and not proposed["settings"]  # dropout is left out there
+    for kinds in directions.values():  # whatever two epochs chose, so that there is something to see
+        for kind in kinds.values():
+            kind |= {"training": {"learning_rate": 0.0076543}}
+        kinds["sasrec-bce"]["settings"] = {"dropout": 0.123}
+    (tuning / USED).parent.mkdir(exist_ok=True)
+    (tuning / USED).write_text(json.dumps({"scenario": "movie_book", "directions": directions}))
     assert tuning.plan(MADE) == {}  # tuning itself starts from what is not tuned
     assert tuning.run() == BOTH
-    for direction, kinds in directions.items():
+    for direction in directions:
         found = settings_of(tuning, "sasrec", direction)
-        assert found["training"]["learning_rate"] == kinds["sasrec-bce"]["training"]["learning_rate"] != 0.001
-        assert found["settings"]["dropout"] == kinds["sasrec-bce"]["settings"]["dropout"] != 0.5
+        assert (found["training"]["learning_rate"], found["settings"]["dropout"]) == (0.0076543, 0.123)
         assert (found["settings"]["dim"], found["training"]["epochs"]) == (16, 2)
     assert tuning.plan() == {}
+
+
+def check_choice(project, directions):
+    """What was chosen is, of two trainings like all others, that with the better validation."""
+    for direction, kinds in directions.items():
+        for system, kind in (("sasrec", kinds["sasrec-bce"]), ("semacdr", kinds["semacdr-bpr"])):
+            settings, best = {}, {}
+            for name in ("untuned", "proposed"):
+                run = project / f"results/movie_book/{direction}/tune/{system}/{name}/seed1"
+                settings[name] = json.loads((run / "settings.json").read_text())
+                lines = [line.split("\t") for line in (run / "history.tsv").read_text().splitlines()]
+                best[name] = max(float(line[lines[0].index("valid_ndcg_10")]) for line in lines[1:])
+            proposed = kind["found"]["proposed"]
+            assert settings["untuned"] == settings_of(project, system, direction)
+            for part in ("training", "settings"):
+                assert settings["proposed"][part] == settings["untuned"][part] | proposed[part]
+            better = best["proposed"] > best["untuned"]
+            assert (kind["training"], kind["settings"]) == (
+                (proposed["training"], proposed["settings"]) if better else ({}, {})
+            )
+
+
+def test_what_is_in_force_is_no_part_of_what_is_confirmed(tuning):
+    write(tuning, **{"sasrec-bce": entry(dropout=0.3), "semacdr-bpr": entry()})
+    _, text = tuning.call("-n", "-p", MADE)
+    jobs = [line for line in text.splitlines() if "semacdr.train " in line]
+    assert len(jobs) == 8 and not count(jobs, "--learning-rate 0.005 ") and not count(jobs, '"dropout": 0.3')
+    assert count(jobs, "--proposed results/movie_book/movie_to_book/tune/sasrec.json ") == 1
+    assert count(jobs, "--proposed ") == 4
 
 
 def trainings(project, *targets):
@@ -78,10 +108,12 @@ def entry(learning_rate=0.005, **settings):
     return {"training": {"learning_rate": learning_rate}, "settings": settings, "found": {}}
 
 
-def write(project, used=USED, **kinds):
-    (project / used).parent.mkdir(exist_ok=True)
-    directions = dict.fromkeys(("movie_to_book", "book_to_movie"), kinds)
-    (project / used).write_text(json.dumps({"directions": directions}))
+def write(project, domains=("movie", "book"), scenario=None, used=None, **kinds):
+    first, second = domains
+    used = project / "resources/tuned" / f"{used or '_'.join(domains)}.json"
+    used.parent.mkdir(exist_ok=True)
+    directions = dict.fromkeys((f"{first}_to_{second}", f"{second}_to_{first}"), kinds)
+    used.write_text(json.dumps({"scenario": scenario or "_".join(domains), "directions": directions}))
 
 
 def test_explicit_settings_before_tuned_ones_before_all_others(tuning):
@@ -131,7 +163,7 @@ def test_another_loss_or_form_is_another_kind_and_an_ablation_is_not(tuning):
     write(tuning)
     same = {"train": 2, "rank": 2, "compare": 1}  # then to name it says nothing
     assert tuning.plan("results/movie_book/ablation.tsv") == same
-    write(tuning, "resources/tuned/kitchen_food.json", **{"semacdr-bpr": entry(dropout=0.2)})
+    write(tuning, ("kitchen", "food"), **{"semacdr-bpr": entry(dropout=0.2)})
     assert tuning.plan("results/movie_book/ablation.tsv") == same  # another scenario's is no matter of this one
 
 
@@ -157,6 +189,42 @@ def test_a_file_of_tuned_settings_that_is_none(tuning):
     (tuning / USED).write_text('{"directions": {"movie_to_book": {"sasrec-bce": {"training": {}}}}}')
     status, text = tuning.call("-n")
     assert status != 0 and f"{USED}: not what target {MADE} makes" in text
+    for wrong in ({"domains": ("kitchen", "food")}, {"domains": ("kitchen", "food"), "scenario": "movie_book"}):
+        write(tuning, used="movie_book", **wrong, **{"sasrec-bce": entry()})
+        status, text = tuning.call("-n")
+        assert status != 0 and f"{USED}: of scenario " in text and "it is to be of movie_book" in text
+
+
+def test_a_table_says_where_some_were_tuned_and_others_not(tuning):
+    def told(target):
+        _, text = tuning.call("-n", "-p", "-F", target)
+        (line,) = [
+            line for line in text.splitlines() if " -m semacdr.compare " in line or " -m semacdr.metrics " in line
+        ]
+        return re.findall(r"--(tuned|untuned) (.*?)(?= +--|$)", line)
+
+    field, table = "results/movie_book/field.tsv", "results/movie_book/metrics.tsv"
+    assert told(field) == told(table) == []
+    write(tuning, **{"sasrec-bce": entry()})
+    assert told(field) == told(table) == [("tuned", "sasrec"), ("untuned", "semacdr")]
+    tuning.run(table)
+    page = (tuning / "results/movie_book/metrics.md").read_text()
+    assert "**Unequal budgets**: settings of sasrec were chosen by tuning, those of semacdr were not" in page
+    write(tuning, **{"sasrec-bce": entry(), "semacdr-bpr": entry()})
+    assert told(field) == told(table) == []  # what learns nothing needs no tuning
+    tuning.configure(lambda config: config["train"]["systems"]["sasrec"].update(tuned=False))
+    assert told(table) == [("tuned", "semacdr"), ("untuned", "sasrec")]
+
+
+def test_what_has_one_place_for_two_is_refused_before_a_trial(tuning):
+    def field(config):
+        return config["compare"]["field"]["variants"]
+
+    tuning.configure(lambda config: field(config).update(more={"loss": "bce", "settings": {"dim": 16, "blocks": 1}}))
+    status, text = tuning.call("-n", MADE)
+    assert status != 0 and "sasrec and more of field are both sasrec-bce" in text, text
+    tuning.configure(lambda config: field(config)["more"].update(tuned=False))
+    assert tuning.plan(MADE) == {"tune": 4, "confirm": 8, "tuned": 1}
 
 
 def test_the_example_tunes_every_learned_system_alike(checkout):

@@ -27,9 +27,10 @@ rule cold_start:
     threads: cpus(1)
     params:
         runs=lambda wc: as_runs(runs_of(wc.scenario, "cold_start", "ranks.parquet")),
+        budgets=lambda wc: budgets(runs_of(wc.scenario, "cold_start", "ranks.parquet")),
         user_groups=lambda wc: " ".join(map(str, setting("cold_start", "user_groups")(wc))),
         item_groups=lambda wc: " ".join(map(str, setting("cold_start", "item_groups")(wc))),
     shell:
         "python -m semacdr.cold_start {params.runs} --splits {input.splits} --title 'Cold start, {wildcards.scenario}'"
-        " --user-groups {params.user_groups} --item-groups {params.item_groups}"
+        " --user-groups {params.user_groups} --item-groups {params.item_groups} {params.budgets}"
         " --output {output.table} --table {output.page} 2> {log}"

@@ -27,7 +27,8 @@ rule compare:
     params:
         split=lambda wc: EXPERIMENTS[wc.experiment].get("split", "test"),
         runs=lambda wc: as_runs(runs_of(wc.scenario, wc.experiment, "ranks.parquet")),
+        budgets=lambda wc: budgets(runs_of(wc.scenario, wc.experiment, "ranks.parquet")),
     shell:
         "python -m semacdr.compare {params.runs} --title '{wildcards.experiment}, {wildcards.scenario}'"
-        " --split {params.split}"
+        " --split {params.split} {params.budgets}"
         " --output {output.table} --table {output.page} 2> {log}"

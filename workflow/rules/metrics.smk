@@ -26,7 +26,8 @@ rule metrics:
         "../../envs/data.yaml"
     threads: cpus(1)
     params:
+        budgets=lambda wc: budgets({name: [p for p in all_ranks(wc) if Path(p).parts[3] == name] for name in COMPARED}),
         ks=lambda wc: " ".join(map(str, setting("metrics", "ks")(wc))),
     shell:
-        "python -m semacdr.metrics --ranks {input.ranks} --paper {input.paper} --ks {params.ks}"
+        "python -m semacdr.metrics --ranks {input.ranks} --paper {input.paper} --ks {params.ks} {params.budgets}"
         " --output {output.metrics} --table {output.table} 2> {log}"

@@ -48,6 +48,7 @@ rule train:
         epochs=training("epochs"),
         patience=training("patience"),
         precision=training("precision"),
+        proposed="",
         deterministic=lambda wc: "--deterministic" if training("deterministic")(wc) else "",
         folder=folder,
     shell:
@@ -58,5 +59,5 @@ rule train:
         " --calibration {params.calibration} --learning-rate {params.learning_rate}"
         " --semantic-learning-rate {params.semantic_learning_rate} --weight-decay {params.weight_decay}"
         " --epochs {params.epochs} --patience {params.patience} --precision {params.precision}"
-        " {params.deterministic} --seed {wildcards.seed}"
+        " {params.proposed} {params.deterministic} --seed {wildcards.seed}"
         " --threads {params.threads} --output {params.folder} 2> {log}"

@@ -1,6 +1,6 @@
 """What tuning chose for all systems of an experiment, in both directions.
 
-REQUIRED  what tune found for each of them
+REQUIRED  what tune found for each of them, and the trainings of confirm
 OUTPUTS   results/<scenario>/tuned.json; tune.tsv, and tune.md to read. To train with what was chosen, a person copies
           tuned.json to resources/tuned/<scenario>.json
 """
@@ -14,6 +14,7 @@ rule tuned:
     """Settings that tuning chose on {wildcards.scenario}."""
     input:
         found=all_tuned,
+        confirmed=all_confirmed,
         code=code("semacdr.tuned"),
     output:
         settings="results/{scenario}/tuned.json",

@@ -25,16 +25,23 @@ UNTUNED = (  # how a system is trained, beside the budget; tuning may choose of 
 
 @cache
 def chosen_by_tuning(scenario):
-    """By direction and kind of system what was chosen for a scenario; nothing where nobody tuned it."""
+    """By direction and kind of system what was chosen for a scenario; nothing where nobody tuned it.
+
+    A WorkflowError names a file that is none of that scenario.
+    """
     path = Path(f"resources/tuned/{scenario}.json")
     if not path.exists():
         return {}
+    first, second = config["scenarios"][scenario]["domains"]
     try:
-        directions = json.loads(path.read_text())["directions"]
+        content = json.loads(path.read_text())
+        directions, of = content["directions"], content["scenario"]
         for entry in [entry for entries in directions.values() for entry in entries.values()]:
             entry["training"].items(), entry["settings"].items()
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise WorkflowError(f"{path}: not what target results/{scenario}/tuned.json makes: {error!r}")
+    if of != scenario or not directions.keys() <= {f"{first}_to_{second}", f"{second}_to_{first}"}:
+        raise WorkflowError(f"{path}: of scenario {of}, {', '.join(directions)}; it is to be of {scenario}")
     return directions
 
 
@@ -49,21 +56,41 @@ def kind_of(system):
     return "-".join([model, *enhanced, *(word for word in (system.get("form"), loss) if word)])
 
 
-def tuned_for(wc):
-    """The chosen settings of a system in a direction, by `training` and `settings`; none where that is switched off."""
-    layers = (SYSTEMS[wc.system], config["scenarios"][wc.scenario].get("train", {}), config["train"])
+def in_force(scenario, direction, system):
+    """What tuning chose for a system in a direction; None where it chose nothing or that is switched off."""
+    layers = (SYSTEMS[system], config["scenarios"][scenario].get("train", {}), config["train"])
     if not next(layer["tuned"] for layer in layers if "tuned" in layer):
-        return NOTHING
-    direction = f"{wc.source}_to_{wc.target}"
-    return chosen_by_tuning(wc.scenario).get(direction, {}).get(kind_of(SYSTEMS[wc.system]), NOTHING)
+        return None
+    return chosen_by_tuning(scenario).get(direction, {}).get(kind_of(SYSTEMS[system]))
+
+
+def tuned_for(wc):
+    """The chosen settings of a system in a direction, by `training` and `settings`."""
+    return in_force(wc.scenario, f"{wc.source}_to_{wc.target}", wc.system) or NOTHING
+
+
+def budgets(paths):
+    """Options of a table's page that name the systems that were tuned and those that were not, where both are there.
+
+    `paths` are files of runs by name; a direction counts alone, and what learns nothing needs no tuning.
+    """
+    tuned = {}
+    for name, path in [(name, path) for name, own in paths.items() for path in own]:
+        _, scenario, direction, system, *_ = Path(path).parts
+        if declared(SYSTEMS[system]["model"], "LOSS"):
+            tuned.setdefault(direction, {})[name] = in_force(scenario, direction, system) is not None
+    mixed = [own for own in tuned.values() if len({*own.values()}) == 2]
+    told = {"tuned": [name for own in mixed for name in own if own[name]]}
+    told["untuned"] = [name for own in mixed for name in own if not own[name]]
+    return " ".join(f"--{option} {' '.join(dict.fromkeys(names))}" for option, names in told.items() if names)
 
 
 @cache
 def names_tuned(scenario=None):
-    """The own settings of systems that tuning chose in a scenario, or in any: to name such a one's default is to set it."""
+    """The settings that tuning chose in a scenario, or in any: to name such a one's default is to set it."""
     scenarios = [chosen_by_tuning(name) for name in ([scenario] if scenario else config["scenarios"])]
     entries = [entry for found in scenarios for kinds in found.values() for entry in kinds.values()]
-    return {name for entry in entries for name in entry["settings"]}
+    return {name for entry in entries for name in entry["training"] | entry["settings"]}
 
 
 def own_settings(tuned):
@@ -85,7 +112,17 @@ def tuned_systems(scenario):
     for unknown in [key for key in space if key != "common" and key not in VARIANTS[name]]:
         known = ", ".join(VARIANTS[name])
         raise WorkflowError(f"config: tune.space has '{unknown}'; it has `common` and systems of {name}: {known}")
-    return {variant: s for variant, s in VARIANTS[name].items() if declared(SYSTEMS[s]["model"], "LOSS")}
+    learned = {variant: s for variant, s in VARIANTS[name].items() if declared(SYSTEMS[s]["model"], "LOSS")}
+    tuned = {variant: s for variant, s in learned.items() if SYSTEMS[s].get("tuned", True)}
+    kinds = {}
+    for variant, system in tuned.items():
+        kind = kind_of(SYSTEMS[system])
+        if kinds.setdefault(kind, variant) != variant:
+            raise WorkflowError(
+                f"config: {kinds[kind]} and {variant} of {name} are both {kind}, for which training has one place;"
+                " give one a `form`, or switch its tuning off (`tuned: false`)"
+            )
+    return tuned
 
 
 def name_in_tuning(wc):
@@ -118,12 +155,29 @@ def untuned_options(wc):
     return " ".join(f"--{name.replace('_', '-')} {value}" for name, value in values.items())
 
 
+def proposal(wc):
+    """What trials propose for a system in a direction."""
+    name_in_tuning(wc)  # raises where the system is not tuned
+    return f"results/{wc.scenario}/{wc.source}_to_{wc.target}/tune/{wc.system}.json"
+
+
 def all_tuned(wc):
-    """What was found for all systems, in both directions."""
+    """What trials propose for all systems, in both directions."""
     check_local(wc.scenario)
     first, second = SCENARIOS[wc.scenario]["domains"]
     return [
         f"results/{wc.scenario}/{source}_to_{target}/tune/{system}.json"
         for source, target in ((first, second), (second, first))
         for system in tuned_systems(wc.scenario).values()
+    ]
+
+
+def all_confirmed(wc):
+    """Of all trainings to their end, with what was proposed and without, what stage tuned reads."""
+    return [
+        f"{Path(path).with_suffix('')}/{settings}/seed{seed}/{file}"
+        for path in all_tuned(wc)
+        for settings in ("untuned", "proposed")
+        for seed in setting("tune", "seeds")(wc)
+        for file in ("history.tsv", "cost.json")
     ]

@@ -15,7 +15,7 @@ from semacdr import tsv
 from semacdr.errors import UserError
 from semacdr.ranking import measures
 from semacdr.ranking.groups import Group
-from semacdr.ranking.markdown import p_value
+from semacdr.ranking.markdown import add_tuning, p_value, unequal
 from semacdr.ranking.runs import RANKINGS, Run, load
 from semacdr.ranking.significance import bootstrap, holm, signed_rank
 
@@ -151,6 +151,7 @@ def add_arguments(cli: argparse.ArgumentParser, title: str) -> None:
     cli.add_argument("--title", default=title)
     cli.add_argument("--output", type=Path, required=True, help="the TSV")
     cli.add_argument("--table", type=Path, required=True, help="the Markdown page")
+    add_tuning(cli)
 
 
 def load_variants(given: Sequence[Sequence[str]], split: str = "test") -> dict[str, list[Run]]:
@@ -164,4 +165,4 @@ def load_variants(given: Sequence[Sequence[str]], split: str = "test") -> dict[s
 def write(args: argparse.Namespace, rows: Sequence[Row], page: str) -> None:
     """Write both files."""
     tsv.write(args.output, tsv.text(rows, optional=("split", "grouping", "group")))
-    tsv.write(args.table, page)
+    tsv.write(args.table, page + unequal(args))

@@ -1,5 +1,6 @@
 """Lines of Markdown tables, and what stands in their cells."""
 
+import argparse
 from collections.abc import Sequence
 
 
@@ -16,3 +17,19 @@ def line(cells: Sequence[str]) -> str:
 def p_value(p: float) -> str:
     """A p-value as it is shown."""
     return "< 0.0001" if p < 1e-4 else f"{p:.4f}"
+
+
+def add_tuning(cli: argparse.ArgumentParser) -> None:
+    """The options that say whose settings were chosen by tuning, given where that is true of some alone."""
+    cli.add_argument("--tuned", nargs="+", default=[], metavar="NAME", help="whose settings were chosen by tuning, and")
+    cli.add_argument("--untuned", nargs="+", default=[], metavar="NAME", help="whose were not: the page then says so")
+
+
+def unequal(args: argparse.Namespace) -> str:
+    """What a page says where some of its systems were tuned and others were not; nothing otherwise."""
+    if not args.tuned or not args.untuned:
+        return ""
+    return (
+        f"\n**Unequal budgets**: settings of {', '.join(args.tuned)} were chosen by tuning, those of "
+        f"{', '.join(args.untuned)} were not, be it in one direction.\n"
+    )

@@ -59,7 +59,8 @@ class Fitted:
     epochs: list[Epoch]
     best: int
     state: dict[str, torch.Tensor]
-    training_seconds: float
+    training_seconds: float  # pre-training among them
+    pretraining_seconds: float
     validation_seconds: float
     best_seconds: float  # until the best epoch was validated
 
@@ -82,11 +83,12 @@ def fit(
     )
     learned = any(parameter.requires_grad for parameter in model.parameters())
     trainer = Trainer(model, history, settings, seed, device) if learned else None
-    epochs, best, state, seconds, best_seconds = [], None, {}, {"training": 0.0, "validation": 0.0}, 0.0
+    epochs, best, state, best_seconds = [], None, {}, 0.0
+    seconds = dict.fromkeys(("pretraining", "training", "validation"), 0.0)
     start = time.perf_counter()
     if model.pretraining_epochs:
         trainer.pretrain(enough)
-        seconds["training"] += time.perf_counter() - start
+        seconds["pretraining"] = time.perf_counter() - start
     for number in range(1, settings.epochs + 1 if learned else 2):
         start = time.perf_counter()
         loss = trainer.epoch() if trainer else 0.0
@@ -107,7 +109,8 @@ def fit(
             break
         if enough and enough(epochs[-1]):
             break
-    return Fitted(epochs, best.epoch, state, seconds["training"], seconds["validation"], best_seconds)
+    before, training, validation = seconds.values()
+    return Fitted(epochs, best.epoch, state, before + training, before, validation, best_seconds)
 
 
 class Trainer:

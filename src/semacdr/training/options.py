@@ -4,6 +4,7 @@ import argparse
 import dataclasses
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -12,12 +13,14 @@ import torch
 from semacdr import models
 from semacdr.batching.windows import VISIBILITIES
 from semacdr.cli import resolve, use_threads
+from semacdr.errors import UserError
 from semacdr.models.base import Model, Problem
 from semacdr.training.device import PRECISIONS, check_precision, device_of
 from semacdr.training.engine import Training
 from semacdr.training.inputs import load_problem
 from semacdr.training.losses import LOSSES
 
+TRAINING = {field.name for field in dataclasses.fields(Training)}
 CHOICES = {"visibility": VISIBILITIES, "precision": PRECISIONS}
 
 
@@ -64,6 +67,33 @@ def system(args: argparse.Namespace) -> System:
     own = resolve(module.Settings, args.settings, args.model)
     values = {field.name: getattr(args, field.name) for field in dataclasses.fields(Training)}
     return System(args.model, own, Training(**values | {"loss": args.loss or module.LOSS}))
+
+
+def parts(chosen: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The chosen settings of training, and the system's own."""
+    own = {name: value for name, value in chosen.items() if name not in TRAINING}
+    return {name: value for name, value in chosen.items() if name in TRAINING}, own
+
+
+def assign(chosen: dict[str, Any], system: System) -> System:
+    """The system under chosen settings."""
+    training, own = parts(chosen)
+    return dataclasses.replace(
+        system,
+        training=dataclasses.replace(system.training, **training),
+        own=dataclasses.replace(system.own, **own),
+    )
+
+
+def proposed(path: Path, system: System) -> System:
+    """The system under the settings that stage tune wrote to a file; a UserError where that is none of this system."""
+    try:
+        found = json.loads(path.read_text())
+        if found["model"] != system.name:
+            raise UserError(f"{path}: settings of {found['model']}, not of {system.name}")
+        return assign(found["training"] | found["settings"], system)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: cannot be read as what stage tune writes of {system.name}: {error!r}") from error
 
 
 def machine(args: argparse.Namespace) -> tuple[torch.device, int]:

@@ -13,11 +13,10 @@ from optuna.distributions import (
 from semacdr.cli import resolve
 from semacdr.errors import UserError
 from semacdr.training.engine import Training
-from semacdr.training.options import System
+from semacdr.training.options import TRAINING, System
 
 # The loss tells systems apart, the others are the budget or what is measured: the same for all.
 FIXED = ("loss", "epochs", "patience", "visibility", "evaluation_batch")
-TRAINING = {field.name for field in dataclasses.fields(Training)}
 Space = dict[str, BaseDistribution]
 
 
@@ -69,19 +68,3 @@ def _holds(distribution: BaseDistribution, value: Any) -> bool:
     if isinstance(distribution, CategoricalDistribution):
         return value in distribution.choices
     return isinstance(value, (int, float)) and distribution.low <= value <= distribution.high
-
-
-def parts(chosen: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The chosen settings of training, and the system's own."""
-    own = {name: value for name, value in chosen.items() if name not in TRAINING}
-    return {name: value for name, value in chosen.items() if name in TRAINING}, own
-
-
-def assign(chosen: dict[str, Any], system: System) -> System:
-    """The system under chosen settings."""
-    training, own = parts(chosen)
-    return dataclasses.replace(
-        system,
-        training=dataclasses.replace(system.training, **training),
-        own=dataclasses.replace(system.own, **own),
-    )

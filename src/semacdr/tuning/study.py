@@ -33,7 +33,7 @@ class Budget:
     seconds: float  # of a trial's training and validation, shared evenly by its seeds; the epoch at its end is finished
     seeds: tuple[int, ...]
     startup: int  # trials drawn at random, before those that learn from earlier ones; none of them is pruned
-    warmup: int  # epochs of a trial in which it is not pruned
+    warmup: int  # a trial is not pruned before the end of this epoch
     seed: int  # of what is proposed
 
 

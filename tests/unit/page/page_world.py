@@ -101,7 +101,14 @@ class PageWorld:
         training = {"loss": "ce", "learning_rate": 0.001}
         settings = meta | {"seed": 1, "settings": {"dim": 64}, "training": training}
         (folder / "settings.json").write_text(json.dumps(settings))
-        cost = {"parameters": 69760, "epochs": 5, "best_epoch": 3, "training_seconds": 61.0, "validation_seconds": 4.0}
+        cost = {
+            "parameters": 69760,
+            "epochs": 5,
+            "best_epoch": 3,
+            "training_seconds": 61.0,
+            "pretraining_seconds": 0.0,
+            "validation_seconds": 4.0,
+        }
         cost |= {"best_seconds": 39.0, "peak_mb": 400.0, "device": "cpu", "threads": 1}
         (folder / "cost.json").write_text(json.dumps(cost))
         lines = (f"{epoch}\t{1 / epoch}\t{0.1 - 0.01 * abs(3 - epoch)}\t0.2" for epoch in range(1, 6))
