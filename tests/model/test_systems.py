@@ -153,6 +153,17 @@ def test_dropout_is_of_training_alone(world, name, settings):
     torch.testing.assert_close(states(1, True, dropout=0.0, **others), states(2, True, dropout=0.0, **others))
 
 
+@pytest.mark.parametrize(("name", "settings"), LEARNED_FORMS, ids=str)
+def test_matrices_begin_by_xaviers_rule_or_as_published(world, name, settings):
+    """Where a table begins decides what some hundred steps of Adam can reach (docs/parity.md)."""
+    model, _ = build(world, name, **settings)
+    large = {key: p for key, p in model.named_parameters() if p.dim() == 2 and p.numel() >= 256}
+    assert large
+    for key, parameter in large.items():
+        wanted = 0.02 if name == "cl4srec" else (2 / sum(parameter.shape)) ** 0.5
+        assert parameter.std().item() == pytest.approx(wanted, rel=0.15), key
+
+
 @pytest.mark.parametrize("size", [1, 7, 64])
 def test_an_epoch_has_every_row_once_in_another_order(world, size):
     windows = training_windows(world.problem("popularity").history, 20)

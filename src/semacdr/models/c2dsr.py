@@ -12,10 +12,12 @@ event to predict, in training as in ranking (`mixed_state`); a transition is one
 (`transitions`); tables begin by Xavier's rule, not standard normal, which some hundred steps of Adam hardly move
 (docs/parity.md); the first item of a domain can be the last label; items are replaced anew in each batch; users without
 a labelled source event stay, outside infomax alone; long histories are cut, each domain's and the mixed one to windows
-of their own, not passed over; source events up to the last training positive are learned from; who has no event in a
-domain has a blank there, not the last position of another. Padding does not exist, so it takes no attention, and the
-softmax has no class for it, which no label ever is. The weights and LeakyReLU that the graph layers declare and never
-use are left out: propagation is linear.
+of their own, not passed over; source events are learned from up to the last training positive, of users who have one,
+in the history's order (a source event may follow a target event of its day); no map follows attention; all matrices
+begin by Xavier's rule, the graphs' biases at zero; who has no event in a domain has a blank there, not the last
+position of another. Padding does not exist, so it takes no attention, and the softmax has no class for it, which no
+label ever is. The weights and LeakyReLU that the graph layers declare and never use are left out: propagation is
+linear.
 
 `semantics` is SemaCDR's Enhanced C2DSR (arXiv 2604.09551): an item's vector in every table gets the item's inner-domain
 and its domain-agnostic view, before graph and sequence, and SemaCDR's eq. 3 aligns the views. An untied softmax keeps

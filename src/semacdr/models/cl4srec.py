@@ -6,6 +6,7 @@ slips: a masked item is a learned vector, the paper's "[mask]", where it was pad
 view meets the first views of other users, where the first view's products with their second ones were taken again;
 means and concatenations of states run over a view's own places, not over padding. The window that is reordered is
 rounded down, where it was rounded up: of fewer than ten events none is reordered. A window may begin wherever it fits.
+Adam's betas are those of all systems here (0.9, 0.98), there PyTorch's.
 """
 
 from dataclasses import dataclass

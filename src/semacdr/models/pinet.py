@@ -3,14 +3,16 @@
 Published for accounts that several people share and for the last event of a session in each domain. Here, as for all
 systems, each step of a user's sequence is one prediction: everything in the network is causal, so that this is the
 published model on every prefix. What a domain's prediction takes from the other one is read just before its positive.
-Both domains are learned, each with softmax cross-entropy over its catalogue: the target's is the loss over steps, and
-the source's, at the steps of its own sequence, the auxiliary loss (in the history's order: a source event may be
+Both domains are learned, each with softmax cross-entropy over its catalogue: the target's is the loss over steps, which
+another loss may replace, and the source's, at the steps of its own sequence, the auxiliary loss: the source events of
+training rows, of users with a training step up to their last positive (in the history's order: a source event may be
 learned from a target event of its day, which comes before it there).
 
 Differs from the official code: the candidate of the filter cell has a map of the members of its own, as in the paper's
 equations (the code adds the gate's a second time, see `shared_member_map`); a GRU's reset gate acts on what the
 recurrent map gives, as PyTorch's does, where TensorFlow's acts on the state that goes into it; padding does not exist,
-and item 0 is no padding; gradients are not clipped at ±5, which a mean over steps never reaches.
+and item 0 is no padding; gradients are not clipped at ±5, which a mean over steps never reaches; the state inside the
+filter, and outputs on their way to the next unit, are not dropped; Adam's betas are those of all systems (0.9, 0.98).
 """
 
 from dataclasses import dataclass
