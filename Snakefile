@@ -19,6 +19,7 @@ results/<scenario>/profiles.tsv, .png  do users want the same in both domains   
 results/<scenario>/report.html      one page of all that, with people to look at                 recommend, report
 """
 
+from snakemake.common.configfile import load_configfile
 from snakemake.utils import min_version, validate
 
 min_version("9.12")
@@ -27,7 +28,19 @@ min_version("9.12")
 configfile: "config.yaml"
 
 
+def in_order(given, shipped):
+    """The config in the order of config.yaml, whatever a file laid over it names first.
+
+    Rows of tables have that order, an experiment's first variant is what others are held against, and a run is named by
+    the first experiment that it is of.
+    """
+    if not (isinstance(given, dict) and isinstance(shipped, dict)):
+        return given
+    return {name: in_order(given[name], shipped.get(name)) for name in shipped | given if name in given}
+
+
 validate(config, "workflow/schemas/config.schema.yaml")
+config = in_order(config, load_configfile("config.yaml"))
 
 
 report: "workflow/report/workflow.rst"

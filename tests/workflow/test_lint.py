@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
@@ -53,6 +54,11 @@ def test_the_example_of_the_paper_s_tables_has_a_row_for_each_of_theirs(checkout
     assert status == 0, text
     trained = set(re.findall(r"python -m semacdr.train .*?--model (\w+) --variant (\w+) ", text))
     assert {(row["model"], row["variant"]) for row in printed} <= trained
+    laid = yaml.safe_load((checkout / "examples/tables.yaml").read_text())["train"]["systems"]
+    (ranked,) = re.findall(r"semacdr.metrics --ranks (.*?) --paper", text)
+    rows = [*dict.fromkeys(Path(path).parts[3] for path in ranked.split())]
+    shipped = yaml.safe_load((checkout / "config.yaml").read_text())["train"]["systems"]
+    assert rows == [*shipped, *laid]  # what is laid over comes after what was there
 
 
 def test_in_the_field_one_loss_is_for_all_and_what_learns_nothing_stands_for_every_seed(checkout):

@@ -2,27 +2,8 @@
 
 import re
 from pathlib import Path
-from snakemake.common.configfile import load_configfile
 
-
-def in_order(given, shipped):
-    """Experiments in the order of config.yaml and so their variants, whatever is laid over it names first.
-
-    A run is named by the first experiment that it is of, and an experiment's first variant is what others are held against.
-    """
-    ordered = {name: dict(given[name]) for name in shipped | given}
-    for name, experiment in ordered.items():
-        if "variants" in experiment:
-            first = shipped.get(name, {}).get("variants", {})
-            experiment["variants"] = {
-                variant: experiment["variants"][variant] for variant in first | experiment["variants"]
-            }
-    return ordered
-
-
-EXPERIMENTS = in_order(
-    *({**every["compare"], "cold_start": every["cold_start"]} for every in (config, load_configfile("config.yaml")))
-)
+EXPERIMENTS = {**config["compare"], "cold_start": config["cold_start"]}
 
 
 def variants_of(experiment):
