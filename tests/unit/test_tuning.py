@@ -2,6 +2,7 @@
 
 import json
 import math
+from pathlib import Path
 
 import optuna
 import pytest
@@ -29,6 +30,25 @@ def system(name="sasrec", **settings):
 
 
 SPACE = spaces.parse(GIVEN, system())
+
+
+SHIPPED = sorted(Path("resources/tuned").glob("*.json"))
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_what_is_in_force_is_the_better_end_of_equal_budgets_and_every_setting_is_one_of_the_model_s(path):
+    directions = json.loads(path.read_text())["directions"].values()
+    entries = [entry for kinds in directions for entry in kinds.values()]
+    assert len(entries) > 20 and len({json.dumps(entry["found"]["budget"]) for entry in entries}) == 1
+    for entry in entries:
+        chosen, found = entry["training"] | entry["settings"], entry["found"]
+        ends = {name: end["value"] for name, end in found["ends"].items()}
+        assert found["chosen"] == max(("untuned", "proposed"), key=ends.get)
+        assert chosen == (found["proposed"]["training"] | found["proposed"]["settings"] if chosen else {})
+        assert bool(chosen) == (found["chosen"] == "proposed") and chosen.keys() <= found["space"].keys()
+        training, own = options.parts(chosen)
+        assert training.keys() == entry["training"].keys()
+        models.load(entry["model"]).Settings(**own)
 
 
 def quality(params):
