@@ -51,7 +51,6 @@ MODEL = {".cuda()": ".to(self.dev)", "position = 200": "position = target_log_se
 SCRIPT = {"__name__ == '__main__'": "True", "last_epoch=-1, verbose=True": "last_epoch=-1"}
 BRANCH = "amazon_game"
 CHECKPOINTS = ["SASRec_checkpoint_Toy", "SASRec_checkpoint_Game", "SASRec_checkpoint_Game_Mix"]
-SEQUENCES = ("mix", "source", "target")
 
 
 class Over(Exception):
@@ -114,10 +113,11 @@ def pretrain(model: torch.nn.Module, sampler, steps: int, settings: dict, interv
     ranges = {"mix": (1, items + 1), "source": (1, interval + 1), "target": (interval + 1, items + 1)}
     optimiser = torch.optim.Adam(model.parameters(), lr=settings["lr"], betas=(0.9, 0.98))
     for _ in range(steps):
-        batch, loss = list(sampler.next_batch())[1:4], 0.0
-        for name, sequence in zip(SEQUENCES, batch, strict=True):
-            encoder, after = getattr(model, f"sasrec_embedding_{name}"), np.array(sequence)
-            before = np.concatenate([np.zeros_like(after[:, :1]), after[:, :-1]], 1)
+        mixed, source, target, following = (np.array(part) for part in list(sampler.next_batch())[1:5])
+        pairs = {"mix": (mixed[:, :-1], mixed[:, 1:]), "source": (source[:, :-1], source[:, 1:])}
+        loss = 0.0
+        for name, (before, after) in (pairs | {"target": (target, following)}).items():  # target lacks its last event
+            encoder = getattr(model, f"sasrec_embedding_{name}")
             states = encoder(before)[before != 0]
             positives = torch.from_numpy(after[before != 0]).to(states.device)
             negatives = torch.randint(*ranges[name], positives.shape, device=states.device)
