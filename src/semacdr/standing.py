@@ -105,7 +105,7 @@ def picture(rows: Sequence[Row], title: str) -> Figure:
     low = 1.2 + 0.35 * len(bars)
     drawn = style.figure(8.0, 1.6 + 0.16 * len(bars) + 0.24 * half)
     axis = drawn.subplots()
-    aside = 0.12 * len(rows)  # room for names
+    aside = 0.19 * len(rows)  # room for names
     axis.set(xlim=(len(rows) + aside, 1 - aside), ylim=(low + 0.6 * half, -1.6))  # the best at the right
     axis.axis("off")
     axis.plot([1, len(rows)], [0, 0], color="black", linewidth=1)

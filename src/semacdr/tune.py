@@ -136,7 +136,8 @@ def report(args: argparse.Namespace, runner: Runner, trials: list[FrozenTrial], 
         "commit": checkout.code().name,
         "date": datetime.now(UTC).date().isoformat(),
     }
-    named = {"name": args.name, "key": args.key, "model": args.model, "loss": runner.system.training.loss}
+    loss = training.get("loss", runner.system.training.loss)
+    named = {"name": args.name, "key": args.key, "model": args.model, "loss": loss}
     return meta | named | {"training": training, "settings": own, "found": found}
 
 

@@ -63,6 +63,20 @@ def test_training_under_what_was_found_is_training_under_its_settings(world, who
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
 
+def test_the_loss_is_chosen_with_the_rest_and_trained_with(world, tmp_path):
+    space = SPACE | {"loss": {"choices": ["sampled_softmax", "ce"]}}
+    found = run(world, tmp_path, space=json.dumps(space), loss="bce")
+    loss = found["training"]["loss"]
+    assert found["loss"] == loss and loss in ("sampled_softmax", "ce")
+    world.train(
+        "sasrec", tmp_path / "a", "--seed", "1", "--proposed", f"{tmp_path}/found.json", "--epochs", "4", dim=16
+    )
+    settings = json.loads((tmp_path / "a/settings.json").read_text())
+    assert settings["training"]["loss"] == loss
+    values = [float(line.split("\t")[2]) for line in (tmp_path / "a/history.tsv").read_text().splitlines()[1:]]
+    assert max(values) == pytest.approx(found["found"]["value"], rel=1e-6)
+
+
 def test_seconds_of_pretraining_are_told_apart_and_are_of_training(world, tmp_path):
     world.train("tri_cdr", tmp_path, "--seed", "1", "--epochs", "1", dim=16, pretraining=3)
     cost = json.loads((tmp_path / "cost.json").read_text())

@@ -186,7 +186,7 @@ def test_a_file_that_is_none_of_trials_is_refused(tmp_path):
         ({"norm": {"low": "a", "high": "b"}}, "sasrec: norm needs numbers"),
         ({"norm": {"choices": ["pre"]}}, "sasrec: norm needs two choices"),
         ({"norm": {"choices": ["pre", 1]}}, "setting 'norm' is a str, not 1"),
-        ({"loss": {"choices": ["ce", "bpr"]}}, "sasrec: loss is the same for all systems"),
+        ({"loss": {"choices": ["ce", "brp"]}}, "sasrec: loss is one of bpr, bce, gbce, sampled_softmax, ce, not brp"),
         ({"epochs": {"low": 1, "high": 2}}, "sasrec: epochs is the same for all systems"),
     ],
 )

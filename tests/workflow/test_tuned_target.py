@@ -84,6 +84,34 @@ def check_choice(project, directions):
             )
 
 
+def test_the_loss_is_chosen_where_a_system_leaves_it_to_tuning(tuning):
+    def change(config):
+        config["compare"]["field"]["variants"]["free"] = {"loss": "tuned", "settings": {"dim": 16}}
+        config["tune"]["space"]["common"]["loss"] = {"choices": ["ce", "sampled_softmax"]}
+
+    tuning.configure(change)
+    assert tuning.plan() == {}
+    _, text = tuning.call("-n", "-p", MADE)
+    jobs = {name: [line for line in text.splitlines() if f" --name {name} " in line] for name in ("free", "sasrec")}
+    assert len(jobs["free"]) == len(jobs["sasrec"]) == 2
+    assert count(jobs["free"], '"loss": {"choices": ["ce", "sampled_softmax"]}') == 2
+    assert count(jobs["free"], "--loss bce ") == 2  # what its first trial has, as published
+    assert count(jobs["free"], "--key sasrec-tuned ") == 2
+    assert count(jobs["sasrec"], "--loss bce ") == 2 and not count(jobs["sasrec"], '"loss": ')
+    field = "results/movie_book/field.tsv"
+    alone = lambda commands: [line for line in commands if " --variant free " in line]  # noqa: E731
+    assert not count(alone(trainings(tuning, field)), "--loss ")  # nobody tuned it: the one that it was published with
+    chosen = entry()
+    chosen["training"]["loss"] = "sampled_softmax"
+    write(tuning, **{"sasrec-tuned": chosen})
+    commands = alone(trainings(tuning, field))
+    assert count(commands, "--loss sampled_softmax ") == count(commands, "--learning-rate 0.005 ") == 2
+    assert tuning.plan() == {}  # another kind than sasrec itself
+    _, text = tuning.call("-n", "-p", MADE)
+    ends = alone(line for line in text.splitlines() if "semacdr.train " in line)
+    assert len(ends) == 4 and not count(ends, "--loss ") and count(ends, "--proposed ") == 2
+
+
 def test_what_is_in_force_is_no_part_of_what_is_confirmed(tuning):
     write(tuning, **{"sasrec-bce": entry(dropout=0.3), "semacdr-bpr": entry()})
     _, text = tuning.call("-n", "-p", MADE)

@@ -26,7 +26,9 @@ rule metrics:
         "../../envs/data.yaml"
     threads: cpus(1)
     params:
-        budgets=lambda wc: budgets({name: [p for p in all_ranks(wc) if Path(p).parts[3] == name] for name in COMPARED}),
+        budgets=lambda wc: budgets(
+            {name: [path for path in all_ranks(wc) if Path(path).parts[3] == name] for name in listed(wc.scenario)}
+        ),
         ks=lambda wc: " ".join(map(str, setting("metrics", "ks")(wc))),
     shell:
         "python -m semacdr.metrics --ranks {input.ranks} --paper {input.paper} --ks {params.ks} {params.budgets}"

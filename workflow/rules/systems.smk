@@ -4,7 +4,7 @@ import ast
 from functools import cache
 from pathlib import Path
 
-COMPARED = config["train"]["systems"]  # the systems of metrics.tsv
+COMPARED = config["train"]["systems"]  # of which metrics.tsv holds those that are listed
 GRAPHS = [  # of which settings.graph takes three
     f"{graph}{edges}"
     for graph in ("source", "target", "mixed")
@@ -102,13 +102,23 @@ def model_options(wc, input):
     return " ".join(f"--{name} {path}" for name, path in folder.items())
 
 
+def listed(scenario):
+    """The systems that stand in a scenario's result table, in the order of train.systems."""
+    asked = SCENARIOS[scenario].get("metrics", {}).get("systems", config["metrics"]["systems"])
+    if asked == "all":
+        return list(COMPARED)
+    for unknown in [name for name in asked if name not in COMPARED]:
+        raise WorkflowError(f"config: metrics.systems names '{unknown}'; train.systems are {', '.join(COMPARED)}")
+    return [name for name in COMPARED if name in asked]
+
+
 def all_ranks(wc):
-    """The ranks of all systems and seeds, in both directions."""
+    """The ranks of all systems of the result table and their seeds, in both directions."""
     check_local(wc.scenario)
     first, second = SCENARIOS[wc.scenario]["domains"]
     return [
         f"results/{wc.scenario}/{source}_to_{target}/{system}/seed{seed}/ranks.parquet"
         for source, target in ((first, second), (second, first))
-        for system in COMPARED
+        for system in listed(wc.scenario)
         for seed in dict.fromkeys(seeds_of(COMPARED[system], system, wc.scenario))
     ]

@@ -35,7 +35,7 @@ rule train:
         model=lambda wc: SYSTEMS[wc.system]["model"],
         variant=lambda wc: SYSTEMS[wc.system].get("variant", "full"),
         settings=own_settings(tuned=True),
-        loss=lambda wc: f"--loss {training('loss')(wc)}" if training("loss")(wc) else "",
+        loss=loss_option(tuned=True),
         max_length=training("max_length"),
         visibility=training("visibility"),
         batch_size=training("batch_size"),

@@ -103,6 +103,21 @@ def own_settings(tuned):
     return find
 
 
+def loss_option(tuned):
+    """A function of the wildcards: the loss that a system names, as an option; none: the one it was published with.
+
+    A system whose loss is `tuned` has the one that tuning chose with its other settings.
+    """
+
+    def find(wc):
+        loss = SYSTEMS[wc.system].get("loss")
+        if loss == "tuned":
+            loss = tuned_for(wc)["training"].get("loss") if tuned else None
+        return f"--loss {loss}" if loss else ""
+
+    return find
+
+
 def tuned_systems(scenario):
     """By name of a variant the systems that are tuned: those of an experiment that learn."""
     name = config["tune"]["experiment"]
@@ -134,11 +149,18 @@ def name_in_tuning(wc):
 
 
 def space_of(wc):
-    """The ranges of a system as JSON: the common ones, its own laid over them, without those that it sets to null."""
-    given, name = setting("tune", "space")(wc), name_in_tuning(wc)
-    space = {key: value for key, value in (given["common"] | given.get(name, {})).items() if value is not None}
-    explicit = SYSTEMS[wc.system].keys() | SYSTEMS[wc.system].get("settings", {}).keys()
-    known = {*UNTUNED, *default_settings(SYSTEMS[wc.system]["model"])}
+    """The ranges of a system as JSON: the common ones, its own laid over them, without those that it sets to null.
+
+    That of the loss is for systems whose loss is `tuned`.
+    """
+    given, name, system = setting("tune", "space")(wc), name_in_tuning(wc), SYSTEMS[wc.system]
+    common, known = dict(given["common"]), {*UNTUNED, *default_settings(system["model"])}
+    if system.get("loss") == "tuned":
+        known.add("loss")
+    else:
+        common.pop("loss", None)
+    space = {key: value for key, value in (common | given.get(name, {})).items() if value is not None}
+    explicit = (system.keys() - known & {"loss"}) | system.get("settings", {}).keys()
     for unknown in sorted(space.keys() - known):
         raise WorkflowError(
             f"config: tune.space has '{unknown}' of {name}, which is none of {', '.join(sorted(known))}"
@@ -150,9 +172,10 @@ def space_of(wc):
 
 def untuned_options(wc):
     """Options of how the system is trained where nothing is chosen for it."""
-    loss = SYSTEMS[wc.system].get("loss") or declared(SYSTEMS[wc.system]["model"], "LOSS")
-    values = {name: training(name, tuned=False)(wc) for name in UNTUNED} | {"loss": loss}
-    return " ".join(f"--{name.replace('_', '-')} {value}" for name, value in values.items())
+    values = {name: training(name, tuned=False)(wc) for name in UNTUNED}
+    options = [f"--{name.replace('_', '-')} {value}" for name, value in values.items()]
+    loss = loss_option(tuned=False)(wc) or f"--loss {declared(SYSTEMS[wc.system]['model'], 'LOSS')}"
+    return " ".join([*options, loss])
 
 
 def proposal(wc):
