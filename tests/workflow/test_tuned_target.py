@@ -201,6 +201,8 @@ def test_another_loss_or_form_is_another_kind_and_an_ablation_is_not(tuning):
         ({"experiment": "fields"}, "tune takes experiment 'fields'; there are field, ablation"),
         ({"space": SPACE | {"semacd": {}}}, "tune.space has 'semacd'; it has `common` and systems of field: sasrec,"),
         ({"space": {"common": {"dim": {"low": 8, "high": 64}}}}, "chooses dim of sasrec, which sets it itself"),
+        ({"space": {"common": {}, "sasrec": {"loss": {"choices": ["bce", "ce"]}}}}, "tune.space has 'loss' of sasrec"),
+        ({"space": {"common": {}, "semacdr": {"epochs": {"low": 1, "high": 2}}}}, "tune.space has 'epochs' of semacdr"),
         ({"space": {"common": {}, "sasrec": {"droput": {"low": 0.1, "high": 1}}}}, "tune.space has 'droput' of sasrec"),
         ({"space": {"common": {"dropout": {"low": 0.1}}}}, "dropout"),
         ({"budget": 3}, "budget"),

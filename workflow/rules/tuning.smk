@@ -160,10 +160,11 @@ def space_of(wc):
     else:
         common.pop("loss", None)
     space = {key: value for key, value in (common | given.get(name, {})).items() if value is not None}
-    explicit = (system.keys() - known & {"loss"}) | system.get("settings", {}).keys()
+    explicit = {key for key, value in system.items() if value != "tuned"} | system.get("settings", {}).keys()
     for unknown in sorted(space.keys() - known):
+        hint = "; of a system with `loss: tuned` it can be chosen" if unknown == "loss" else ""
         raise WorkflowError(
-            f"config: tune.space has '{unknown}' of {name}, which is none of {', '.join(sorted(known))}"
+            f"config: tune.space has '{unknown}' of {name}, which is none of {', '.join(sorted(known))}{hint}"
         )
     for fixed in sorted(space.keys() & explicit):
         raise WorkflowError(f"config: tune.space chooses {fixed} of {name}, which sets it itself; set it to null there")
