@@ -193,6 +193,8 @@ def test_views_know_nothing_of_the_last_training_item(world):
         ({"operators": "mx"}, "operators are some of the letters m, c, r, not 'mx'"),
         ({"representation": "last"}, "representation is one of predict, mean, concat, not 'last'"),
         ({"crop": 0.0}, "crop is a share above 0"),
+        ({"mask": 1.5}, "mask is a share from 0 to 1, not 1.5"),
+        ({"reorder": 2.0}, "reorder is a share from 0 to 1, not 2.0"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(settings, message):

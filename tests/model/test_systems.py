@@ -1,6 +1,7 @@
 """What every system must hold; a new one is tested by being named in world.SYSTEMS."""
 
 import hashlib
+import pkgutil
 
 import numpy as np
 import polars as pl
@@ -8,10 +9,12 @@ import pytest
 import torch
 from world import DAY, FORMS, LEARNED, LEARNED_FORMS, SYSTEMS, build, make_world, random_events
 
+from semacdr import models
 from semacdr.batching import batches
 from semacdr.batching.batches import Batches
 from semacdr.batching.negatives import NegativeSampler
 from semacdr.batching.windows import evaluation_windows, make_windows, training_windows
+from semacdr.errors import UserError
 from semacdr.models import load
 from semacdr.ranking.ranks import Ranker
 from semacdr.training.engine import Trainer, Training, fit
@@ -236,6 +239,16 @@ def test_same_seed_same_bytes_other_seed_others(world, name, settings, tmp_path)
     assert digests(first) == digests(again)
     if name in LEARNED:
         assert digests(first)["checkpoint.safetensors"] != digests(other)["checkpoint.safetensors"]
+
+
+def test_every_file_of_models_is_a_system_that_is_tested_or_a_part_that_is_refused_as_one():
+    files = {module.name for module in pkgutil.iter_modules(models.__path__)}
+    assert files > {*SYSTEMS}
+    for name in files - {*SYSTEMS}:
+        with pytest.raises(UserError, match=f"no system '{name}': that file of semacdr/models is a part"):
+            load(name)
+    with pytest.raises(UserError, match="no system 'bert': there is no such file"):
+        load("bert")
 
 
 @pytest.mark.parametrize("name", SYSTEMS)

@@ -169,6 +169,14 @@ def test_a_batch_in_which_nobody_sees_a_source_event_trains(world):
     assert all(p.grad is None or torch.isfinite(p.grad).all() for p in model.parameters())
 
 
+def test_a_batch_in_which_no_source_event_is_followed_pretrains(world):
+    model, problem = build(world, "tri_cdr")
+    batch = batch_of(problem, 1)  # windows of one event
+    assert len(batch.source.items) and batch.source.lengths.max() == 1
+    loss = model.pretraining_loss(batch)
+    assert torch.isfinite(loss) and loss > 0
+
+
 def test_pretraining_is_next_item_loss_of_each_sequence(small):
     """After the last of the mixed and of the target sequence comes the row's last positive."""
     check_pretraining(*small, lambda model: model.prepare())

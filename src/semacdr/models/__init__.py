@@ -14,27 +14,15 @@ from types import ModuleType
 
 from semacdr.errors import UserError
 
-# files beside the systems that are none
-HELPERS = (
-    "augmentation",
-    "base",
-    "fusion",
-    "infomax",
-    "layers",
-    "recurrent",
-    "sequence_graph",
-    "sparse",
-    "transitions",
-    "tri_attention",
-    "views",
-)
-
 
 def load(name: str) -> ModuleType:
-    """The module of the system `name`; a UserError where there is none."""
-    if name in HELPERS or not importlib.util.find_spec(f"semacdr.models.{name}"):
+    """The module of the system `name`; a UserError where there is none, or that of a part that systems share."""
+    if not importlib.util.find_spec(f"semacdr.models.{name}"):
         raise UserError(f"no system '{name}': there is no such file in semacdr/models")
-    return importlib.import_module(f"semacdr.models.{name}")
+    module = importlib.import_module(f"semacdr.models.{name}")
+    if not hasattr(module, "INPUTS"):
+        raise UserError(f"no system '{name}': that file of semacdr/models is a part that systems share")
+    return module
 
 
 def inputs(module: ModuleType, settings: object) -> tuple[str, ...]:

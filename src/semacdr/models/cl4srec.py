@@ -50,6 +50,9 @@ def check(settings: Settings) -> None:
     base.check_choices("cl4srec", settings, {"representation": REPRESENTATIONS})
     if not 0 < settings.crop <= 1:
         raise UserError(f"cl4srec: crop is a share above 0 and at most 1, not {settings.crop}")
+    for name in ("mask", "reorder"):
+        if not 0 <= getattr(settings, name) <= 1:
+            raise UserError(f"cl4srec: {name} is a share from 0 to 1, not {getattr(settings, name)}")
 
 
 class Block(nn.Module):

@@ -11,10 +11,10 @@ graph of its input; so every step gets in training just what it would get as the
 the time of the positive, not of the last input; a step that has none sees a zero vector, never the last source event.
 There is no padding: no edge comes from it, no attention goes to it, and negatives of the contrast are permuted among
 events; its mean is over all slots of the windows, as published, for that is what the weights of the contrasts were made
-for. Positions count from the first event of a window. A short source history takes nothing from early target steps. The
-cross-domain projection holds when ranking too, no stray source events precede a sequence there, and the global graph
-learns in every batch. At more than one layer that graph hands on, in training, what a user is yet to do; so it was
-published.
+for. No map follows attention. Positions count from the first event of a window. A short source history takes nothing
+from early target steps. The cross-domain projection holds when ranking too, no stray source events precede a sequence
+there, and the global graph learns in every batch. At more than one layer that graph hands on, in training, what a user
+is yet to do; so it was published.
 """
 
 import math

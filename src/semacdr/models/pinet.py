@@ -12,7 +12,8 @@ Differs from the official code: the candidate of the filter cell has a map of th
 equations (the code adds the gate's a second time, see `shared_member_map`); a GRU's reset gate acts on what the
 recurrent map gives, as PyTorch's does, where TensorFlow's acts on the state that goes into it; padding does not exist,
 and item 0 is no padding; gradients are not clipped at ±5, which a mean over steps never reaches; the state inside the
-filter, and outputs on their way to the next unit, are not dropped; Adam's betas are those of all systems (0.9, 0.98).
+filter, and outputs on their way to the next unit, are not dropped, and what is scored is dropped once, where states had
+been before; Adam's betas are those of all systems (0.9, 0.98). Recurrence goes place by place, all rows at once.
 """
 
 from dataclasses import dataclass

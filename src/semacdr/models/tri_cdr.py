@@ -12,8 +12,10 @@ losses the score, 5 times a cosine, caps the positive's share (`scale`).
 Differs from the official code: nothing stops or is chosen on the test split; a step that sees no event of a sequence
 gets zeros (there: the mean over all positions, future ones too), and a user whose last step sees no source event takes
 no part in what is learned from the source representation; the mixed sequence holds the validation event at test, as the
-target sequence does; the learning rate does not decay; positions count from the first event of the window. A table
-holds only items that its sequence can have, so source and target share one.
+target sequence does; the learning rate does not decay; positions count from the first event of the window; padding does
+not exist, so it takes no attention; no map follows the encoders' attention; who has a target step is trained on, where
+users with one event in a sequence never were. A table holds only items that its sequence can have, so source and target
+share one.
 
 `semantics` is SemaCDR's Enhanced Tri-CDR (arXiv 2604.09551): every item vector gets the item's inner-domain and its
 domain-agnostic view, also in pre-training, and SemaCDR's eq. 3 aligns the views.
@@ -148,8 +150,9 @@ class Model(base.Model):
             if positives is None:  # what follows the last source event is no part of the row
                 followed = is_followed(sequence).nonzero()[:, 0]
                 states, positives = states.index_select(0, followed), sequence.items.index_select(0, followed + 1)
-            negatives = torch.randint(len(vectors), (len(positives), 1), device=positives.device)
-            losses.append(step_loss("bce", states, vectors, positives, negatives))
+            if len(positives):  # a small batch may hold no source event that another one follows
+                negatives = torch.randint(len(vectors), (len(positives), 1), device=positives.device)
+                losses.append(step_loss("bce", states, vectors, positives, negatives))
         return sum(losses)
 
     def _fused(self, attended: dict[str, torch.Tensor]) -> torch.Tensor:
