@@ -9,7 +9,7 @@ import torch
 from world import build
 
 from semacdr.batching.batches import Batches
-from semacdr.batching.windows import evaluation_windows, make_windows
+from semacdr.batching.windows import evaluation_windows, make_windows, training_windows
 
 CPU = torch.device("cpu")
 
@@ -44,8 +44,9 @@ def state(model, user, target, source):
     local = placed["target"][-1]
     for block in model.local:
         local = layer(block, local, placed["source"])
-    query = model.user_norm(scale * model.users.weight[user])
-    overall = [attend(model.queries[name](query), model.key_values[name], plain[name]) for name in plain]
+    user, overall = scale * model.users.weight[user], []
+    for name, seen in plain.items():
+        overall.append(attend(model.queries[name](model.user_norms[name](user)), model.key_values[name], seen))
     overall = joined(model.join_user, *overall)
     return model.norm(joined(model.join, own[-1], local, overall))
 
@@ -92,6 +93,18 @@ def test_one_table_holds_and_scores_the_items_and_its_norm_is_in_the_loss(world)
     loss = model.auxiliary_loss(None, None)
     assert loss.item() == pytest.approx(0.1 * np.sqrt((model.items.weight.detach().numpy() ** 2).sum()), rel=1e-5)
     assert build(world, "tjapl", l2=0.0)[0].auxiliary_loss(None, None) == 0.0
+
+
+def test_in_training_all_that_the_user_attends_with_and_to_is_dropped_out_each_by_itself(world):
+    model, problem = build(world, "tjapl", dropout=0.5, dim=64)
+    given = {}
+    for part in ("user_norms", "key_values"):
+        for name, module in getattr(model, part).items():
+            module.register_forward_pre_hook(lambda _, args, key=(part, name): given.update({key: args[0].detach()}))
+    model.states(None, next(Batches(training_windows(problem.history, 20), 64, CPU).ordered()))
+    assert [(x == 0).float().mean().item() for x in given.values()] == pytest.approx([0.5] * 4, abs=0.05)
+    target, source = (given["user_norms", name] != 0 for name in ("target", "source"))
+    assert 0.2 < (target & source).float().mean() < 0.3  # two draws for the same users
 
 
 def test_states_are_the_user_s_own(world):

@@ -7,8 +7,8 @@ of both domains). One table holds the items of both domains, and scores them too
 Differs from the code that is in circulation: a source event is visible to a step if it precedes the step's positive,
 not if it is no later than the step's own event; one that is not visible never is (there the first slot always was), and
 a step that sees none attends to nothing; padding does not exist, so it takes no attention, and positions count from the
-first event of a window; nothing is chosen on the test split or trained on validation events. A user without a training
-step, of whom nothing is learned, keeps the vector that initialisation drew.
+first event of a window; no map follows attention; nothing is chosen on the test split or trained on validation events.
+A user without a training step, of whom nothing is learned, keeps the vector that initialisation drew.
 """
 
 import math
@@ -61,7 +61,7 @@ class Model(base.Model):
         self.target, self.local = (
             nn.ModuleList(Block(dim, settings.dropout) for _ in range(settings.blocks)) for _ in range(2)
         )
-        self.user_norm = nn.LayerNorm(dim, eps=EPS)
+        self.user_norms = nn.ModuleDict({name: nn.LayerNorm(dim, eps=EPS) for name in self.domains})
         self.queries = nn.ModuleDict({name: nn.Linear(dim, dim) for name in self.domains})
         self.key_values = nn.ModuleDict({name: nn.Linear(dim, 2 * dim) for name in self.domains})
         self.join_user, self.join, self.norm = Join(2, dim), Join(3, dim), nn.LayerNorm(dim, eps=EPS)
@@ -91,10 +91,10 @@ class Model(base.Model):
     def _overall(self, vectors: dict[str, torch.Tensor], batch: Batch) -> torch.Tensor:
         """(N_t, d): what the user attends to among the target and the source items, which have no positions here."""
         rate = self._rate()
-        users = dropout(self.users(batch.users) * math.sqrt(self.settings.dim), rate)
-        users = self.user_norm(users)
-        query = {name: F.embedding(batch.target.row, linear(users)) for name, linear in self.queries.items()}
-        key_value = {name: linear(vectors[name]) for name, linear in self.key_values.items()}
+        users, query = self.users(batch.users) * math.sqrt(self.settings.dim), {}
+        for name, linear in self.queries.items():
+            query[name] = F.embedding(batch.target.row, linear(self.user_norms[name](dropout(users, rate))))
+        key_value = {name: linear(dropout(vectors[name], rate)) for name, linear in self.key_values.items()}
         own = attend_self(torch.cat([query["target"], key_value["target"]], -1), batch.target.layout, rate)
         other = attend_across(query["source"], key_value["source"], batch.source_visible, None, batch.cross, rate)
         return self.join_user(own, other, rate=rate)
