@@ -11,6 +11,7 @@ from project import ROOT
 
 pytestmark = pytest.mark.slow
 
+FEW = ("popularity", "sasrec", "semacdr")  # of the tiny project
 PAGE = (ROOT / "docs/add-a-model.md").read_text()
 
 
@@ -26,7 +27,11 @@ def followed(project):
     world, systems = project / "tests/model/world.py", project / "tests/model/test_systems.py"
     world.write_text(world.read_text().replace("SYSTEMS = (\n", 'SYSTEMS = (\n    "gru4rec",\n', 1))
     systems.write_text(systems.read_text().replace("\n]\n", f"\n    {block('variants').strip()},\n]\n", 1))
+    own = {"metrics": {"systems": [*FEW]}}  # the sample's table names its rows, as the tiny project's does not
+    project.configure(lambda config: config["scenarios"]["movie_book"].update(own))
     project.configure(lambda config: config["train"]["systems"].update(yaml.safe_load(block("config"))))
+    assert project.plan() == {}
+    project.configure(lambda config: config["scenarios"]["movie_book"].update(yaml.safe_load(block("table"))))
     return project
 
 
