@@ -187,6 +187,10 @@ def test_a_file_that_is_none_of_trials_is_refused(tmp_path):
         ({"norm": {"choices": ["pre"]}}, "sasrec: norm needs two choices"),
         ({"norm": {"choices": ["pre", 1]}}, "setting 'norm' is a str, not 1"),
         ({"loss": {"choices": ["ce", "brp"]}}, "sasrec: loss is one of bpr, bce, gbce, sampled_softmax, ce, not brp"),
+        (
+            {"precision": {"choices": ["float32", "float16"]}},
+            "sasrec: precision is one of float32, bfloat16, not float16",
+        ),
         ({"epochs": {"low": 1, "high": 2}}, "sasrec: epochs is the same for all systems"),
     ],
 )

@@ -21,14 +21,14 @@ from semacdr.training.inputs import load_problem
 from semacdr.training.losses import LOSSES
 
 TRAINING = {field.name for field in dataclasses.fields(Training)}
-CHOICES = {"visibility": VISIBILITIES, "precision": PRECISIONS}
+CHOICES = {"loss": LOSSES, "visibility": VISIBILITIES, "precision": PRECISIONS}
 
 
 def add_arguments(cli: argparse.ArgumentParser) -> None:
     """The options of a system and its training."""
     cli.add_argument("--model", required=True, help="the system: a module of semacdr.models")
     cli.add_argument("--settings", type=json.loads, default={}, metavar="JSON", help="the system's own settings")
-    cli.add_argument("--loss", choices=LOSSES, help="default: the one that the system was published with")
+    cli.add_argument("--loss", choices=CHOICES["loss"], help="default: the one that the system was published with")
     for field in dataclasses.fields(Training):
         if field.name != "loss":
             option, choices = "--" + field.name.replace("_", "-"), CHOICES.get(field.name)

@@ -13,8 +13,7 @@ from optuna.distributions import (
 from semacdr.cli import resolve
 from semacdr.errors import UserError
 from semacdr.training.engine import Training
-from semacdr.training.losses import LOSSES
-from semacdr.training.options import TRAINING, System
+from semacdr.training.options import CHOICES, TRAINING, System
 
 FIXED = ("epochs", "patience", "visibility", "evaluation_batch")  # the budget, or what is measured: the same for all
 Space = dict[str, BaseDistribution]
@@ -40,8 +39,8 @@ def _distribution(name: str, value: Any, system: System) -> BaseDistribution:
     kind = Training if name in TRAINING else type(system.own)
     given = value.get("choices", [value.get("low"), value.get("high")])
     values = [getattr(resolve(kind, {name: one}, f"tune.space: {system.name}"), name) for one in given]
-    for unknown in [one for one in values if name == "loss" and one not in LOSSES]:
-        raise UserError(f"{where} is one of {', '.join(LOSSES)}, not {unknown}")
+    for unknown in [one for one in values if name in CHOICES and one not in CHOICES[name]]:
+        raise UserError(f"{where} is one of {', '.join(CHOICES[name])}, not {unknown}")
     if "choices" not in value:
         return _range(where, *values, value.get("log", False), value.get("step"))
     if len(value) > 1 or len(values) < 2:
