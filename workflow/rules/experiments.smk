@@ -113,7 +113,7 @@ def reported(wc):
     """By option of the report its files that section `report` asks for, and those of the table's runs."""
     systems, experiments, figures = (setting("report", name)(wc) for name in ("systems", "experiments", "figures"))
     for name, asked, known in (
-        ("systems", systems, listed(wc.scenario)),
+        ("systems", systems, listed(wc)),
         ("experiments", experiments, EXPERIMENTS),
         ("figures", figures, ["overlap", "profiles", "efficiency", "sensitivity", *SWEPT]),
     ):

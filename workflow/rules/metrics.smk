@@ -27,7 +27,7 @@ rule metrics:
     threads: cpus(1)
     params:
         budgets=lambda wc: budgets(
-            {name: [path for path in all_ranks(wc) if Path(path).parts[3] == name] for name in listed(wc.scenario)}
+            {name: [path for path in all_ranks(wc) if Path(path).parts[3] == name] for name in listed(wc)}
         ),
         ks=lambda wc: " ".join(map(str, setting("metrics", "ks")(wc))),
     shell:

@@ -102,9 +102,9 @@ def model_options(wc, input):
     return " ".join(f"--{name} {path}" for name, path in folder.items())
 
 
-def listed(scenario):
-    """The systems that stand in a scenario's result table, in the order of train.systems."""
-    asked = SCENARIOS[scenario].get("metrics", {}).get("systems", config["metrics"]["systems"])
+def listed(wc):
+    """The systems that stand in the scenario's result table, in the order of train.systems."""
+    asked = setting("metrics", "systems")(wc)
     if asked == "all":
         return list(COMPARED)
     for unknown in [name for name in asked if name not in COMPARED]:
@@ -119,6 +119,6 @@ def all_ranks(wc):
     return [
         f"results/{wc.scenario}/{source}_to_{target}/{system}/seed{seed}/ranks.parquet"
         for source, target in ((first, second), (second, first))
-        for system in listed(wc.scenario)
+        for system in listed(wc)
         for seed in dict.fromkeys(seeds_of(COMPARED[system], system, wc.scenario))
     ]
