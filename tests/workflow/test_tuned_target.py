@@ -201,7 +201,10 @@ def test_another_loss_or_form_is_another_kind_and_an_ablation_is_not(tuning):
         ({"experiment": "fields"}, "tune takes experiment 'fields'; there are field, ablation"),
         ({"space": SPACE | {"semacd": {}}}, "tune.space has 'semacd'; it has `common` and systems of field: sasrec,"),
         ({"space": {"common": {"dim": {"low": 8, "high": 64}}}}, "chooses dim of sasrec, which sets it itself"),
-        ({"space": {"common": {}, "sasrec": {"loss": {"choices": ["bce", "ce"]}}}}, "tune.space has 'loss' of sasrec"),
+        (
+            {"space": {"common": {}, "sasrec": {"loss": {"choices": ["bce", "ce"]}}}},
+            "of a system with `loss: tuned` it can be",
+        ),
         ({"space": {"common": {}, "semacdr": {"epochs": {"low": 1, "high": 2}}}}, "tune.space has 'epochs' of semacdr"),
         ({"space": {"common": {}, "sasrec": {"droput": {"low": 0.1, "high": 1}}}}, "tune.space has 'droput' of sasrec"),
         ({"space": {"common": {"dropout": {"low": 0.1}}}}, "dropout"),
@@ -212,6 +215,17 @@ def test_a_section_that_cannot_be(tuning, change, words):
     tuning.configure(lambda config: config["tune"].update(change))
     status, text = tuning.call("-n", MADE)
     assert status != 0 and words in text, text
+
+
+@pytest.mark.parametrize("key", ["learning_rate", "weight_decay"])
+def test_what_a_system_sets_itself_is_not_chosen(tuning, key):
+    def change(config):
+        config["compare"]["field"]["variants"]["sasrec"][key] = 0.001
+        config["tune"]["space"]["common"]["weight_decay"] = {"choices": [0.0, 0.01]}
+
+    tuning.configure(change)
+    status, text = tuning.call("-n", MADE)
+    assert status != 0 and f"tune.space chooses {key} of sasrec, which sets it itself" in text, text
 
 
 def test_a_file_of_tuned_settings_that_is_none(tuning):
