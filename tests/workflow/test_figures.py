@@ -98,16 +98,16 @@ def test_the_sensitivity_analysis_plans_four_sweeps_and_shares_their_defaults(ch
     assert "semacdr-ce" in text and "sweep_contrast-0.1/" not in text and "sweep_contrast-0.02/" in text
     jobs = checkout.plan("results/movie_book/sensitivity.png")
     assert jobs["compare"] == 4 and jobs["sensitivity"] == 1
-    assert jobs["train"] == 2 * (5 + 6 + 4 + 4 - 2)  # two seeds; the two rates that the scenario has are trained once
+    assert jobs["train"] == 5 + 6 + 4 + 4 - 2  # the two rates that the scenario has are trained once
     project = checkout.copy(tmp_path / "project")
     project.configure(lambda config: config["scenarios"]["movie_book"]["train"].update(learning_rate=0.0042))
-    assert project.plan("results/movie_book/sensitivity.png")["train"] == 2 * (5 + 6 + 4 + 4 - 1)
+    assert project.plan("results/movie_book/sensitivity.png")["train"] == 5 + 6 + 4 + 4 - 1
     tuned = {"semacdr-ce": {"training": {"semantic_learning_rate": 0.0007}, "settings": {}, "found": {}}}
     (project / "resources/tuned").mkdir(exist_ok=True)
     (project / "resources/tuned/movie_book.json").write_text(
         json.dumps({"scenario": "movie_book", "directions": {"movie_to_book": tuned}})
     )
-    assert project.plan("results/movie_book/sensitivity.png")["train"] == 2 * (5 + 6 + 4 + 4)
+    assert project.plan("results/movie_book/sensitivity.png")["train"] == 5 + 6 + 4 + 4
 
 
 def test_sweeps_stand_in_one_table_and_picture(drawing):

@@ -70,8 +70,11 @@ def test_a_table_of_a_system_that_is_not_there_is_refused(checkout, tmp_path):
     assert status != 0 and "metrics.systems names 'sasrecs'; train.systems are popularity, item_knn" in text, text
 
 
-def test_in_the_field_one_loss_is_for_all_and_what_learns_nothing_stands_for_every_seed(checkout):
-    status, text = checkout.call("-n", "-p", "results/movie_book/field.tsv")
+def test_in_the_field_one_loss_is_for_all_and_what_learns_nothing_stands_for_every_seed(checkout, tmp_path):
+    (tmp_path / "laid.yaml").write_text("scenarios: {movie_book: {train: {seeds: [1, 2]}}}")
+    status, text = checkout.call(
+        "-n", "-p", "--configfile", f"{tmp_path}/laid.yaml", "--", "results/movie_book/field.tsv"
+    )
     assert status == 0, text
     losses = dict(
         re.findall(r"semacdr.train .*?--model (\w+) --variant \w+ --settings '.*?' +(?:--loss (\w+) )?", text)
