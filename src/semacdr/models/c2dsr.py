@@ -16,8 +16,9 @@ of their own, not passed over; source events are learned from up to the last tra
 in the history's order (a source event may follow a target event of its day); no map follows attention; all matrices
 begin by Xavier's rule, the graphs' biases at zero; who has no event in a domain has a blank there, not the last
 position of another. Padding does not exist, so it takes no attention, and the softmax has no class for it, which no
-label ever is. The weights and LeakyReLU that the graph layers declare and never use are left out: propagation is
-linear.
+label ever is. As there, the graphs hold all transitions of training, a step's own among them: while an item is learned
+from, its vector has a share of the item to predict, which at test it seldom has. The weights and LeakyReLU that the
+graph layers declare and never use are left out: propagation is linear.
 
 `semantics` is SemaCDR's Enhanced C2DSR (arXiv 2604.09551): an item's vector in every table gets the item's inner-domain
 and its domain-agnostic view, before graph and sequence, and SemaCDR's eq. 3 aligns the views. An untied softmax keeps

@@ -4,8 +4,8 @@ There is no public code, and the text is not at hand; this is the reading that d
 the source-domain aggregated vector into the target-domain item embedding"), with SASRec as in semacdr.models.sasrec for
 the rest. Differs from the plainest reading in that each step aggregates only the source events before its positive: the
 aggregate of a user's whole source history knows the future (visibility `all` measures what that leak is worth). Source
-vectors of their own (`source_vectors`) are learned beside the rest, not in a run before, and the negatives of that are
-uniform over the source items.
+vectors of their own (`source_vectors`) are learned beside the rest, not in a run before, and by SASRec's published loss
+whatever that of the rest is: binary cross-entropy with one negative a step, uniform over the source items.
 """
 
 from dataclasses import dataclass

@@ -13,7 +13,8 @@ equations (the code adds the gate's a second time, see `shared_member_map`); a G
 recurrent map gives, as PyTorch's does, where TensorFlow's acts on the state that goes into it; padding does not exist,
 and item 0 is no padding; gradients are not clipped at ±5, which a mean over steps never reaches; the state inside the
 filter, and outputs on their way to the next unit, are not dropped, and what is scored is dropped once, where states had
-been before; Adam's betas are those of all systems (0.9, 0.98). Recurrence goes place by place, all rows at once.
+been before; Adam's betas are those of all systems (0.9, 0.98). Recurrence is a chain and goes place by place, all rows
+at once: PyTorch's own layers have neither dropout between steps nor the filter.
 """
 
 from dataclasses import dataclass
@@ -39,7 +40,7 @@ class Settings:
 
     dim: int = 64
     members: int = 4  # K, latent users of an account; where users are persons, components of the filter
-    dropout: float = 0.5  # of inputs and outputs of the recurrent layers, and of what is scored
+    dropout: float = 0.5  # of what goes into encoders, filter and transfer, and of what is scored
     state_dropout: float = 0.2  # between recurrent steps, as published; at 0.5 little would outlive a few steps
     source_weight: float = 1.0  # of the source domain's loss; 0: the target alone is learned
     shared_member_map: bool = False  # True: the candidate's members by the gate's map, as the official code has it

@@ -8,7 +8,8 @@ Differs from the code that is in circulation: a source event is visible to a ste
 not if it is no later than the step's own event; one that is not visible never is (there the first slot always was), and
 a step that sees none attends to nothing; padding does not exist, so it takes no attention, and positions count from the
 first event of a window; no map follows attention; nothing is chosen on the test split or trained on validation events.
-A user without a training step, of whom nothing is learned, keeps the vector that initialisation drew.
+A user without a training step, of whom nothing is learned, keeps the vector that initialisation drew, which weight
+decay shrinks.
 """
 
 import math

@@ -4,7 +4,8 @@ Each of the mixed, the source and the target sequence has a SASRec encoder of it
 visible states of all three, its query is its own state; what comes out is fused, and cosine with target items scores.
 
 Before that, each encoder learns its own sequence as a SASRec of its own would, within the same run and for a fixed
-number of epochs; the negatives of this are uniform over the sequence's items. The source sequence is what a row of
+number of epochs, by SASRec's published loss whatever that of the rest is: binary cross-entropy with one negative a
+step, uniform over the sequence's items. The source sequence is what a row of
 training holds of it: of users with a training step, up to their last positive. Without pre-training the triplets, at
 the published weight, move all states the same way before the encoders have learned to tell items apart. Under softmax
 losses the score, 5 times a cosine, caps the positive's share (`scale`).
