@@ -29,7 +29,7 @@ from semacdr.errors import UserError
 from semacdr.figures import style
 from semacdr.ranking import headline
 from semacdr.ranking.headline import EVENTS
-from semacdr.ranking.markdown import header, line
+from semacdr.ranking.markdown import add_tuning, header, line, unequal
 from semacdr.tables import SAMPLE_NOTE
 
 Direction = tuple[str, str]
@@ -193,6 +193,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     cli.add_argument("--runs", nargs="+", action="append", required=True, metavar="NAME PATH", help="a variant's runs")
     cli.add_argument("--experiment", type=Path, required=True, help="the TSV of stage compare")
     cli.add_argument("--title", default="Efficiency")
+    add_tuning(cli)
     cli.add_argument("--output", type=Path, required=True, help="the TSV")
     cli.add_argument("--table", type=Path, required=True, help="the Markdown page")
     cli.add_argument("--picture", type=Path, required=True, help="the PNG")
@@ -204,7 +205,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = arguments(argv)
     rows = join({name: [costs.read(Path(path)) for path in paths] for name, *paths in args.runs}, args.experiment)
     tsv.write(args.output, tsv.text(rows, optional=("split",)))
-    tsv.write(args.table, page(rows, args.title))
+    tsv.write(args.table, page(rows, args.title) + unequal(args))
     style.save(picture(rows, args.title), args.picture)
     log.info("%d rows: %s", len(rows), args.output)
 

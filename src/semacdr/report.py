@@ -23,6 +23,7 @@ from semacdr.metrics import read_paper
 from semacdr.page import experiments, figures, made, people, record, results, training
 from semacdr.page.catalogue import Catalogue
 from semacdr.page.render import render
+from semacdr.ranking.markdown import add_tuning, told_unequal
 
 
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -42,6 +43,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     cli.add_argument("--figures", **many, help="PNGs, each with its TSV beside it")
     cli.add_argument("--benchmarks", type=Path, help="folder of what Snakemake measured of the scenario's jobs")
     cli.add_argument("--paper", type=Path, help="the numbers that the paper prints (TSV)")
+    add_tuning(cli)
     cli.add_argument("--people", type=int, default=12, help="shown in each direction")
     cli.add_argument("--events", type=int, default=30, help="of a person's history that are shown, the latest")
     cli.add_argument("--examples", type=int, default=6, help="items of each domain that are shown with their texts")
@@ -64,6 +66,7 @@ def content(args: argparse.Namespace) -> dict:
         "statistics": tsv.read(args.statistics, ("domain", "overlapped_users", "items", "interactions", "avg_len")),
         "steps": tsv.read(args.steps, ("domain", "step", "count", "users", "items")),
         "results": results.directions(args.metrics, paper),
+        "unequal": told_unequal(args),
         "people": people_of(args, catalogue),
         "made": made_of,
         "experiments": [experiments.experiment(path) for path in args.experiments],

@@ -3,7 +3,7 @@
 Reads   what train reads of the system: interactions.parquet, items.parquet, split.parquet; embeddings.parquet,
         agnostic.parquet and the graphs where the system takes them.
 Writes  --storage, a SQLite file: every trial as it ends. A killed search goes on from there, and so does one of more
-        trials; other data, code (--code), settings or budget of a trial begin anew in the same file.
+        trials; other data, code (--code), settings, budget of a trial, threads or device begin anew in the same file.
         --output, a JSON file: the chosen settings, and how they were found.
 
 A trial is judged by the mean over its seeds of the best epoch's validation NDCG@10 (full ranking). It ends as training
@@ -79,7 +79,7 @@ class Runner:
         notes = {
             "epochs": max(len(fitted.epochs) for fitted in fits),
             "best_epoch": max(fitted.best for fitted in fits),
-            "ended_by": watches[-1].by,
+            "ended_by": next((way for way in ("pruner", "time") if any(w.by == way for w in watches)), "itself"),
             "seconds": round(time.monotonic() - wall, 1),
             "cpu_seconds": round(time.process_time() - cpu, 1),
         }
@@ -136,8 +136,7 @@ def report(args: argparse.Namespace, runner: Runner, trials: list[FrozenTrial], 
         "commit": checkout.code().name,
         "date": datetime.now(UTC).date().isoformat(),
     }
-    loss = training.get("loss", runner.system.training.loss)
-    named = {"name": args.name, "key": args.key, "model": args.model, "loss": loss}
+    named = {"name": args.name, "key": args.key, "model": args.model, "loss": runner.system.training.loss}
     return meta | named | {"training": training, "settings": own, "found": found}
 
 
@@ -151,6 +150,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise UserError(f"tune.space: there is nothing to choose for {args.name}")
     told = {"model": args.model, "own": dataclasses.asdict(system.own), "training": dataclasses.asdict(system.training)}
     told |= {"space": args.space, "budget": dataclasses.asdict(budget) | {"trials": None}}
+    told |= {"threads": runner.threads, "device": runner.device.type}  # which decide how far seconds reach
     meta = system.problem(args).history.meta
     with opened(args.storage, identity(told, files_of(args)), budget) as study:
         trials = search(study, space, spaces.current(space, system), budget, runner)

@@ -135,7 +135,8 @@ def collected(systems: Sequence[dict[str, Any]]) -> dict[str, Any]:
         chosen = proposed if system["chosen"] == "proposed" else {"training": {}, "settings": {}}
         ends = {name: asdict(end) for name, end in system["ends"].items()}
         found = system["found"] | {"proposed": proposed, "ends": ends, "chosen": system["chosen"]}
-        kept = {"model": system["model"], "loss": system["loss"]} | chosen | {"found": found}
+        loss = chosen["training"].get("loss", system["loss"])
+        kept = {"model": system["model"], "loss": loss} | chosen | {"found": found}
         directions.setdefault(f"{system['source']}_to_{system['target']}", {})[system["key"]] = kept
     return {"scenario": systems[0]["scenario"], "release": systems[0]["release"], "directions": directions}
 

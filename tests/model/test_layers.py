@@ -150,6 +150,12 @@ def test_dropout_keeps_the_mean_and_drops_its_share(rate):
     assert dropout(x, 0.0) is x
 
 
+@pytest.mark.parametrize("rate", [-0.5, 1.0, 0.9999, 50.0])
+def test_a_share_that_cannot_be_dropped_is_refused(rate):
+    with pytest.raises(UserError, match=f"from 0 to below 1, not {rate}"):
+        dropout(torch.ones(8), rate)
+
+
 @pytest.mark.parametrize("norm", NORMS)
 def test_later_events_change_no_earlier_state(norm):
     torch.manual_seed(0)

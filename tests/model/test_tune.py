@@ -67,7 +67,7 @@ def test_the_loss_is_chosen_with_the_rest_and_trained_with(world, tmp_path):
     space = SPACE | {"loss": {"choices": ["sampled_softmax", "ce"]}}
     found = run(world, tmp_path, space=json.dumps(space), loss="bce")
     loss = found["training"]["loss"]
-    assert found["loss"] == loss and loss in ("sampled_softmax", "ce")
+    assert found["loss"] == "bce" and loss in ("sampled_softmax", "ce")  # without tuning, and with it
     world.train(
         "sasrec", tmp_path / "a", "--seed", "1", "--proposed", f"{tmp_path}/found.json", "--epochs", "4", dim=16
     )
@@ -119,7 +119,8 @@ def test_other_data_begin_anew_and_the_same_run_no_trial(world, whole, tmp_path,
     first = run(world, tmp_path, trials=2)
     monkeypatch.setattr(tune, "fit", lambda *_: pytest.fail("a trial ran"))
     assert alike(run(world, tmp_path, trials=2)) == alike(first)
-    for more in ({"seconds": 601}, {"code": SOURCES / "semacdr/tune.py"}, {"settings": '{"dim": 8}'}):
+    monkeypatch.setattr(tune.options, "machine", lambda args: (torch.device("cpu"), args.threads))  # of any CPUs
+    for more in ({"seconds": 601}, {"code": SOURCES / "semacdr/tune.py"}, {"settings": '{"dim": 8}'}, {"threads": 2}):
         with pytest.raises(pytest.fail.Exception):
             run(world, tmp_path, trials=2, **more)
 
@@ -150,6 +151,14 @@ def test_the_mean_over_seeds_is_judged(world, tmp_path):
         return json.loads((folder / "found.json").read_text())["found"]["value"]
 
     assert values("1", "2") == pytest.approx((values("1") + values("2")) / 2)
+
+
+def test_a_trial_ended_by_time_if_one_of_its_seeds_did(world, tmp_path, monkeypatch):
+    watches = iter([tune.Watch(1e-6), tune.Watch(600)])
+    monkeypatch.setattr(tune, "Watch", lambda *_: next(watches))
+    argv = options(world, tmp_path, trials=1)
+    tune.main([*argv, "--seeds", "1", "2"])
+    assert json.loads((tmp_path / "found.json").read_text())["found"]["ended_by_time"] == 1
 
 
 def test_an_enhanced_system_is_tuned_with_its_inputs(world, tmp_path):

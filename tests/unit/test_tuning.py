@@ -183,6 +183,8 @@ def test_a_file_that_is_none_of_trials_is_refused(tmp_path):
         ({"dropout": {"low": 0.0, "high": 1.0, "log": True}}, "sasrec: dropout is no range"),
         ({"dropout": {"low": 0.1, "high": 1.0, "log": True, "step": 0.1}}, "sasrec: dropout is no range"),
         ({"blocks": {"low": 1, "high": 2.5}}, "setting 'blocks' is a int, not 2.5"),
+        ({"blocks": {"low": 1, "high": 3, "step": 0.5}}, "blocks needs a step above 0, a whole one"),
+        ({"dropout": {"low": 0.1, "high": 0.5, "step": -0.1}}, "dropout needs a step above 0"),
         ({"norm": {"low": "a", "high": "b"}}, "sasrec: norm needs numbers"),
         ({"norm": {"choices": ["pre"]}}, "sasrec: norm needs two choices"),
         ({"norm": {"choices": ["pre", 1]}}, "setting 'norm' is a str, not 1"),
@@ -301,6 +303,16 @@ def test_what_is_better_trained_to_its_end_is_chosen(tmp_path):
         ("0.08", "0.07", "34")
     ]
     assert "|  | 0.0612 | 0.0800 | 0.0700 | untuned |" in page and "trained to their end" in page
+
+
+def test_the_loss_that_stands_there_is_of_what_was_chosen(tmp_path):
+    paths = [found(tmp_path, "sasrec", ends=(0.08, 0.07)), found(tmp_path, "c2dsr")]
+    for path in paths:
+        written = json.loads(path.read_text())
+        written["training"]["loss"] = "bpr"
+        path.write_text(json.dumps(written))
+    kinds = json.loads(collect(tmp_path, *paths)[0])["directions"]["kitchen_to_food"]
+    assert [kind["loss"] for kind in kinds.values()] == ["ce", "bpr"]
 
 
 def test_a_system_that_was_not_trained_to_its_end_is_refused(tmp_path):

@@ -217,6 +217,23 @@ MISTAKES = {
         lambda c: c["scenarios"]["movie_book"].update(train={"systems": {"sasrec": {"model": "sasrec"}}}),
         ["movie_book", "systems"],
     ),
+    "unknown setting of a system": (
+        lambda c: c["train"]["systems"]["sasrec"]["settings"].update(dmi=8),
+        ["train.systems.sasrec sets 'dmi'; sasrec has the settings dim, blocks"],
+    ),
+    "unknown setting of a variant": (
+        lambda c: c["compare"]["loss"]["variants"]["ce"].update(settings={"grph": "none"}),
+        ["variant ce of loss sets 'grph'; semacdr has the settings dim"],
+    ),
+    "two systems of one row": (
+        lambda c: c["train"]["systems"].update(wide={"model": "sasrec", "settings": {"dim": 16}}),
+        ["sasrec and wide", "would both be sasrec full in the result table", "`variant`"],
+    ),
+    "a system by the name of a variant": (
+        lambda c: c["train"]["systems"].update({"loss-gbce": {"model": "sasrec", "variant": "mine"}}),
+        ["variant gbce of loss has the name of another system, 'loss-gbce'"],
+    ),
+    "a scenario twice": (lambda c: c.update(run=["movie_book", "movie_book"]), ["run", "non-unique"]),
     "unknown model": (lambda c: c["train"]["systems"]["sasrec"].update(model="sasrek"), ["sasrek", "semacdr/models"]),
     "unknown release": (
         lambda c: c["scenarios"]["movie_book"].update(release="smple"),

@@ -100,7 +100,10 @@ def test_the_loss_is_chosen_where_a_system_leaves_it_to_tuning(tuning):
     assert count(jobs["sasrec"], "--loss bce ") == 2 and not count(jobs["sasrec"], '"loss": ')
     field = "results/movie_book/field.tsv"
     alone = lambda commands: [line for line in commands if " --variant free " in line]  # noqa: E731
-    assert not count(alone(trainings(tuning, field)), "--loss ")  # nobody tuned it: the one that it was published with
+    status, text = tuning.call("-n", field)
+    assert status != 0 and "field-free leaves its loss to tuning, and for 'sasrec-tuned', " in text, text
+    write(tuning, **{"sasrec-tuned": entry()})
+    assert not count(alone(trainings(tuning, field)), "--loss ")  # what it was published with was better
     chosen = entry()
     chosen["training"]["loss"] = "sampled_softmax"
     write(tuning, **{"sasrec-tuned": chosen})
@@ -239,18 +242,37 @@ def test_a_file_of_tuned_settings_that_is_none(tuning):
         assert status != 0 and f"{USED}: of scenario " in text and "it is to be of movie_book" in text
 
 
+def test_what_was_chosen_on_another_release_is_refused_unless_switched_off(tuning):
+    write(tuning, **{"sasrec-bce": entry()})
+    (tuning / USED).write_text(json.dumps(json.loads((tuning / USED).read_text()) | {"release": "amazon2018"}))
+    status, text = tuning.call("-n")
+    assert status != 0 and f"{USED}: chosen on release amazon2018, the scenario is of " in text, text
+    tuning.configure(lambda config: config["train"].update(tuned=False))
+    assert tuning.plan() == {}
+
+
+def test_another_experiment_is_tuned_by_a_file_laid_over(checkout, tmp_path):
+    (tmp_path / "laid.yaml").write_text("tune: {experiment: plus}")
+    status, text = checkout.call("-n", "--configfile", f"{tmp_path}/laid.yaml", "--", MADE)
+    assert status == 0 and "tune/plus-plus.json" in text, text
+
+
 def test_a_table_says_where_some_were_tuned_and_others_not(tuning):
     def told(target):
         _, text = tuning.call("-n", "-p", "-F", target)
-        (line,) = [
-            line for line in text.splitlines() if " -m semacdr.compare " in line or " -m semacdr.metrics " in line
-        ]
+        stages = {field: "compare", table: "metrics", costs: "efficiency", report: "report"}
+        (line,) = [line for line in text.splitlines() if f" -m semacdr.{stages[target]} " in line]
         return re.findall(r"--(tuned|untuned) (.*?)(?= +--|$)", line)
 
-    field, table = "results/movie_book/field.tsv", "results/movie_book/metrics.tsv"
+    field, table, costs, report = (
+        f"results/movie_book/{name}" for name in ("field.tsv", "metrics.tsv", "efficiency.tsv", "report.html")
+    )
+    section = {"systems": ["sasrec"], "experiments": [], "figures": []}
+    tuning.configure(lambda config: config["scenarios"]["movie_book"].update(report=section))
     assert told(field) == told(table) == []
     write(tuning, **{"sasrec-bce": entry()})
-    assert told(field) == told(table) == [("tuned", "sasrec"), ("untuned", "semacdr")]
+    mixed = [("tuned", "sasrec"), ("untuned", "semacdr")]
+    assert told(field) == told(table) == told(costs) == told(report) == mixed
     tuning.run(table)
     page = (tuning / "results/movie_book/metrics.md").read_text()
     assert "**Unequal budgets**: settings of sasrec were chosen by tuning, those of semacdr were not" in page

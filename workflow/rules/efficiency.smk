@@ -25,7 +25,8 @@ rule efficiency:
     params:
         experiment=lambda wc: compared("efficiency", wc),
         runs=lambda wc: as_runs(folders(efficiency_runs(wc, "cost.json"))),
+        budgets=lambda wc: budgets(efficiency_runs(wc, "cost.json")),
     shell:
         "python -m semacdr.efficiency {params.runs} --experiment {input.experiment}"
-        " --title '{params.experiment}, {wildcards.scenario}'"
+        " --title '{params.experiment}, {wildcards.scenario}' {params.budgets}"
         " --output {output.table} --table {output.page} --picture {output.picture} 2> {log}"

@@ -26,6 +26,9 @@ def variant_system(experiment, variant):
         if told(other) == told(system):
             return name
     name = f"{experiment}-{variant}"
+    if name in SYSTEMS:
+        raise WorkflowError(f"config: variant {variant} of {experiment} has the name of another system, '{name}'")
+    check_system(f"variant {variant} of {experiment}", system)
     SYSTEMS[name] = system | {"variant": variant}
     return name
 

@@ -26,9 +26,7 @@ rule metrics:
         "../../envs/data.yaml"
     threads: cpus(1)
     params:
-        budgets=lambda wc: budgets(
-            {name: [path for path in all_ranks(wc) if Path(path).parts[3] == name] for name in listed(wc)}
-        ),
+        budgets=table_budgets,
         ks=lambda wc: " ".join(map(str, setting("metrics", "ks")(wc))),
     shell:
         "python -m semacdr.metrics --ranks {input.ranks} --paper {input.paper} --ks {params.ks} {params.budgets}"

@@ -39,6 +39,7 @@ rule report:
     threads: cpus(1)
     params:
         given=lambda wc: report_options(reported(wc)),
+        budgets=table_budgets,
         benchmarks="logs/benchmarks/{scenario}",
         people=setting("report", "people"),
         events=setting("report", "events"),
@@ -49,5 +50,6 @@ rule report:
         " --interactions {input.interactions} --items {input.catalogue} --splits {input.splits}"
         " --taxonomy {input.taxonomy} --inner {input.inner} --agnostic {input.agnostic} --filed {input.filed}"
         " --asked {input.asked} --metrics {input.metrics} --paper {input.paper} {params.given}"
+        " {params.budgets}"
         " --benchmarks {params.benchmarks} --people {params.people} --events {params.events}"
         " --examples {params.examples} --seed {params.seed} --output {output} 2> {log}"

@@ -36,14 +36,27 @@ def declared(model, name, default=...):
 
 @cache
 def default_settings(model, name="Settings"):
-    """The literals that a model's Settings take where nothing else is said, those of the classes they extend too."""
+    """What a model's Settings take where nothing else is said, those of the classes they extend too; `...`: no literal."""
     (owner,) = (node for node in source_of(model).body if getattr(node, "name", "") == name)
     found = {}
     for parent in owner.bases:  # `Name` of the same file, or `file.Name`
         place = (parent.value.id, parent.attr) if isinstance(parent, ast.Attribute) else (model, parent.id)
         found |= default_settings(*place)
-    fields = (node for node in owner.body if isinstance(node, ast.AnnAssign) and isinstance(node.value, ast.Constant))
-    return found | {field.target.id: field.value.value for field in fields}
+    fields = (node for node in owner.body if isinstance(node, ast.AnnAssign))
+    return found | {field.target.id: getattr(field.value, "value", ...) for field in fields}
+
+
+def check_system(name, system):
+    """Raise where a system sets what its model has no setting of, before anything runs."""
+    known = default_settings(system["model"])
+    for unknown in system.get("settings", {}).keys() - known.keys():
+        raise WorkflowError(
+            f"config: {name} sets '{unknown}'; {system['model']} has the settings {', '.join(known) or 'none'}"
+        )
+
+
+for name, system in COMPARED.items():
+    check_system(f"train.systems.{name}", system)
 
 
 def told(system, scenario=None):
@@ -105,11 +118,18 @@ def model_options(wc, input):
 def listed(wc):
     """The systems that stand in the scenario's result table, in the order of train.systems."""
     asked = setting("metrics", "systems")(wc)
-    if asked == "all":
-        return list(COMPARED)
+    asked = list(COMPARED) if asked == "all" else asked
     for unknown in [name for name in asked if name not in COMPARED]:
         raise WorkflowError(f"config: metrics.systems names '{unknown}'; train.systems are {', '.join(COMPARED)}")
-    return [name for name in COMPARED if name in asked]
+    rows, names = {}, [name for name in COMPARED if name in asked]
+    for name in names:
+        row = COMPARED[name]["model"], COMPARED[name].get("variant", "full")
+        if rows.setdefault(row, name) != name:
+            raise WorkflowError(
+                f"config: {rows[row]} and {name} of train.systems would both be {' '.join(row)} in the result table;"
+                " give one a `variant`"
+            )
+    return names
 
 
 def all_ranks(wc):

@@ -25,13 +25,13 @@ UNTUNED = (  # how a system is trained, beside the budget; tuning may choose of 
 
 @cache
 def chosen_by_tuning(scenario):
-    """By direction and kind of system what was chosen for a scenario; nothing where nobody tuned it.
+    """By direction and kind of system what was chosen for a scenario, and on which release; nothing where nobody tuned.
 
     A WorkflowError names a file that is none of that scenario.
     """
     path = Path(f"resources/tuned/{scenario}.json")
     if not path.exists():
-        return {}
+        return {}, None
     first, second = config["scenarios"][scenario]["domains"]
     try:
         content = json.loads(path.read_text())
@@ -42,7 +42,7 @@ def chosen_by_tuning(scenario):
         raise WorkflowError(f"{path}: not what target results/{scenario}/tuned.json makes: {error!r}")
     if of != scenario or not directions.keys() <= {f"{first}_to_{second}", f"{second}_to_{first}"}:
         raise WorkflowError(f"{path}: of scenario {of}, {', '.join(directions)}; it is to be of {scenario}")
-    return directions
+    return directions, content.get("release")
 
 
 def kind_of(system):
@@ -61,7 +61,13 @@ def in_force(scenario, direction, system):
     layers = (SYSTEMS[system], config["scenarios"][scenario].get("train", {}), config["train"])
     if not next(layer["tuned"] for layer in layers if "tuned" in layer):
         return None
-    return chosen_by_tuning(scenario).get(direction, {}).get(kind_of(SYSTEMS[system]))
+    (directions, release), own = chosen_by_tuning(scenario), config["scenarios"][scenario]["release"]
+    if release not in (None, own):
+        raise WorkflowError(
+            f"resources/tuned/{scenario}.json: chosen on release {release}, the scenario is of {own}; tune it anew, or"
+            " switch it off (`train: {tuned: false}`)"
+        )
+    return directions.get(direction, {}).get(kind_of(SYSTEMS[system]))
 
 
 def tuned_for(wc):
@@ -85,10 +91,15 @@ def budgets(paths):
     return " ".join(f"--{option} {' '.join(dict.fromkeys(names))}" for option, names in told.items() if names)
 
 
+def table_budgets(wc):
+    """The same of the result table's systems."""
+    return budgets({name: [path for path in all_ranks(wc) if Path(path).parts[3] == name] for name in listed(wc)})
+
+
 @cache
 def names_tuned(scenario=None):
     """The settings that tuning chose in a scenario, or in any: to name such a one's default is to set it."""
-    scenarios = [chosen_by_tuning(name) for name in ([scenario] if scenario else config["scenarios"])]
+    scenarios = [chosen_by_tuning(name)[0] for name in ([scenario] if scenario else config["scenarios"])]
     entries = [entry for found in scenarios for kinds in found.values() for entry in kinds.values()]
     return {name for entry in entries for name in entry["training"] | entry["settings"]}
 
@@ -106,16 +117,29 @@ def own_settings(tuned):
 def loss_option(tuned):
     """A function of the wildcards: the loss that a system names, as an option; none: the one it was published with.
 
-    A system whose loss is `tuned` has the one that tuning chose with its other settings.
+    A system whose loss is `tuned` has the one that tuning chose with its other settings, and nothing to be trained with
+    before that.
     """
 
     def find(wc):
         loss = SYSTEMS[wc.system].get("loss")
         if loss == "tuned":
-            loss = tuned_for(wc)["training"].get("loss") if tuned else None
+            loss = chosen_loss(wc) if tuned else None
         return f"--loss {loss}" if loss else ""
 
     return find
+
+
+def chosen_loss(wc):
+    """The loss that tuning chose for a system that leaves it that; None: the published one. Nothing in force is refused."""
+    direction = f"{wc.source}_to_{wc.target}"
+    if in_force(wc.scenario, direction, wc.system) is None:
+        raise WorkflowError(
+            f"config: {wc.system} leaves its loss to tuning, and for '{kind_of(SYSTEMS[wc.system])}', {direction},"
+            f" nothing is in force: make results/{wc.scenario}/tuned.json (examples/tune_loss.yaml) and put it to"
+            f" resources/tuned/{wc.scenario}.json"
+        )
+    return tuned_for(wc)["training"].get("loss")
 
 
 def tuned_systems(scenario):
@@ -124,7 +148,8 @@ def tuned_systems(scenario):
     if name not in VARIANTS:
         raise WorkflowError(f"config: tune takes experiment '{name}'; there are {', '.join(VARIANTS)}")
     space = SCENARIOS[scenario].get("tune", {}).get("space", config["tune"]["space"])
-    for unknown in [key for key in space if key != "common" and key not in VARIANTS[name]]:
+    others = {variant for variants in VARIANTS.values() for variant in variants}  # shipped ranges are of `field`
+    for unknown in [key for key in space if key != "common" and key not in others]:
         known = ", ".join(VARIANTS[name])
         raise WorkflowError(f"config: tune.space has '{unknown}'; it has `common` and systems of {name}: {known}")
     learned = {variant: s for variant, s in VARIANTS[name].items() if declared(SYSTEMS[s]["model"], "LOSS")}

@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from semacdr import tsv
 from semacdr.page import charts
+from semacdr.ranking.headline import EVENTS
 from semacdr.ranking.markdown import p_value
 from semacdr.ranking.readable import TITLES, label
 
@@ -48,11 +49,12 @@ class Part:
 
 @dataclass(frozen=True)
 class Experiment:
-    """An experiment: its name, its first variant, its seeds, and its tables."""
+    """An experiment: its name, its first variant, its seeds, which events it is of, and its tables."""
 
     name: str
     first: str
     seeds: str
+    events: str
     parts: list[Part]
 
 
@@ -61,7 +63,8 @@ def experiment(path: Path) -> Experiment:
     rows = tsv.read(path, NEEDS)
     keys = dict.fromkeys((row["source"], row["target"], row["ranking"], _grouping(row)) for row in rows)
     parts = [_part(path.stem, [row for row in rows if _key(row) == key]) for key in keys]
-    return Experiment(path.stem, rows[0]["variant"], rows[0]["seeds"], parts)
+    events = EVENTS[rows[0].get("split") or "test"]
+    return Experiment(path.stem, rows[0]["variant"], rows[0]["seeds"], events, parts)
 
 
 def _grouping(row: dict) -> str:

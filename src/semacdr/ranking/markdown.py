@@ -27,9 +27,15 @@ def add_tuning(cli: argparse.ArgumentParser) -> None:
 
 def unequal(args: argparse.Namespace) -> str:
     """What a page says where some of its systems were tuned and others were not; nothing otherwise."""
+    told = told_unequal(args)
+    return f"\n**Unequal budgets**: {told}\n" if told else ""
+
+
+def told_unequal(args: argparse.Namespace) -> str:
+    """The same without a heading, as a sentence."""
     if not args.tuned or not args.untuned:
         return ""
     return (
-        f"\n**Unequal budgets**: settings of {', '.join(args.tuned)} were chosen by tuning, those of "
-        f"{', '.join(args.untuned)} were not, be it in one direction.\n"
+        f"settings of {', '.join(args.tuned)} were chosen by tuning, those of "
+        f"{', '.join(args.untuned)} were not, be it in one direction."
     )

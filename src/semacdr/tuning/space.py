@@ -51,8 +51,11 @@ def _distribution(name: str, value: Any, system: System) -> BaseDistribution:
 def _range(where: str, low: float, high: float, log: bool, step: float | None) -> BaseDistribution:
     if not {type(low), type(high)} <= {int, float} or not low < high:
         raise UserError(f"{where} needs numbers, low below high, not {low} and {high}")
+    whole = type(low) is type(high) is int
+    if step is not None and (type(step) not in ((int,) if whole else (int, float)) or step <= 0):
+        raise UserError(f"{where} needs a step above 0, a whole one between whole numbers, not {step}")
     try:
-        if type(low) is type(high) is int:
+        if whole:
             return IntDistribution(low, high, log=log, step=step or 1)
         return FloatDistribution(low, high, log=log, step=step)
     except ValueError as error:

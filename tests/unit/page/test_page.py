@@ -120,6 +120,20 @@ def test_what_is_not_given_has_no_section_but_a_reason(world, page, tmp_path, wi
     assert section is None or f'href="#{section}"' not in less
 
 
+def test_the_page_says_where_some_systems_alone_were_tuned(world, page, tmp_path):
+    told = world.page(tmp_path / "report.html", "--tuned", "sasrec", "--untuned", "semacdr", "tjapl")
+    assert "settings of sasrec were chosen by tuning, those of semacdr, tjapl were not" in told
+    assert "Unequal budgets" in told and "Unequal budgets" not in page
+
+
+def test_an_experiment_of_validation_events_is_named_so(world, page, tmp_path):
+    lines = (world.folder / "compare.tsv").read_text().splitlines()
+    (tmp_path / "sweep.tsv").write_text("\n".join([f"split\t{lines[0]}", *(f"valid\t{line}" for line in lines[1:])]))
+    told = world.page(tmp_path / "report.html", "--experiments", str(tmp_path / "sweep.tsv"), experiments=())
+    assert ", validation events: to choose by</span>" in told
+    assert ", test events</span>" in page and "validation events: to choose by" not in page
+
+
 def test_the_same_input_gives_the_same_page(world, page, tmp_path):
     assert world.page(tmp_path / "report.html") == page
 
