@@ -6,6 +6,7 @@ import subprocess
 import pytest
 from filelock import FileLock
 from project import FULL, ROOT, Project, few_works, shrink
+from tuned_files import SPACE
 
 
 @pytest.fixture(scope="session")
@@ -47,3 +48,26 @@ def run_once(project: Project) -> None:
 def project(finished, tmp_path) -> Project:
     """A copy of the finished project to change."""
     return finished.copy(tmp_path / "project")
+
+
+@pytest.fixture
+def tuning(project):
+    """The finished project, with an experiment of its two learned systems and of one that learns nothing."""
+
+    def change(config):
+        variants = {
+            "sasrec": {},
+            "semacdr": {"model": "semacdr"},
+            "popularity": {"model": "popularity", "settings": {}},
+        }
+        for name in ("sasrec", "semacdr"):
+            variants[name] |= {"settings": {"dim": 16}, "loss": {"sasrec": "bce", "semacdr": "bpr"}[name]}
+        field = {"system": {"model": "sasrec"}, "variants": variants}
+        ablation = {"system": {"model": "semacdr", "settings": {"dim": 16}},
+                    "variants": {"full": {}, "without": {"settings": {"agnostic": False}},
+                                 "dropout": {"settings": {"dropout": 0.5}}}}  # fmt: skip
+        config["compare"] = {"field": field, "ablation": ablation}
+        config["tune"] |= {"trials": 2, "seconds": 60, "epochs": 1, "space": SPACE | {"semacdr": {"dropout": None}}}
+
+    project.configure(change)
+    return project

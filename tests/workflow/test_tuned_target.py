@@ -4,36 +4,12 @@ import json
 import re
 
 import pytest
+from tuned_files import MADE, USED, count, entry, trainings, write
 
 pytestmark = pytest.mark.slow
 
-MADE, USED = "results/movie_book/tuned.json", "resources/tuned/movie_book.json"
 BOTH = {"train": 4, "rank": 4, "metrics": 1}  # sasrec and semacdr, in both directions
 ONE = {"train": 2, "rank": 2, "metrics": 1}
-SPACE = {"common": {"learning_rate": {"low": 0.002, "high": 0.01}, "dropout": {"low": 0.1, "high": 0.4}}}
-
-
-@pytest.fixture
-def tuning(project):
-    """The finished project, with an experiment of its two learned systems and of one that learns nothing."""
-
-    def change(config):
-        variants = {
-            "sasrec": {},
-            "semacdr": {"model": "semacdr"},
-            "popularity": {"model": "popularity", "settings": {}},
-        }
-        for name in ("sasrec", "semacdr"):
-            variants[name] |= {"settings": {"dim": 16}, "loss": {"sasrec": "bce", "semacdr": "bpr"}[name]}
-        field = {"system": {"model": "sasrec"}, "variants": variants}
-        ablation = {"system": {"model": "semacdr", "settings": {"dim": 16}},
-                    "variants": {"full": {}, "without": {"settings": {"agnostic": False}},
-                                 "dropout": {"settings": {"dropout": 0.5}}}}  # fmt: skip
-        config["compare"] = {"field": field, "ablation": ablation}
-        config["tune"] |= {"trials": 2, "seconds": 60, "epochs": 1, "space": SPACE | {"semacdr": {"dropout": None}}}
-
-    project.configure(change)
-    return project
 
 
 def settings_of(project, system, direction="movie_to_book"):
@@ -124,29 +100,6 @@ def test_what_is_in_force_is_no_part_of_what_is_confirmed(tuning):
     assert count(jobs, "--proposed ") == 4
 
 
-def trainings(project, *targets):
-    """The commands of train that a dry run shows."""
-    status, text = project.call("-n", "-p", *targets)
-    assert status == 0, text
-    return [line for line in text.splitlines() if "python -m semacdr.train " in line]
-
-
-def count(commands, words):
-    return sum(words in command for command in commands)
-
-
-def entry(learning_rate=0.005, **settings):
-    return {"training": {"learning_rate": learning_rate}, "settings": settings, "found": {}}
-
-
-def write(project, domains=("movie", "book"), scenario=None, used=None, **kinds):
-    first, second = domains
-    used = project / "resources/tuned" / f"{used or '_'.join(domains)}.json"
-    used.parent.mkdir(exist_ok=True)
-    directions = dict.fromkeys((f"{first}_to_{second}", f"{second}_to_{first}"), kinds)
-    used.write_text(json.dumps({"scenario": scenario or "_".join(domains), "directions": directions}))
-
-
 def test_explicit_settings_before_tuned_ones_before_all_others(tuning):
     system = lambda config: config["train"]["systems"]["sasrec"]  # noqa: E731
     write(tuning, **{"sasrec-bce": entry(dropout=0.3)})
@@ -198,59 +151,6 @@ def test_another_loss_or_form_is_another_kind_and_an_ablation_is_not(tuning):
     assert tuning.plan("results/movie_book/ablation.tsv") == same  # another scenario's is no matter of this one
 
 
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ({"experiment": "fields"}, "tune takes experiment 'fields'; there are field, ablation"),
-        ({"space": SPACE | {"semacd": {}}}, "tune.space has 'semacd'; it has `common` and systems of field: sasrec,"),
-        ({"space": {"common": {"dim": {"low": 8, "high": 64}}}}, "chooses dim of sasrec, which sets it itself"),
-        (
-            {"space": {"common": {}, "sasrec": {"loss": {"choices": ["bce", "ce"]}}}},
-            "of a system with `loss: tuned` it can be",
-        ),
-        ({"space": {"common": {}, "semacdr": {"epochs": {"low": 1, "high": 2}}}}, "tune.space has 'epochs' of semacdr"),
-        ({"space": {"common": {}, "sasrec": {"droput": {"low": 0.1, "high": 1}}}}, "tune.space has 'droput' of sasrec"),
-        ({"space": {"common": {"dropout": {"low": 0.1}}}}, "dropout"),
-        ({"budget": 3}, "budget"),
-    ],
-)
-def test_a_section_that_cannot_be(tuning, change, words):
-    tuning.configure(lambda config: config["tune"].update(change))
-    status, text = tuning.call("-n", MADE)
-    assert status != 0 and words in text, text
-
-
-@pytest.mark.parametrize("key", ["learning_rate", "weight_decay"])
-def test_what_a_system_sets_itself_is_not_chosen(tuning, key):
-    def change(config):
-        config["compare"]["field"]["variants"]["sasrec"][key] = 0.001
-        config["tune"]["space"]["common"]["weight_decay"] = {"choices": [0.0, 0.01]}
-
-    tuning.configure(change)
-    status, text = tuning.call("-n", MADE)
-    assert status != 0 and f"tune.space chooses {key} of sasrec, which sets it itself" in text, text
-
-
-def test_a_file_of_tuned_settings_that_is_none(tuning):
-    (tuning / USED).parent.mkdir(exist_ok=True)
-    (tuning / USED).write_text('{"directions": {"movie_to_book": {"sasrec-bce": {"training": {}}}}}')
-    status, text = tuning.call("-n")
-    assert status != 0 and f"{USED}: not what target {MADE} makes" in text
-    for wrong in ({"domains": ("kitchen", "food")}, {"domains": ("kitchen", "food"), "scenario": "movie_book"}):
-        write(tuning, used="movie_book", **wrong, **{"sasrec-bce": entry()})
-        status, text = tuning.call("-n")
-        assert status != 0 and f"{USED}: of scenario " in text and "it is to be of movie_book" in text
-
-
-def test_what_was_chosen_on_another_release_is_refused_unless_switched_off(tuning):
-    write(tuning, **{"sasrec-bce": entry()})
-    (tuning / USED).write_text(json.dumps(json.loads((tuning / USED).read_text()) | {"release": "amazon2018"}))
-    status, text = tuning.call("-n")
-    assert status != 0 and f"{USED}: chosen on release amazon2018, the scenario is of " in text, text
-    tuning.configure(lambda config: config["train"].update(tuned=False))
-    assert tuning.plan() == {}
-
-
 def test_another_experiment_is_tuned_by_a_file_laid_over(checkout, tmp_path):
     (tmp_path / "laid.yaml").write_text("tune: {experiment: plus}")
     status, text = checkout.call("-n", "--configfile", f"{tmp_path}/laid.yaml", "--", MADE)
@@ -280,17 +180,6 @@ def test_a_table_says_where_some_were_tuned_and_others_not(tuning):
     assert told(field) == told(table) == []  # what learns nothing needs no tuning
     tuning.configure(lambda config: config["train"]["systems"]["sasrec"].update(tuned=False))
     assert told(table) == [("tuned", "semacdr"), ("untuned", "sasrec")]
-
-
-def test_what_has_one_place_for_two_is_refused_before_a_trial(tuning):
-    def field(config):
-        return config["compare"]["field"]["variants"]
-
-    tuning.configure(lambda config: field(config).update(more={"loss": "bce", "settings": {"dim": 16, "blocks": 1}}))
-    status, text = tuning.call("-n", MADE)
-    assert status != 0 and "sasrec and more of field are both sasrec-bce" in text, text
-    tuning.configure(lambda config: field(config)["more"].update(tuned=False))
-    assert tuning.plan(MADE) == {"tune": 4, "confirm": 8, "tuned": 1}
 
 
 def test_the_example_tunes_every_learned_system_alike(checkout):
