@@ -64,6 +64,7 @@ def test_means_over_seeds_the_largest_memory_and_the_experiments_quality(folder,
     made = {name: tmp_path / f"out/e.{name}" for name in ("tsv", "md", "png")}
     files = ["--output", str(made["tsv"]), "--table", str(made["md"]), "--picture", str(made["png"])]
     efficiency.main([*runs, "--experiment", str(table), *files])
+    assert "Unequal budgets" not in made["md"].read_text()
     a, b = tsv.read(made["tsv"])
     assert (a["variant"], a["parameters"], a["seeds"], a["loss"], a["device"], a["threads"]) == (
         "a", "1000", "2", "ce", "cpu", "2",
@@ -77,6 +78,9 @@ def test_means_over_seeds_the_largest_memory_and_the_experiments_quality(folder,
     assert page.index("| b |") < page.index("| a |")  # the best first
     assert "on cpu, threads of a job: 2;" in page and "full ranking, test events" in page
     assert made["png"].read_bytes().startswith(b"\x89PNG")
+    efficiency.main([*runs, "--experiment", str(table), *files, "--tuned", "a", "--untuned", "b"])
+    told = "\n**Unequal budgets**: settings of a were chosen by tuning, those of b were not, be it in one direction.\n"
+    assert made["md"].read_text() == page + told
 
 
 def row(name, seconds, quality):

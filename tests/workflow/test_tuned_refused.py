@@ -13,6 +13,7 @@ pytestmark = pytest.mark.slow
     [
         ({"experiment": "fields"}, "tune takes experiment 'fields'; there are field, ablation"),
         ({"space": SPACE | {"semacd": {}}}, "tune.space has 'semacd'; it has `common` and systems of field: sasrec,"),
+        ({"space": SPACE | {"full": {}}}, "tune.space has 'full'; it has `common` and systems of field: sasrec,"),
         ({"space": {"common": {"dim": {"low": 8, "high": 64}}}}, "chooses dim of sasrec, which sets it itself"),
         (
             {"space": {"common": {}, "sasrec": {"loss": {"choices": ["bce", "ce"]}}}},

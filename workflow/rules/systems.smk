@@ -43,13 +43,14 @@ def default_settings(model, name="Settings"):
         place = (parent.value.id, parent.attr) if isinstance(parent, ast.Attribute) else (model, parent.id)
         found |= default_settings(*place)
     fields = (node for node in owner.body if isinstance(node, ast.AnnAssign))
-    return found | {field.target.id: getattr(field.value, "value", ...) for field in fields}
+    literal = lambda value: value.value if isinstance(value, ast.Constant) else ...  # noqa: E731
+    return found | {field.target.id: literal(field.value) for field in fields}
 
 
 def check_system(name, system):
     """Raise where a system sets what its model has no setting of, before anything runs."""
     known = default_settings(system["model"])
-    for unknown in system.get("settings", {}).keys() - known.keys():
+    for unknown in sorted(system.get("settings", {}).keys() - known.keys()):
         raise WorkflowError(
             f"config: {name} sets '{unknown}'; {system['model']} has the settings {', '.join(known) or 'none'}"
         )

@@ -64,8 +64,8 @@ def in_force(scenario, direction, system):
     (directions, release), own = chosen_by_tuning(scenario), config["scenarios"][scenario]["release"]
     if release not in (None, own):
         raise WorkflowError(
-            f"resources/tuned/{scenario}.json: chosen on release {release}, the scenario is of {own}; tune it anew, or"
-            " switch it off (`train: {tuned: false}`)"
+            f"resources/tuned/{scenario}.json: chosen on release {release}, the scenario is of {own}; switch it off"
+            " (`train: {tuned: false}`), tuning anew needs that too, or remove it"
         )
     return directions.get(direction, {}).get(kind_of(SYSTEMS[system]))
 
@@ -133,13 +133,14 @@ def loss_option(tuned):
 def chosen_loss(wc):
     """The loss that tuning chose for a system that leaves it that; None: the published one. Nothing in force is refused."""
     direction = f"{wc.source}_to_{wc.target}"
-    if in_force(wc.scenario, direction, wc.system) is None:
+    found = in_force(wc.scenario, direction, wc.system)
+    if found is None:
         raise WorkflowError(
             f"config: {wc.system} leaves its loss to tuning, and for '{kind_of(SYSTEMS[wc.system])}', {direction},"
             f" nothing is in force: make results/{wc.scenario}/tuned.json (examples/tune_loss.yaml) and put it to"
             f" resources/tuned/{wc.scenario}.json"
         )
-    return tuned_for(wc)["training"].get("loss")
+    return found["training"].get("loss")
 
 
 def tuned_systems(scenario):
@@ -148,8 +149,8 @@ def tuned_systems(scenario):
     if name not in VARIANTS:
         raise WorkflowError(f"config: tune takes experiment '{name}'; there are {', '.join(VARIANTS)}")
     space = SCENARIOS[scenario].get("tune", {}).get("space", config["tune"]["space"])
-    others = {variant for variants in VARIANTS.values() for variant in variants}  # shipped ranges are of `field`
-    for unknown in [key for key in space if key != "common" and key not in others]:
+    shipped = load_configfile("config.yaml")["tune"]["experiment"]  # whose ranges a file laid over cannot take away
+    for unknown in [key for key in space if key not in ("common", *VARIANTS[name], *VARIANTS.get(shipped, ()))]:
         known = ", ".join(VARIANTS[name])
         raise WorkflowError(f"config: tune.space has '{unknown}'; it has `common` and systems of {name}: {known}")
     learned = {variant: s for variant, s in VARIANTS[name].items() if declared(SYSTEMS[s]["model"], "LOSS")}
