@@ -142,6 +142,16 @@ def test_scores_do_not_depend_on_who_shares_the_batch(world, cold_world, name, s
 
 
 @pytest.mark.parametrize(("name", "settings"), LEARNED_FORMS, ids=str)
+def test_what_ranks_is_the_state_of_the_last_step_that_training_would_score(world, name, settings):
+    model, problem = build(world, name, **settings)
+    model.double().eval()
+    batch, prepared = next(Ranker(problem.history, "test", 20, 64, CPU).batches.ordered()), model.prepare()
+    last = model.states(prepared, batch)[batch.last.long()]
+    expected = last @ model.item_vectors(prepared).T
+    torch.testing.assert_close(model.scores(prepared, batch), expected, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize(("name", "settings"), LEARNED_FORMS, ids=str)
 def test_dropout_is_of_training_alone(world, name, settings):
     def states(seed, training, **more):
         model, problem = build(world, name, **settings | more)

@@ -122,16 +122,24 @@ class Model(base.Model):
             loss = loss + self.semantic.loss(prepared.views, batch)
         return self._fused(attended), loss
 
-    def _attended(self, prepared: Prepared, batch: Batch) -> dict[str, torch.Tensor]:
-        """By sequence what each target step takes out of it, (N_t, d) each."""
+    def scores(self, prepared: Prepared, batch: Batch) -> torch.Tensor:
+        """(B, target items): only each row's last step attends, which spares nearly all of the attention."""
+        return self._fused(self._attended(prepared, batch, batch.last)) @ self.item_vectors(prepared).T
+
+    def _attended(self, prepared: Prepared, batch: Batch, steps: torch.Tensor | None = None) -> dict[str, torch.Tensor]:
+        """By sequence what each target step takes out of it, or each of `steps` (S,) alone; (N_t or S, d) each."""
         facts = {name: self._encoded(vectors, getattr(batch, name), name) for name, vectors in self._tables(prepared)}
+        of_step = facts["target"], batch.target.row, batch.mixed_last, batch.source_visible, batch.target.positions + 1
+        if steps is not None:
+            of_step = (part.index_select(0, steps) for part in of_step)
+        query, row, mixed, source, target = of_step
         visible = {
-            "mixed": Visible.until(batch.mixed_last, batch.mixed, batch.target.row),
-            "source": Visible.first(batch.source_visible, batch.source, batch.target.row),
-            "target": Visible.first(batch.target.positions + 1, batch.target, batch.target.row),
+            "mixed": Visible.until(mixed, batch.mixed, row),
+            "source": Visible.first(source, batch.source, row),
+            "target": Visible.first(target, batch.target, row),
         }
         context = visible["mixed"].mean(facts["mixed"])
-        return {name: self.attention(facts["target"], context, facts[name], visible[name]) for name in SEQUENCES}
+        return {name: self.attention(query, context, facts[name], visible[name]) for name in SEQUENCES}
 
     def _tables(self, prepared: Prepared) -> list[tuple[str, torch.Tensor]]:
         """The vectors of the items that each sequence can hold."""
