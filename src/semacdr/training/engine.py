@@ -18,6 +18,7 @@ from semacdr.data.history import History
 from semacdr.models.base import Model
 from semacdr.ranking.measures import hit_rate, ndcg
 from semacdr.ranking.ranks import Ranker
+from semacdr.training.adam import Adam
 from semacdr.training.device import PRECISIONS
 from semacdr.training.losses import SAMPLED, step_loss
 
@@ -136,7 +137,7 @@ class Trainer:
         self.optimiser = self._optimiser()
 
     def _optimiser(self) -> torch.optim.Optimizer:
-        return torch.optim.Adam(self.groups, betas=(0.9, 0.98), weight_decay=self.settings.weight_decay, fused=True)
+        return Adam(self.groups, betas=(0.9, 0.98), weight_decay=self.settings.weight_decay, fused=True)
 
     def pretrain(self, enough: Callable[[None], bool] | None = None) -> None:
         """The epochs of the model's pre-training, all or until `enough`; training then begins with a new optimiser."""
