@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import gc
 import logging
 import os
 import sys
@@ -24,6 +25,7 @@ def parser(doc: str) -> argparse.ArgumentParser:
 
 def run(main: Callable[[Sequence[str] | None], None]) -> None:
     """Run a stage's main on the command line's arguments; a UserError becomes a plain message and exit status 1."""
+    gc.freeze()  # what was imported stays: no collection looks at it, nor does the one at the end, 0.3 s beside torch
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     for chatty in ("httpx2", "openai"):  # a line for each request
         logging.getLogger(chatty).setLevel(logging.WARNING)
