@@ -104,7 +104,7 @@ def shrink(config: dict) -> None:
     """Make the config tiny, and take the release `mine` from a folder: what is simulated there serves as raw files."""
     scenario = config["scenarios"]["movie_book"]
     scenario["release"] = "mine"
-    for section in ("train", "semantics", "llm", "metrics"):  # what is the sample's would override what is set below
+    for section in ("train", "semantics", "llm", "encode"):  # what is the sample's would override what is set below
         del scenario[section]
     config["raw"]["mine"] = {"source": "local", "folder": "given"}
     config["sample"]["people"] = 100

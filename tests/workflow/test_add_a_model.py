@@ -27,7 +27,7 @@ def followed(project):
     world, systems = project / "tests/model/world.py", project / "tests/model/test_systems.py"
     world.write_text(world.read_text().replace("SYSTEMS = (\n", 'SYSTEMS = (\n    "gru4rec",\n', 1))
     systems.write_text(systems.read_text().replace("\n]\n", f"\n    {block('variants').strip()},\n]\n", 1))
-    own = {"metrics": {"systems": [*FEW]}}  # the sample's table names its rows, as the tiny project's does not
+    own = {"metrics": {"systems": [*FEW]}}  # else the new systems would be rows at once
     project.configure(lambda config: config["scenarios"]["movie_book"].update(own))
     project.configure(lambda config: config["train"]["systems"].update(yaml.safe_load(block("config"))))
     assert project.plan() == {}

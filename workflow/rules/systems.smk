@@ -60,13 +60,37 @@ for name, system in COMPARED.items():
     check_system(f"train.systems.{name}", system)
 
 
+@cache
+def names_common(scenario):
+    """What section train sets of every system that has it, in a scenario; raises where no model has it."""
+    given = config["train"]["settings"] | config["scenarios"][scenario].get("train", {}).get("settings", {})
+    models = {system["model"] for system in COMPARED.values()}
+    for name in given:
+        if any(name in (declared(model, "SETTING_INPUTS", None) or {}) for model in models):
+            raise WorkflowError(
+                f"config: train.settings has '{name}', which makes another system; name it in train.systems"
+            )
+        if not any(name in default_settings(model) for model in models):
+            raise WorkflowError(f"config: train.settings has '{name}', which no system of train.systems has")
+    return given
+
+
+def common_settings(model, scenario):
+    """Those of them that a model has."""
+    return {name: value for name, value in names_common(scenario).items() if name in default_settings(model)}
+
+
 def told(system, scenario=None):
     """What makes a system what it is in a scenario, or in all: two told alike are one, whatever their seeds.
 
-    To name a default says nothing, but where tuning chose another value. How a system is trained has its defaults by
-    scenario.
+    To name a default says nothing, but where tuning or section train sets another value. How a system is trained has its
+    defaults by scenario.
     """
     settings, default, chosen = system.get("settings", {}), default_settings(system["model"]), names_tuned(scenario)
+    if scenario:
+        default = default | common_settings(system["model"], scenario)
+    else:
+        chosen = chosen.union(*map(names_common, config["scenarios"]))
     new = {name for name, value in settings.items() if name not in default or default[name] != value}
     own = {name: value for name, value in settings.items() if name in new | chosen}
     train = config["train"] | config["scenarios"][scenario].get("train", {}) if scenario else {}

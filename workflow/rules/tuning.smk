@@ -105,11 +105,15 @@ def names_tuned(scenario=None):
 
 
 def own_settings(tuned):
-    """A function of the wildcards: a system's own settings as JSON, with those that tuning chose or without."""
+    """A function of the wildcards: a system's own settings as JSON, with those that tuning chose or without.
+
+    They stand before what section train sets of every system that has it.
+    """
 
     def find(wc):
-        chosen = tuned_for(wc)["settings"] if tuned else {}
-        return json.dumps(chosen | SYSTEMS[wc.system].get("settings", {}), sort_keys=True)
+        system, chosen = SYSTEMS[wc.system], tuned_for(wc)["settings"] if tuned else {}
+        common = common_settings(system["model"], wc.scenario)
+        return json.dumps(common | chosen | system.get("settings", {}), sort_keys=True)
 
     return find
 
