@@ -68,7 +68,7 @@ def test_a_variant_of_the_published_value_is_another_system_where_the_scenario_s
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"drop": 0.2}, "train.settings has 'drop', which no system of train.systems has"),
+        ({"drop": 0.2}, "train.settings has 'drop', which no system has"),
         ({"semantics": True}, "train.settings has 'semantics', which makes another system; name it in train.systems"),
     ],
 )

@@ -62,16 +62,17 @@ for name, system in COMPARED.items():
 
 @cache
 def names_common(scenario):
-    """What section train sets of every system that has it, in a scenario; raises where no model has it."""
+    """What section train sets of every system that has it, in a scenario; raises where no model has it, used or not."""
     given = config["train"]["settings"] | config["scenarios"][scenario].get("train", {}).get("settings", {})
-    models = {system["model"] for system in COMPARED.values()}
+    files = [path.stem for path in sorted(Path("src/semacdr/models").glob("*.py"))]
+    models = [name for name in files if declared(name, "INPUTS", None) is not None]
     for name in given:
         if any(name in (declared(model, "SETTING_INPUTS", None) or {}) for model in models):
             raise WorkflowError(
                 f"config: train.settings has '{name}', which makes another system; name it in train.systems"
             )
         if not any(name in default_settings(model) for model in models):
-            raise WorkflowError(f"config: train.settings has '{name}', which no system of train.systems has")
+            raise WorkflowError(f"config: train.settings has '{name}', which no system has")
     return given
 
 
