@@ -9,10 +9,10 @@ import yaml
 pytestmark = pytest.mark.slow
 
 
-def laid(folder, **train):
-    """A file to lay over the config that sets how the sample is trained, as options of the command line."""
+def laid(folder, config):
+    """A file to lay over the config, as options of the command line."""
     path = folder / "laid.yaml"
-    path.write_text(yaml.safe_dump({"scenarios": {"movie_book": {"train": train}}}))
+    path.write_text(yaml.safe_dump(config))
     return "--configfile", path
 
 
@@ -50,13 +50,19 @@ def test_what_a_system_or_tuning_says_comes_before_it(project):
     assert told["movie_to_book/sasrec"] == {"blocks": 3, "dim": 16, "dropout": 0.7, "norm": "post"}
 
 
+def test_tuning_starts_from_it_too(checkout):
+    status, text = checkout.call("-n", "-p", "--", "results/movie_book/movie_to_book/tune/field-tri_cdr.json")
+    assert status == 0, text
+    (told,) = re.findall(r"semacdr\.tune .*?--settings '(.*?)'", text)
+    shipped = yaml.safe_load((checkout / "config.yaml").read_text())
+    assert json.loads(told) == shipped["scenarios"]["movie_book"]["train"]["settings"]
+
+
 def test_a_variant_of_the_published_value_is_another_system_where_the_scenario_sets_another(checkout, tmp_path):
     """Dropout 0.5 is SemaCDR's default, but not what it is trained with on the sample."""
     sweep = {"system": {"model": "semacdr", "loss": "ce"}, "directions": 1, "sweep": {"dropout": [0.2, 0.5]}}
-    (tmp_path / "sweep.yaml").write_text(yaml.safe_dump({"compare": {"sweep_dropout": sweep}}))
-    status, text = checkout.call(
-        "-n", "-p", "--configfile", f"{tmp_path}/sweep.yaml", "--", "results/movie_book/sweep_dropout.tsv"
-    )
+    file = laid(tmp_path, {"compare": {"sweep_dropout": sweep}})
+    status, text = checkout.call("-n", "-p", *file, "--", "results/movie_book/sweep_dropout.tsv")
     assert status == 0, text
     told = settings_of(text)
     assert told == {
@@ -73,5 +79,6 @@ def test_a_variant_of_the_published_value_is_another_system_where_the_scenario_s
     ],
 )
 def test_what_no_system_has_or_makes_another_one_is_refused(checkout, tmp_path, settings, message):
-    status, text = checkout.call("-n", *laid(tmp_path, settings=settings), "--", "results/movie_book/metrics.tsv")
+    file = laid(tmp_path, {"scenarios": {"movie_book": {"train": {"settings": settings}}}})
+    status, text = checkout.call("-n", *file, "--", "results/movie_book/metrics.tsv")
     assert status != 0 and message in text, text
