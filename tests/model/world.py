@@ -124,12 +124,12 @@ def finish_world(folder, items, cold=0.0):
     return World(folder, items)
 
 
-def build(world, name, seed=0, **settings):
+def build(world, name, seed=0, max_length=20, **settings):
     """A system on a world's problem, in training mode, with small settings."""
     module = models.load(name)
     if name in LEARNED:
         settings = {"dim": 16, "dropout": 0.0} | settings
     torch.manual_seed(seed)
     own = module.Settings(**settings)
-    problem = world.problem(name, settings=own)
+    problem = world.problem(name, max_length, own)
     return module.Model(problem, own), problem

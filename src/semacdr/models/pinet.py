@@ -13,21 +13,22 @@ equations (the code adds the gate's a second time, see `shared_member_map`); a G
 recurrent map gives, as PyTorch's does, where TensorFlow's acts on the state that goes into it; padding does not exist,
 and item 0 is no padding; gradients are not clipped at ±5, which a mean over steps never reaches; the state inside the
 filter, and outputs on their way to the next unit, are not dropped, and what is scored is dropped once, where states had
-been before; Adam's betas are those of all systems (0.9, 0.98). Recurrence is a chain and goes place by place, all rows
-at once: PyTorch's own layers have neither dropout between steps nor the filter.
+been before; Adam's betas are those of all systems (0.9, 0.98). Recurrence is a chain of places, all rows at once, in a
+compiled loop of our own: PyTorch's layers have neither dropout between steps nor the filter.
 """
 
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from semacdr.batching.batches import Batch
 from semacdr.models import base
 from semacdr.models.dropout import dropout
 from semacdr.models.layers import embed, initialise, with_one
-from semacdr.models.recurrent import GRU, Timeline, latest
+from semacdr.models.recurrent import GRU, Timeline, compiled, latest
 from semacdr.training.losses import softmax_loss
 
 INPUTS = ()
@@ -44,6 +45,19 @@ class Settings:
     state_dropout: float = 0.2  # between recurrent steps, as published; at 0.5 little would outlive a few steps
     source_weight: float = 1.0  # of the source domain's loss; 0: the target alone is learned
     shared_member_map: bool = False  # True: the candidate's members by the gate's map, as the official code has it
+
+
+@compiled
+def filter_steps(rows: list[int], weight: torch.Tensor, members: torch.Tensor, inputs: torch.Tensor) -> torch.Tensor:
+    """States (N, d) from inputs (N, 2d) and members (K, 2d) in the order of time, `rows` of them at each place."""
+    dim = weight.shape[1]
+    state, states = inputs.new_zeros(rows[0] if rows else 0, dim), [inputs.new_zeros(0, dim)]
+    for x in inputs.split(rows):
+        state = state[: len(x)]
+        gate, candidate = ((x + F.linear(state, weight))[:, None] + members).chunk(2, -1)  # (rows, K, d)
+        state = torch.lerp(candidate.tanh(), state[:, None], gate.sigmoid()).mean(1)
+        states.append(state)
+    return torch.cat(states)
 
 
 class Filter(nn.Module):
@@ -67,12 +81,7 @@ class Filter(nn.Module):
         inputs = torch.cat([self.gate(torch.cat([own, other], -1)), self.candidate(own)], -1)
         maps = (self.gate_members, self.candidate_members or self.gate_members)
         members = torch.cat([mapped(self.members) for mapped in maps], -1)  # (K, 2d)
-
-        def step(state: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-            gate, candidate = ((x + self.state(state))[:, None] + members).chunk(2, -1)  # (rows, K, d)
-            return torch.lerp(candidate.tanh(), state[:, None], gate.sigmoid()).mean(1)
-
-        return timeline.run(step, own.shape[1], inputs)
+        return timeline.run(filter_steps, (self.state.weight, members), inputs)
 
 
 class Prediction(nn.Module):

@@ -1,5 +1,6 @@
 """Recurrent layers on packed sequences: at each place in time one step of all rows that are still there."""
 
+import warnings
 from collections.abc import Callable
 
 import torch
@@ -36,18 +37,44 @@ class Timeline:
         inverse[order] = torch.arange(len(order), device=order.device)
         self.tokens, self.restore = layout.query[order], inverse[layout.restore]
 
-    def run(self, step: Callable, dim: int, *inputs: torch.Tensor) -> torch.Tensor:
-        """States (N, dim) of packed tokens; `step` makes them of the states before and of each of `inputs` (N, ·).
+    def run(self, steps: Callable, weights: tuple[torch.Tensor, ...], *inputs: torch.Tensor) -> torch.Tensor:
+        """States (N, d) of packed tokens, a row starting from zeros: what `steps` makes of `inputs` (N, ·) in order."""
+        ordered = (F.embedding(self.tokens, x) for x in inputs)
+        with torch.jit.optimized_execution(False):  # it would sum gradients in another order, and be no faster
+            return F.embedding(self.restore, steps(self.rows, *weights, *ordered))
 
-        A row starts from zeros.
-        """
-        if not self.rows:
-            return inputs[0].new_zeros(0, dim)
-        state, states = inputs[0].new_zeros(self.rows[0], dim), []
-        for parts in zip(*(F.embedding(self.tokens, x).split(self.rows) for x in inputs), strict=True):
-            state = step(state[: len(parts[0])], *parts)
-            states.append(state)
-        return F.embedding(self.restore, torch.cat(states))
+
+def compiled(steps: Callable) -> Callable:
+    """`steps` as a program of its own, in TorchScript: a loop over places in time that does not run in Python.
+
+    PyTorch advises `torch.compile` instead, which needs a C++ compiler wherever it runs.
+    """
+    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
+        return torch.jit.script(steps)
+
+
+@compiled
+def gru_steps(
+    rows: list[int], weight: torch.Tensor, bias: torch.Tensor, inputs: torch.Tensor, kept: torch.Tensor | None = None
+) -> torch.Tensor:
+    """States (N, d) from inputs (N, 3d) in the order of time, `rows` of them at each place.
+
+    `kept` (N, d) is what dropout multiplies the states before with.
+    """
+    parts = [2 * weight.shape[1], weight.shape[1]]
+    state, states = inputs.new_zeros(rows[0] if rows else 0, parts[1]), [inputs.new_zeros(0, parts[1])]
+    keeping = kept.split(rows) if kept is not None else []
+    for place, x in enumerate(inputs.split(rows)):
+        state = state[: len(x)]
+        if kept is not None:
+            state = state * keeping[place]
+        gates, candidate = x.split(parts, -1)
+        of_gates, of_candidate = F.linear(state, weight, bias).split(parts, -1)
+        reset, update = (gates + of_gates).sigmoid().chunk(2, -1)
+        new = (candidate + reset * of_candidate).tanh()
+        state = torch.lerp(new.to(state.dtype), state, update.to(state.dtype))  # under autocast they are of other types
+        states.append(state)
+    return torch.cat(states)
 
 
 class GRU(nn.Module):
@@ -67,19 +94,10 @@ class GRU(nn.Module):
 
     def forward(self, vectors: torch.Tensor, timeline: Timeline) -> torch.Tensor:
         """States (N, d) from vectors (N, d)."""
-        x = self.input(dropout(vectors, self.rate if self.training else 0.0))
-        inputs = x.split([2 * self.dim, self.dim], -1)
+        inputs = [self.input(dropout(vectors, self.rate if self.training else 0.0))]
         if self.training and self.state_rate:
-            inputs = (*inputs, dropout(torch.ones_like(vectors), self.state_rate))
-        return timeline.run(self._step, self.dim, *inputs)
-
-    def _step(self, state, gates, candidate, kept: torch.Tensor | float = 1.0) -> torch.Tensor:
-        """(rows, d); `kept` is what dropout multiplies the state with."""
-        state = state * kept
-        of_gates, of_candidate = self.state(state).split([2 * self.dim, self.dim], -1)
-        reset, update = (gates + of_gates).sigmoid().chunk(2, -1)
-        new = (candidate + reset * of_candidate).tanh()
-        return torch.lerp(new.to(state.dtype), state, update.to(state.dtype))  # under autocast they are of other types
+            inputs.append(dropout(torch.ones_like(vectors), self.state_rate))
+        return timeline.run(gru_steps, (self.state.weight, self.state.bias), *inputs)
 
 
 def latest(states: torch.Tensor, sequence: Sequence, row: torch.Tensor, count: torch.Tensor) -> torch.Tensor:
