@@ -1,5 +1,6 @@
 """No system loops over the places of a sequence in Python: what a step of training calls does not depend on length."""
 
+import gc
 import sys
 
 import polars as pl
@@ -36,11 +37,13 @@ def calls(work):
         nonlocal count
         count += event in ("call", "c_call")
 
+    gc.disable()  # libraries of tests call something at each collection
     sys.setprofile(called)
     try:
         work()
     finally:
         sys.setprofile(None)
+        gc.enable()
     return count
 
 
