@@ -6,9 +6,10 @@
     python benchmarks/libraries/parity.py results/kitchen_food/kitchen_to_food --code checkouts --runs runs/parity \
         --python pinet venvs/pinet/bin/python --seeds 1 2 3 --output docs/results/parity.tsv
 
-Both get the same events, candidates, epochs, patience and settings, each its system's published loss, and are ranked by
-the same ranker; each script says what the official code needed. They are trained one after the other, each in a process
-of its own. What is in --runs is not trained again; the table is made of all that lies there, and printed as Markdown.
+Both get the same events, candidates, epochs and patience, each its system's published loss, and are ranked by the same
+ranker; each script says what the official code needed. Ours is set as the official code is (PAIRS), not by default.
+They are trained one after the other, each in a process of its own. What is in --runs is not trained again; the table is
+made of all that lies there, and printed as Markdown.
 """
 
 import argparse

@@ -13,10 +13,9 @@ Seconds are wall time of training and validation, of pre-training too. They say 
 
 import argparse
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass
 from pathlib import Path
-from statistics import fmean
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -41,8 +40,8 @@ PLACES = [  # of a number, in points from its dot: the near ones first, below ri
 
 
 @dataclass(frozen=True)
-class Row:
-    """What a variant costs in a direction, and its NDCG@10: the fields are the columns."""
+class Trained:
+    """What was trained in a direction, and the events by which it is judged."""
 
     source: str
     target: str
@@ -50,15 +49,12 @@ class Row:
     variant: str
     model: str
     loss: str | None  # of one that learns
-    parameters: int
-    epoch_seconds: float  # of training alone, pre-training left out
-    epochs: float
-    best_epoch: float
-    best_seconds: float  # of pre-training, training and validation, until the best epoch was known
-    peak_mb: float
-    device: str
-    threads: str
-    seeds: int
+
+
+@dataclass(frozen=True)
+class Row(costs.Cost, Trained):
+    """What a variant costs in a direction, and its NDCG@10: the fields, of the last base first, are the columns."""
+
     ndcg_10: float
     low: float
     high: float
@@ -81,41 +77,24 @@ def join(runs: Mapping[str, Sequence[tuple[dict, dict]]], table: Path) -> list[R
 
 
 def _row(direction: Direction, variant: str, runs: Sequence[tuple[dict, dict]], quality: Mapping[str, str]) -> Row:
-    (first, _), costs_of = runs[0], [cost for _, cost in runs]
+    first, split = runs[0][0], None if quality["split"] == "test" else quality["split"]
     return Row(
-        *direction, None if quality["split"] == "test" else quality["split"],
-        variant, first["model"], first["training"]["loss"], costs_of[0]["parameters"],
-        fmean((cost["training_seconds"] - cost["pretraining_seconds"]) / cost["epochs"] for cost in costs_of),
-        fmean(cost["epochs"] for cost in costs_of), fmean(cost["best_epoch"] for cost in costs_of),
-        fmean(cost["best_seconds"] for cost in costs_of), max(cost["peak_mb"] for cost in costs_of),
-        _all(cost["device"] for cost in costs_of), _all(cost["threads"] for cost in costs_of), len(runs),
+        *direction, split, variant, first["model"], first["training"]["loss"],
+        *astuple(costs.summarise([cost for _, cost in runs])),
         *(float(quality[name]) for name in ("mean", "low", "high")), first["release"],
     )  # fmt: skip
-
-
-def _all(values: Iterable) -> str:
-    """What several runs have, each once."""
-    return ", ".join(map(str, dict.fromkeys(values)))
 
 
 def page(rows: Sequence[Row], title: str) -> str:
     """A Markdown page: a table per direction, the best first."""
     lines = [f"# {title}", ""] + ([f"**{SAMPLE_NOTE}**", ""] if rows[0].release == "sample" else [])
-    lines += [
-        f"Training on {_all(row.device for row in rows)}, threads of a job: {_all(row.threads for row in rows)}; means "
-        f"over {style.seeds(rows[0].seeds)}, of memory the largest. To best: wall time of training and validation "
-        f"until the epoch that validation chose. NDCG@10 is of full ranking, {EVENTS[rows[0].split or 'test']} events.",
-        "",
-    ]
+    lines += [f"{costs.told(rows)} NDCG@10 is of full ranking, {EVENTS[rows[0].split or 'test']} events.", ""]
     for source, target in dict.fromkeys((row.source, row.target) for row in rows):
         lines += [f"## {source} → {target}", ""]
-        titles = ["System", "Loss", "NDCG@10", "Parameters", "s / epoch", "Epochs", "Best", "To best, s", "Peak MB"]
-        lines += header(titles, words=2)
+        lines += header(["System", "Loss", "NDCG@10", *costs.TITLES], words=2)
         here = [row for row in rows if (row.source, row.target) == (source, target)]
         for row in sorted(here, key=lambda row: -row.ndcg_10):
-            costs = f"{row.parameters:,}", f"{row.epoch_seconds:.2f}", f"{row.epochs:.0f}", f"{row.best_epoch:.0f}"
-            more = f"{row.best_seconds:.0f}", f"{row.peak_mb:,.0f}"
-            lines.append(line([row.variant, row.loss or "", f"{row.ndcg_10:.4f}", *costs, *more]))
+            lines.append(line([row.variant, row.loss or "", f"{row.ndcg_10:.4f}", *costs.cells(row)]))
         lines.append("")
     return "\n".join(lines)
 

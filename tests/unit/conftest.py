@@ -31,7 +31,7 @@ def write_ranks(tmp_path):
     def writer(full=None, sampled=None, *, rows=None, valid=1.0, cold=(), without=(), **meta):
         meta |= {"cold_users": "0.5"} if cold else {}
         meta = {key: value for key, value in (META | meta).items() if key not in without}
-        path = tmp_path / f"ranks{len(list(tmp_path.glob('ranks*')))}.parquet"
+        path = tmp_path / f"run{len(list(tmp_path.glob('run*')))}" / "ranks.parquet"
         tables.write(table(rows or rank_rows(full, sampled or full, valid, cold)), path, "ranks", meta)
         return path
 
@@ -69,9 +69,10 @@ def table(rows):
 def metrics_stage(tmp_path):
     """Run the stage; return the rows of the TSV and the text of the readable table."""
 
-    def runner(*paths, paper=None, ks=()):
+    def runner(*paths, paper=None, ks=(), costs=()):
         output, readable = tmp_path / "out/metrics.tsv", tmp_path / "out/metrics.md"
         options = ["--ranks", *paths, "--output", output, "--table", readable]
+        options += ["--costs", *costs] if costs else []
         options += ["--paper", paper] if paper else []
         metrics.main([str(option) for option in [*options, *(["--ks", *ks] if ks else [])]])
         with output.open(encoding="utf-8", newline="") as file:

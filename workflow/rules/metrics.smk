@@ -1,7 +1,7 @@
 """The result table of a scenario: every system, both directions, full and sampled ranking.
 
-REQUIRED  ranks.parquet of every run
-OUTPUTS   results/<scenario>/metrics.tsv, and metrics.md to read
+REQUIRED  ranks.parquet, settings.json and cost.json of every run
+OUTPUTS   results/<scenario>/metrics.tsv, and metrics.md to read, with what each system cost
 """
 
 
@@ -13,6 +13,8 @@ rule metrics:
     """Summarising {wildcards.scenario}."""
     input:
         ranks=all_ranks,
+        costs=lambda wc: [str(Path(run).parent / "cost.json") for run in all_ranks(wc)],
+        settings=lambda wc: [str(Path(run).parent / "settings.json") for run in all_ranks(wc)],
         paper="resources/paper/results.tsv",
         code=code("semacdr.metrics"),
     output:
@@ -29,5 +31,5 @@ rule metrics:
         budgets=table_budgets,
         ks=lambda wc: " ".join(map(str, setting("metrics", "ks")(wc))),
     shell:
-        "python -m semacdr.metrics --ranks {input.ranks} --paper {input.paper} --ks {params.ks} {params.budgets}"
-        " --output {output.metrics} --table {output.table} 2> {log}"
+        "python -m semacdr.metrics --ranks {input.ranks} --costs {input.costs} --paper {input.paper} --ks {params.ks}"
+        " {params.budgets} --output {output.metrics} --table {output.table} 2> {log}"

@@ -5,7 +5,8 @@ the source-domain aggregated vector into the target-domain item embedding"), wit
 the rest. Differs from the plainest reading in that each step aggregates only the source events before its positive: the
 aggregate of a user's whole source history knows the future (visibility `all` measures what that leak is worth). Source
 vectors of their own (`source_vectors`) are learned beside the rest, not in a run before, and by SASRec's published loss
-whatever that of the rest is: binary cross-entropy with one negative a step, uniform over the source items.
+whatever that of the rest is: binary cross-entropy with one negative a step, here uniform over all source items, the
+user's own too.
 """
 
 from dataclasses import dataclass

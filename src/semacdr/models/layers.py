@@ -163,7 +163,7 @@ class GraphConvolution(nn.Module):
 def initialise(module: nn.Module, deviation: float | None = None) -> None:
     """Xavier-normal weights of all matrices, zero biases, by the rule of SASRec's ports and of the original's glorot.
 
-    Keys and values come from one matrix of twice the width, so theirs begin a little smaller than in the original.
+    Several maps in one matrix (keys and values, the gates of recurrences) begin a little smaller than each alone would.
 
     With `deviation` the weights are normal of that standard deviation, whatever their shape, as BERT's.
     """

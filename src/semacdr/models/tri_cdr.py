@@ -5,10 +5,10 @@ visible states of all three, its query is its own state; what comes out is fused
 
 Before that, each encoder learns its own sequence as a SASRec of its own would, within the same run and for a fixed
 number of epochs, by SASRec's published loss whatever that of the rest is: binary cross-entropy with one negative a
-step, uniform over the sequence's items. The source sequence is what a row of training holds of it: of users with a
-training step, up to their last positive. Without pre-training the triplets, at the published weight, move all states
-the same way before the encoders have learned to tell items apart. Under softmax losses the score, 5 times a cosine,
-caps the positive's share (`scale`).
+step, here uniform over all items of the sequence, the user's own too. The source sequence is what a row of training
+holds of it: of users with a training step, up to their last positive. Without pre-training the triplets, at the
+published weight, move all states the same way before the encoders have learned to tell items apart. Under softmax
+losses the score, 5 times a cosine, caps the positive's share (`scale`).
 
 Differs from the official code: nothing stops or is chosen on the test split; a step that sees no event of a sequence
 gets zeros (there: the mean over all positions, future ones too), and a user whose last step sees no source event takes
@@ -46,7 +46,7 @@ SEQUENCES = ("mixed", "source", "target")
 
 @dataclass(frozen=True)
 class Settings(base.EnhancedSettings):
-    """What is published for Game to Toy."""
+    """What is published for Game to Toy, but for `pretraining`: there encoders come trained from files not public."""
 
     scale: float = 5.0  # of the cosine that is the score
     coarse_weight: float = 0.1  # of the contrast between sequences; its pairs are weighted, the weights summing to one:

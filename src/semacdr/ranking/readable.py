@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+from semacdr import costs
+from semacdr.costs import Cost
 from semacdr.ranking.bounds import broken_bound
 from semacdr.ranking.groups import COLD_NOTE
 from semacdr.ranking.markdown import header, line
@@ -10,6 +12,7 @@ from semacdr.tables import SAMPLE_NOTE
 
 System = tuple[str, str]  # model, variant
 Column = tuple[str, int | None]  # metric, cut-off
+Costs = Mapping[tuple[str, str, str, str], Cost]  # by source, target, model, variant
 PaperRows = Mapping[tuple[str, str, str, str], Mapping[Column, float]]  # by source, target, model, variant
 
 NAMES = {
@@ -41,16 +44,31 @@ DAGGER = "† Impossible as printed: no ranks give this HR and NDCG together, ev
 REAL_ONLY = "The paper's numbers are shown for real data only."
 
 
-def page(rows: Sequence[Row], scenario: str, files: int, paper: PaperRows) -> str:
-    """The whole page: where the numbers come from, then a section per direction and group with a table per ranking."""
+def page(rows: Sequence[Row], scenario: str, files: int, paper: PaperRows, costs_of: Costs) -> str:
+    """The whole page: where the numbers come from, then a section per direction and group with a table per ranking.
+
+    Behind a direction's sections stands what its systems cost, where that is given.
+    """
     release = rows[0].release
     lines = [f"# Results: {scenario}", "", f"Data: release `{release}`, ranks of {files} runs.", ""]
     if release == "sample":
         lines += [f"**{SAMPLE_NOTE}**", ""]
     lines += [PROTOCOL, ""] + ([COLD_NOTE, ""] if rows[0].group else [])
-    for part in dict.fromkeys((row.source, row.target, row.group) for row in rows):
-        lines += _section([row for row in rows if (row.source, row.target, row.group) == part], paper)
+    for direction in dict.fromkeys((row.source, row.target) for row in rows):
+        here = [row for row in rows if (row.source, row.target) == direction]
+        for group in dict.fromkeys(row.group for row in here):
+            lines += _section([row for row in here if row.group == group], paper)
+        lines += _cost_part(here, costs_of) if costs_of else []
     return "\n".join(lines)
+
+
+def _cost_part(rows: Sequence[Row], costs_of: Costs) -> list[str]:
+    """What training the systems of a direction took."""
+    first, systems = rows[0], dict.fromkeys((row.model, row.variant) for row in rows)
+    own = {system: costs_of[first.source, first.target, *system] for system in systems}
+    lines = [f"## {first.source} → {first.target}: cost", "", costs.told(list(own.values())), ""]
+    lines += header(["System", *costs.TITLES])
+    return [*lines, *(line([name(*system), *costs.cells(cost)]) for system, cost in own.items()), ""]
 
 
 def _section(rows: Sequence[Row], paper: PaperRows) -> list[str]:
