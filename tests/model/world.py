@@ -1,7 +1,9 @@
 """A small world of two domains, taken through the real stages, on which every system is tested."""
 
 import argparse
+import importlib
 import json
+import pkgutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,20 +15,8 @@ import torch
 from semacdr import graph, models, rank, split, tables, train
 from semacdr.training.inputs import load_problem
 
-SYSTEMS = (
-    "popularity",
-    "item_knn",
-    "markov",
-    "sasrec",
-    "cl4srec",
-    "cd_sasrec",
-    "c2dsr",
-    "mgcl",
-    "tri_cdr",
-    "pinet",
-    "tjapl",
-    "semacdr",
-)
+MODULES = tuple(module.name for module in pkgutil.iter_modules(models.__path__))
+SYSTEMS = tuple(name for name in MODULES if hasattr(importlib.import_module(f"semacdr.models.{name}"), "INPUTS"))
 LEARNED = tuple(name for name in SYSTEMS if models.load(name).LOSS)
 ENHANCED = (("c2dsr", {"semantics": True}), ("tri_cdr", {"semantics": True}))  # with SemaCDR's item semantics
 PLUS = ("semacdr", {"source_weight": 1.0, "contrastive_weight": 0.0, "graph": "none"})
