@@ -75,7 +75,9 @@ def page(rows: Sequence[Row], title: str) -> str:
         source, target, grouping = part
         how, column = TITLES[grouping]
         lines += [f"## {source} → {target}, {how}", ""]
-        lines += header([column, "Users", "Variant", "NDCG@10", "HR@10", "Δ", "p"], words=3)
+        lines += header(
+            [column, "Users", "Variant", "NDCG@10", "HR@10", "Δ", "p (bootstrap)", "p (signed rank)"], words=3
+        )
         lines += _lines([row for row in rows if (row.source, row.target, row.grouping) == part])
         lines.append("")
     return "\n".join([*lines, f"{rows[0].seeds} seed{'s' * (rows[0].seeds > 1)}.", ""])

@@ -3,7 +3,7 @@
 Reads   ranks.parquet of each run; --runs names a variant and its runs (seeds, directions) once for each variant.
 Writes  --output, a TSV: a row per direction, ranking, metric and variant: mean, deviation over seeds, 95 % interval of
         the mean by bootstrap over users; the difference to the first variant with its interval, and p-values of a
-        paired bootstrap and of Wilcoxon's signed-rank test, the latter also Holm-corrected for the number of variants.
+        paired bootstrap and of Wilcoxon's signed-rank test, each also Holm-corrected for the number of variants.
         Where the first variant's runs have cold users, these and the warm ones have rows of their own, by column group.
         With --split valid all is of validation events, to choose by, and column split says so.
         --table, the same to read.
@@ -36,7 +36,7 @@ def page(rows: Sequence[Row], title: str) -> str:
         source, target, group, ranking = part
         who = f", {group} users ({here[0].users:,})" if group else ""
         lines += [f"## {source} → {target}{who}, {ranking} ranking", ""]
-        lines += header(["Variant", "NDCG@10", "HR@10", "MRR", "Δ", "p"])
+        lines += header(["Variant", "NDCG@10", "HR@10", "MRR", "Δ", "p (bootstrap)", "p (signed rank)"])
         lines += [line(comparison.cells(of, ("ndcg", "hr", "mrr"))) for of in comparison.by_variant(here)]
         lines.append("")
     seeds = f"{rows[0].seeds} seed{'s' * (rows[0].seeds > 1)}"

@@ -23,7 +23,7 @@ from semacdr.metrics import read_paper
 from semacdr.page import experiments, figures, made, people, record, results, training
 from semacdr.page.catalogue import Catalogue
 from semacdr.page.render import render
-from semacdr.ranking.markdown import add_tuning, told_unequal
+from semacdr.ranking.markdown import add_tuning, told_elsewhere, told_unequal
 
 
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -66,7 +66,7 @@ def content(args: argparse.Namespace) -> dict:
         "statistics": tsv.read(args.statistics, ("domain", "overlapped_users", "items", "interactions", "avg_len")),
         "steps": tsv.read(args.steps, ("domain", "step", "count", "users", "items")),
         "results": results.directions(args.metrics, paper),
-        "unequal": told_unequal(args),
+        "unequal": told_unequal(args), "elsewhere": told_elsewhere(args),
         "people": people_of(args, catalogue),
         "made": made_of,
         "experiments": [experiments.experiment(path) for path in args.experiments],

@@ -8,7 +8,8 @@ Writes  --output, a TSV: a row per variant, the best first: its mean rank by ful
         Data Sets, JMLR 2006, section 3.2.2): bars join variants that are not told apart.
 
 A direction of a scenario is one data set, whatever its users and seeds: this asks whether an order holds on other data,
-where the experiment's own tests ask whether it holds for other users. Few data sets tell few variants apart.
+where the experiment's own tests ask whether it holds for other users. Few data sets tell few variants apart. Both tests
+take data sets for independent; two directions of a scenario have the same users, so p is smaller than it should be.
 """
 
 import argparse

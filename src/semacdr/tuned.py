@@ -4,10 +4,11 @@ Trials are short, and what is best in one need not be what is best in the end. S
 propose are held against those without tuning, each trained to its end; validation chooses.
 
 Reads   the JSON file that stage tune wrote of each system and direction (--found), <system>.json, and beside it
-        <system>/untuned and <system>/proposed/seed<N>/history.tsv and cost.json, trainings to their end.
+        <system>/untuned and <system>/proposed/seed<N>/history.tsv, settings.json and cost.json, trainings to their end.
 Writes  --output, tuned.json: by direction and kind of system the chosen settings and how they were found. As
         resources/tuned/<scenario>.json these are what systems are trained with by default; to put it there is left to
-        a person, so that no run changes what it starts from.
+        a person, so that no run changes what it starts from. It holds --preprocess, too: tables of data that are
+        filtered otherwise say so.
         --table, a TSV: a row per direction and system; --page, the same to read.
 
 All must have had the same budget.
@@ -48,6 +49,8 @@ class End:
 
     value: float  # the best epoch's validation NDCG@10, the mean over seeds
     seconds: float  # of training and validation, of all seeds
+    epochs: int  # at most
+    patience: int
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,8 @@ def _end(folder: Path, seeds: Sequence[int]) -> End:
         cost = json.loads((folder / f"seed{seed}" / "cost.json").read_text())
         values.append(max(float(row["valid_ndcg_10"]) for row in history))
         seconds += cost["training_seconds"] + cost["validation_seconds"]
-    return End(sum(values) / len(values), round(seconds, 1))
+    training = json.loads((folder / f"seed{seeds[0]}" / "settings.json").read_text())["training"]
+    return End(sum(values) / len(values), round(seconds, 1), training["epochs"], training["patience"])
 
 
 def _row(system: dict[str, Any], ends: dict[str, End]) -> Row:
@@ -127,8 +131,8 @@ def check(systems: Sequence[dict[str, Any]]) -> None:
         filed[place] = system["name"]
 
 
-def collected(systems: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The content of tuned.json."""
+def collected(systems: Sequence[dict[str, Any]], preprocess: dict[str, Any]) -> dict[str, Any]:
+    """The content of tuned.json; `preprocess` is how the data were filtered."""
     directions: dict[str, dict] = {}
     for system in systems:
         proposed = {name: system[name] for name in ("training", "settings")}
@@ -138,7 +142,8 @@ def collected(systems: Sequence[dict[str, Any]]) -> dict[str, Any]:
         loss = chosen["training"].get("loss", system["loss"])
         kept = {"model": system["model"], "loss": loss} | chosen | {"found": found}
         directions.setdefault(f"{system['source']}_to_{system['target']}", {})[system["key"]] = kept
-    return {"scenario": systems[0]["scenario"], "release": systems[0]["release"], "directions": directions}
+    of = {"scenario": systems[0]["scenario"], "release": systems[0]["release"], "preprocess": preprocess}
+    return of | {"directions": directions}
 
 
 def page(systems: Sequence[dict[str, Any]]) -> str:
@@ -182,6 +187,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """The stage's command line."""
     cli = parser(__doc__)
     cli.add_argument("--found", type=Path, nargs="+", required=True, help="the JSON file of each system and direction")
+    cli.add_argument("--preprocess", type=json.loads, required=True, help="how the data were filtered, as JSON")
     cli.add_argument("--output", type=Path, required=True, help="tuned.json")
     cli.add_argument("--table", type=Path, required=True, help="the TSV")
     cli.add_argument("--page", type=Path, required=True, help="the Markdown page")
@@ -193,7 +199,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = arguments(argv)
     systems = [load(path) for path in args.found]
     check(systems)
-    tsv.write(args.output, json.dumps(collected(systems), indent=2) + "\n")
+    tsv.write(args.output, json.dumps(collected(systems, args.preprocess), indent=2) + "\n")
     tsv.write(args.table, tsv.text([system["row"] for system in systems]))
     tsv.write(args.page, page(systems))
     log.info("%d systems: %s", len(systems), args.output)

@@ -116,6 +116,8 @@ def test_p_values_are_corrected_for_the_number_of_variants(write_ranks, stage):
     part = [row for row in rows if (row["ranking"], row["metric"]) == ("full", "ndcg")][1:]
     raw = [float(row["p_wilcoxon"]) for row in part]
     assert [float(row["p_holm"]) for row in part] == pytest.approx(holm(raw), rel=1e-4)
+    raw = [float(row["p_bootstrap"]) for row in part]
+    assert [float(row["p_bootstrap_holm"]) for row in part] == pytest.approx(holm(raw), rel=1e-4)
     assert {row["std"] for row in rows} == {""}  # of one seed it is unknown
 
 
@@ -129,6 +131,22 @@ def test_what_cannot_be_compared_is_refused(write_ranks, stage):
             stage(a=[one], b=[wrong])
     with pytest.raises(UserError, match="two variants or more, each once; it names a"):
         stage(a=[one])
+    with pytest.raises(UserError, match=r"--runs: 'b' has .*run0/ranks\.parquet more than once beside others"):
+        stage(a=[one, two, write_ranks({1: 1, 2: 2}, seed="3")], b=[one, two, one])
+    with pytest.raises(UserError, match=r"ranks\.parquet is of scenario movie_book, .*ranks\.parquet of cd_movie"):
+        stage(a=[one], b=[write_ranks({1: 1, 2: 2}, scenario="cd_movie")])
+
+
+def test_one_run_stands_for_every_seed_of_what_learns_nothing(write_ranks, stage):
+    learned = [write_ranks({1: 1, 2: n}, seed=str(n)) for n in (1, 2, 3)]
+    still = write_ranks({1: 1, 2: 4}, model="popularity")
+    rows, page = stage(a=learned, b=[still] * 3)
+    ndcg = [row for row in rows if (row["ranking"], row["metric"]) == ("full", "ndcg")]
+    assert [(row["seeds"], row["std"] == "") for row in ndcg] == [("3", False), ("1", True)]
+    gain = {1: 1.0, 2: 1 / np.log2(3), 3: 0.5, 4: 1 / np.log2(5)}
+    means = [(1 + (gain[1] + gain[2] + gain[3]) / 3) / 2, (1 + gain[4]) / 2]
+    assert [float(row["mean"]) for row in ndcg] == pytest.approx(means, rel=1e-5)
+    assert page.count("| b | 0.7153 |") == 2 and "3 seeds, 2 users" in page
 
 
 def test_validation_events_are_compared_where_they_are_asked_for(write_ranks, stage):
@@ -150,3 +168,13 @@ def test_the_page_names_who_was_tuned_where_others_were_not(write_ranks, compari
     said = "**Unequal budgets**: settings of a were chosen by tuning, those of b were not"
     assert said in comparing(compare, "--tuned", "a", "--untuned", "b", **runs)[1]
     assert "Unequal" not in comparing(compare, "--tuned", "a", **runs)[1] + comparing(compare, **runs)[1]
+
+
+def test_the_page_says_where_tuning_saw_other_data(write_ranks, comparing):
+    runs = {"a": [write_ranks({1: 1})], "b": [write_ranks({1: 2}, variant="b")]}
+    page = comparing(compare, "--tuned-on", "min_item_interactions=5", "filter=iterated", **runs)[1]
+    said = (
+        "what tuning chose was found on data filtered by min_item_interactions=5, filter=iterated, which these are not."
+    )
+    assert page.endswith(f"\n**Tuned on other data**: {said}\n")
+    assert "other data" not in comparing(compare, **runs)[1]

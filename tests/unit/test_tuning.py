@@ -240,6 +240,9 @@ def test_a_training_that_is_no_better_than_others_is_given_up(tmp_path):
     assert best(trials, "toy").number == 2 and isinstance(study, optuna.Study)
 
 
+FILTER = {"min_item_interactions": 5, "min_user_interactions": 3, "filter": "iterated"}
+
+
 def found(tmp_path, name, direction=("kitchen", "food"), key=None, seconds=120.0, ends=(0.05, 0.07)):
     """What stage tune would have written of a system, and stage train of it without tuning and with it."""
     budget = {"trials": 2, "seconds": seconds, "seeds": [1, 2], "threads": 1, "device": "cpu"}
@@ -258,19 +261,22 @@ def found(tmp_path, name, direction=("kitchen", "food"), key=None, seconds=120.0
             folder.mkdir(parents=True, exist_ok=True)
             (folder / "history.tsv").write_text(f"epoch\tvalid_ndcg_10\n1\t0.01\n2\t{value + by}\n3\t0.02\n")
             (folder / "cost.json").write_text('{"training_seconds": 7.0, "validation_seconds": 1.5}')
+            (folder / "settings.json").write_text('{"training": {"epochs": 80, "patience": 5}}')
     return path
 
 
 def collect(tmp_path, *paths):
     outputs = {kind: tmp_path / name for kind, name in (
         ("output", "tuned.json"), ("table", "tune.tsv"), ("page", "tune.md"))}  # fmt: skip
-    tuned.main(["--found", *map(str, paths), *(part for k, v in outputs.items() for part in (f"--{k}", str(v)))])
+    more = ["--preprocess", json.dumps(FILTER)]
+    tuned.main(["--found", *map(str, paths), *more, *(part for k, v in outputs.items() for part in (f"--{k}", str(v)))])
     return [path.read_text() for path in outputs.values()]
 
 
 def test_what_was_chosen_is_one_file_by_direction_and_kind_of_system(tmp_path):
     paths = [found(tmp_path, "sasrec"), found(tmp_path, "c2dsr"), found(tmp_path, "c2dsr", ("food", "kitchen"))]
     settings, table, page = collect(tmp_path, *paths)
+    assert json.loads(settings)["preprocess"] == FILTER
     directions = json.loads(settings)["directions"]
     assert {name: [*own] for name, own in directions.items()} == {
         "kitchen_to_food": ["sasrec-ce", "c2dsr-ce"], "food_to_kitchen": ["c2dsr-ce"]}  # fmt: skip
@@ -294,8 +300,8 @@ def test_what_is_better_trained_to_its_end_is_chosen(tmp_path):
     assert kinds["sasrec-ce"]["settings"] == {} and kinds["c2dsr-ce"]["settings"] == proposal["settings"]
     assert all(kind["found"]["proposed"] == proposal for kind in kinds.values())
     assert kinds["sasrec-ce"]["found"]["ends"] == {
-        "untuned": {"value": pytest.approx(0.08), "seconds": 17.0},
-        "proposed": {"value": pytest.approx(0.07), "seconds": 17.0}}  # fmt: skip
+        "untuned": {"value": pytest.approx(0.08), "seconds": 17.0, "epochs": 80, "patience": 5},
+        "proposed": {"value": pytest.approx(0.07), "seconds": 17.0, "epochs": 80, "patience": 5}}  # fmt: skip
     rows = [dict(zip(table.splitlines()[0].split("\t"), line.split("\t"), strict=True))
             for line in table.splitlines()[1:]]  # fmt: skip
     assert [row["chosen"] for row in rows] == ["untuned", "proposed", "untuned"]

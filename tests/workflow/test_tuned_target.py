@@ -182,6 +182,23 @@ def test_a_table_says_where_some_were_tuned_and_others_not(tuning):
     assert told(table) == [("tuned", "semacdr"), ("untuned", "sasrec")]
 
 
+def test_a_table_says_where_tuning_saw_data_filtered_otherwise(tuning):
+    def told(**preprocess):
+        write(tuning, **{"sasrec-bce": entry(), "semacdr-bpr": entry()})
+        content = json.loads((tuning / USED).read_text())
+        (tuning / USED).write_text(json.dumps(content | ({"preprocess": preprocess} if preprocess else {})))
+        _, text = tuning.call("-n", "-p", "-F", "results/movie_book/field.tsv")
+        (line,) = [line for line in text.splitlines() if " -m semacdr.compare " in line]
+        return re.findall(r"--tuned-on (.*?)(?= +--|$)", line)
+
+    found = {}
+    tuning.configure(lambda config: found.update(config["preprocess"]))
+    here = {name: found[name] for name in ("min_item_interactions", "min_user_interactions", "filter")}
+    assert told() == told(**here) == []
+    other = here | {"min_item_interactions": 77}
+    assert told(**other) == [" ".join(f"{name}={value}" for name, value in other.items())]
+
+
 def test_the_example_tunes_every_learned_system_alike(checkout):
     status, text = checkout.call(
         "-n", "-p", "--configfile", "examples/tune.yaml", "--", "results/movie_book/tuned.json"

@@ -27,6 +27,8 @@ rule tuned:
     conda:
         "../../envs/data.yaml"
     threads: cpus(1)
+    params:
+        filtered=lambda wc: json.dumps(filtered(wc.scenario)),
     shell:
-        "python -m semacdr.tuned --found {input.found} --output {output.settings} --table {output.table}"
-        " --page {output.page} 2> {log}"
+        "python -m semacdr.tuned --found {input.found} --preprocess '{params.filtered}' --output {output.settings}"
+        " --table {output.table} --page {output.page} 2> {log}"

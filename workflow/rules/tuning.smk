@@ -25,13 +25,15 @@ UNTUNED = (  # how a system is trained, beside the budget; tuning may choose of 
 
 @cache
 def chosen_by_tuning(scenario):
-    """By direction and kind of system what was chosen for a scenario, and on which release; nothing where nobody tuned.
+    """By direction and kind of system what was chosen for a scenario; the release and how its data were filtered.
+
+    Nothing where nobody tuned.
 
     A WorkflowError names a file that is none of that scenario.
     """
     path = Path(f"resources/tuned/{scenario}.json")
     if not path.exists():
-        return {}, None
+        return {}, None, None
     first, second = config["scenarios"][scenario]["domains"]
     try:
         content = json.loads(path.read_text())
@@ -42,7 +44,13 @@ def chosen_by_tuning(scenario):
         raise WorkflowError(f"{path}: not what target results/{scenario}/tuned.json makes: {error!r}")
     if of != scenario or not directions.keys() <= {f"{first}_to_{second}", f"{second}_to_{first}"}:
         raise WorkflowError(f"{path}: of scenario {of}, {', '.join(directions)}; it is to be of {scenario}")
-    return directions, content.get("release")
+    return directions, content.get("release"), content.get("preprocess")
+
+
+def filtered(scenario):
+    """How a scenario's data are filtered: what was chosen on others of the release may suit these less."""
+    names = ("min_item_interactions", "min_user_interactions", "filter")
+    return {name: config["scenarios"][scenario].get("preprocess", {}).get(name, config["preprocess"][name]) for name in names}
 
 
 def kind_of(system):
@@ -61,7 +69,7 @@ def in_force(scenario, direction, system):
     layers = (SYSTEMS[system], config["scenarios"][scenario].get("train", {}), config["train"])
     if not next(layer["tuned"] for layer in layers if "tuned" in layer):
         return None
-    (directions, release), own = chosen_by_tuning(scenario), config["scenarios"][scenario]["release"]
+    (directions, release, _), own = chosen_by_tuning(scenario), config["scenarios"][scenario]["release"]
     if release not in (None, own):
         raise WorkflowError(
             f"resources/tuned/{scenario}.json: chosen on release {release}, the scenario is of {own}; switch it off"
@@ -78,16 +86,21 @@ def tuned_for(wc):
 def budgets(paths):
     """Options of a table's page that name the systems that were tuned and those that were not, where both are there.
 
-    `paths` are files of runs by name; a direction counts alone, and what learns nothing needs no tuning.
+    `paths` are files of runs by name; a direction counts alone, and what learns nothing needs no tuning. Where settings
+    in force were chosen on data that were filtered otherwise than the scenario's, another option says how.
     """
-    tuned = {}
+    tuned, elsewhere = {}, {}
     for name, path in [(name, path) for name, own in paths.items() for path in own]:
         _, scenario, direction, system, *_ = Path(path).parts
         if declared(SYSTEMS[system]["model"], "LOSS"):
             tuned.setdefault(direction, {})[name] = in_force(scenario, direction, system) is not None
+            before = chosen_by_tuning(scenario)[2] or filtered(scenario)
+            if tuned[direction][name] and before != filtered(scenario):
+                elsewhere = before
     mixed = [own for own in tuned.values() if len({*own.values()}) == 2]
     told = {"tuned": [name for own in mixed for name in own if own[name]]}
     told["untuned"] = [name for own in mixed for name in own if not own[name]]
+    told["tuned-on"] = [f"{name}={value}" for name, value in elsewhere.items()]
     return " ".join(f"--{option} {' '.join(dict.fromkeys(names))}" for option, names in told.items() if names)
 
 
@@ -233,5 +246,5 @@ def all_confirmed(wc):
         for path in all_tuned(wc)
         for settings in ("untuned", "proposed")
         for seed in setting("tune", "seeds")(wc)
-        for file in ("history.tsv", "cost.json")
+        for file in ("history.tsv", "settings.json", "cost.json")
     ]

@@ -13,7 +13,7 @@ from semacdr.ranking.markdown import p_value
 from semacdr.ranking.readable import TITLES, label
 
 NEEDS = ("source", "target", "ranking", "metric", "k", "variant", "mean", "std", "low", "high", "difference",
-         "difference_low", "difference_high", "p_holm", "seeds", "users", "release")  # fmt: skip
+         "difference_low", "difference_high", "p_bootstrap_holm", "seeds", "users", "release")  # fmt: skip
 GROUPINGS = {"user": "training events of the user", "item": "training events of the item to predict"}
 MAIN = "ndcg"  # at 10: what differences and charts are of
 
@@ -99,7 +99,7 @@ def _line(group: str, variant: str, own: dict, metrics: Sequence[tuple[str, str]
     shown = (group, f"{int(row['users']):,}", variant, means)
     if not row["difference"]:
         return Line(*shown, "", "", "", False)
-    p = float(row["p_holm"])
+    p = float(row["p_bootstrap_holm"])
     difference, low, high = (
         f"{float(row[name]):+.4f}".replace("-", "\u2212")
         for name in ("difference", "difference_low", "difference_high")

@@ -1,6 +1,11 @@
 """Variants beside the first one, user by user: means with intervals, differences with paired tests, by group of users.
 
 A user's value is the mean over the seeds. All variants of a direction must hold the same users and as many seeds.
+What learns nothing has one run, which stands for every seed.
+
+The two tests ask different things. Interval and paired bootstrap: whose mean is higher? Wilcoxon's: are the differences
+symmetric about zero? They are not either where one system is ahead of many users by little and behind few by much, or
+where its seeds agree more. Both take the trained seeds as given: they are about other users, not about other trainings.
 """
 
 import argparse
@@ -47,8 +52,9 @@ class Row:
     difference_low: float | None
     difference_high: float | None
     p_bootstrap: float | None
+    p_bootstrap_holm: float | None
     p_wilcoxon: float | None
-    p_holm: float | None
+    p_holm: float | None  # of Wilcoxon's test
     seeds: int
     users: int
     release: str
@@ -65,6 +71,7 @@ def compare(
     for direction in directions:
         here = {name: [run for run in runs if run.direction == direction] for name, runs in variants.items()}
         _check(direction, here)
+        here = {name: runs[:1] if {run.path for run in runs} == {runs[0].path} else runs for name, runs in here.items()}
         first = next(iter(here.values()))[0]
         for group in groups(first):
             for ranking in RANKINGS:
@@ -86,9 +93,8 @@ def _rows(named: tuple, by_seed: Mapping[str, np.ndarray], release: str) -> list
     intervals = bootstrap(np.concatenate([values, differences], axis=1))
     own, apart = intervals[: len(by_seed)], intervals[len(by_seed) :]
     p = [signed_rank(differences[:, place]) for place in range(len(apart))]
-    tests = [(None,) * 6] + [
-        (d.mean, d.low, d.high, d.p, one, corrected) for d, one, corrected in zip(apart, p, holm(p), strict=True)
-    ]
+    corrected = zip(apart, holm([d.p for d in apart]), p, holm(p), strict=True)
+    tests = [(None,) * 7] + [(d.mean, d.low, d.high, d.p, *more) for d, *more in corrected]
     return [
         Row(
             *named,
@@ -113,14 +119,21 @@ def _check(direction: tuple[str, str], variants: Mapping[str, Sequence[Run]]) ->
             raise UserError(
                 f"{where}: '{first}' has {len(runs)} runs and '{name}' {len(others)}; give each as many seeds"
             )
+        twice = [run.path for place, run in enumerate(others) if run.path in {one.path for one in others[:place]}]
+        if 0 < len(twice) < len(others) - 1:  # one run alone stands for every seed of what learns nothing
+            raise UserError(f"--runs: '{name}' has {twice[0]} more than once beside others; give each run once")
         for other in others:
+            if other.scenario != runs[0].scenario:
+                raise UserError(f"{runs[0].path} is of scenario {runs[0].scenario}, {other.path} of {other.scenario}")
             if not np.array_equal(other.users, runs[0].users) or other.release != runs[0].release:
                 raise UserError(f"{runs[0].path} and {other.path} do not rank the same users of the same release")
 
 
 HOW = (
     "Mean over users and seeds ± deviation over seeds. Δ: difference to `{first}` of NDCG@10, with its 95 % interval "
-    "by bootstrap over users; p: Wilcoxon's signed-rank test over users, Holm-corrected{where}."
+    "by bootstrap over users; p, of a paired bootstrap and of Wilcoxon's signed-rank test over users, Holm-corrected"
+    "{where}. Interval and bootstrap tell whose mean is higher; the signed-rank test also rejects where differences "
+    "are not symmetric, as when one system's seeds agree more. All take the trained seeds as given."
 )
 
 
@@ -139,10 +152,11 @@ def _mean(row: Row) -> str:
     return f"{row.mean:.4f}" + (f" ± {row.std:.4f}" if row.std is not None else "")
 
 
-def _difference(row: Row) -> tuple[str, str]:
+def _difference(row: Row) -> tuple[str, str, str]:
     if row.difference is None:
-        return "", ""
-    return f"{row.difference:+.4f} [{row.difference_low:+.4f}, {row.difference_high:+.4f}]", p_value(row.p_holm)
+        return "", "", ""
+    apart = f"{row.difference:+.4f} [{row.difference_low:+.4f}, {row.difference_high:+.4f}]"
+    return apart, p_value(row.p_bootstrap_holm), p_value(row.p_holm)
 
 
 def add_arguments(cli: argparse.ArgumentParser, title: str) -> None:

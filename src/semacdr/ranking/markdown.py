@@ -23,12 +23,19 @@ def add_tuning(cli: argparse.ArgumentParser) -> None:
     """The options that say whose settings were chosen by tuning, given where that is true of some alone."""
     cli.add_argument("--tuned", nargs="+", default=[], metavar="NAME", help="whose settings were chosen by tuning, and")
     cli.add_argument("--untuned", nargs="+", default=[], metavar="NAME", help="whose were not: the page then says so")
+    cli.add_argument(
+        "--tuned-on",
+        nargs="+",
+        default=[],
+        metavar="SETTING=VALUE",
+        help="how the data of tuning were filtered, if other",
+    )
 
 
 def unequal(args: argparse.Namespace) -> str:
-    """What a page says where some of its systems were tuned and others were not; nothing otherwise."""
-    told = told_unequal(args)
-    return f"\n**Unequal budgets**: {told}\n" if told else ""
+    """What a page says where some of its systems were tuned and others were not, or on other data."""
+    told = {"Unequal budgets": told_unequal(args), "Tuned on other data": told_elsewhere(args)}
+    return "".join(f"\n**{what}**: {text}\n" for what, text in told.items() if text)
 
 
 def told_unequal(args: argparse.Namespace) -> str:
@@ -39,3 +46,10 @@ def told_unequal(args: argparse.Namespace) -> str:
         f"settings of {', '.join(args.tuned)} were chosen by tuning, those of "
         f"{', '.join(args.untuned)} were not, be it in one direction."
     )
+
+
+def told_elsewhere(args: argparse.Namespace) -> str:
+    """A sentence where tuning chose on data that were filtered otherwise; nothing otherwise."""
+    if not args.tuned_on:
+        return ""
+    return f"what tuning chose was found on data filtered by {', '.join(args.tuned_on)}, which these are not."

@@ -124,6 +124,9 @@ def test_the_page_says_where_some_systems_alone_were_tuned(world, page, tmp_path
     told = world.page(tmp_path / "report.html", "--tuned", "sasrec", "--untuned", "semacdr", "tjapl")
     assert "settings of sasrec were chosen by tuning, those of semacdr, tjapl were not" in told
     assert "Unequal budgets" in told and "Unequal budgets" not in page
+    told = world.page(tmp_path / "report.html", "--tuned-on", "min_item_interactions=5")
+    assert "found on data filtered by min_item_interactions=5" in told and "Tuned on other data" in told
+    assert "Tuned on other data" not in page
 
 
 def test_an_experiment_of_validation_events_is_named_so(world, page, tmp_path):

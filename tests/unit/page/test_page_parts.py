@@ -219,8 +219,8 @@ def test_an_experiment_is_shown_as_its_table_has_it(world):
         row = rows[part.source, part.ranking, "sasrec-ce"]
         assert first.difference == first.p == "" and second.means[0] == f"{float(row['mean']):.4f}"
         assert float(second.difference.replace("\u2212", "-")) == pytest.approx(float(row["difference"]), abs=5e-5)
-        assert second.clear == (float(row["p_holm"]) < 0.05) and float(second.p) == pytest.approx(
-            float(row["p_holm"]), abs=1e-4
+        assert second.clear == (float(row["p_bootstrap_holm"]) < 0.05) and float(second.p) == pytest.approx(
+            float(row["p_bootstrap_holm"]), abs=1e-4
         )
         assert (part.chart is not None) == (part.ranking == "full")
 
