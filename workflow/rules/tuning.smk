@@ -50,7 +50,10 @@ def chosen_by_tuning(scenario):
 def filtered(scenario):
     """How a scenario's data are filtered: what was chosen on others of the release may suit these less."""
     names = ("min_item_interactions", "min_user_interactions", "filter")
-    return {name: config["scenarios"][scenario].get("preprocess", {}).get(name, config["preprocess"][name]) for name in names}
+    return {
+        name: config["scenarios"][scenario].get("preprocess", {}).get(name, config["preprocess"][name])
+        for name in names
+    }
 
 
 def kind_of(system):
