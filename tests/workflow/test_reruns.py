@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shutil
 import time
 from pathlib import Path
@@ -24,13 +25,23 @@ REVIEW = {"reviewerID": "SAMPLE-P00001", "asin": "SAMPLEB001", "overall": 4.0, "
 
 
 def digests(folder: Path) -> dict[str, str]:
-    """The sha256 of each file under a folder; but for cost.json, which holds seconds, and for DGL's graphs.
+    """The sha256 of each file under a folder; but for seconds, in cost.json and metrics.md, and for DGL's graphs.
 
     DGL writes memory addresses into its files. The Parquet files beside them hold the same graphs.
     """
     files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     files = [path for path in files if path.name != "cost.json" and path.suffix != ".bin"]
-    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    return {str(path.relative_to(folder)): hashlib.sha256(without_costs(path)).hexdigest() for path in files}
+
+
+def without_costs(path: Path) -> bytes:
+    """A file's content; of metrics.md without the tables of costs."""
+    content = path.read_bytes()
+    if path.name != "metrics.md":
+        return content
+    left, tables = re.subn(rb"## [^\n]*: cost\n.*?(?=\n## |\Z)", b"", content, flags=re.DOTALL)
+    assert tables == 2  # of both directions
+    return left
 
 
 def systems_of(project, since: float) -> set[str]:
