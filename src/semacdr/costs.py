@@ -70,8 +70,8 @@ def cells(cost: Cost) -> list[str]:
 
 def told(costs: Sequence[Cost]) -> str:
     """Under which conditions the numbers were taken, and what they are: a paragraph for above a table."""
-    devices, threads = (_all(getattr(cost, name) for cost in costs) for name in ("device", "threads"))
+    devices, threads, seeds = (_all(getattr(cost, name) for cost in costs) for name in ("device", "threads", "seeds"))
     return (
-        f"Training on {devices}, threads of a job: {threads}; means over seeds, of memory the largest. To best: wall "
-        "time of pre-training, training and validation until the epoch that validation chose."
+        f"Training on {devices}, threads of a job: {threads}; means over seeds ({seeds}), of memory the largest. To "
+        "best: wall time of pre-training, training and validation until the epoch that validation chose."
     )

@@ -78,7 +78,7 @@ def means(rows, ranking="full", metric="ndcg"):
 def test_a_table_by_hand(write_ranks, write_split, stage):
     split = write_split(ITEMS, cold=[0], cold_users="0.2")
     a = [write_ranks({0: 11, 1: 3, 2: 1, 3: 3}, {0: 1, 1: 3, 2: 11, 3: 1}, cold=[0])]
-    b = [write_ranks({0: 3, 1: 3, 2: 3, 3: 3}, variant="b")]
+    b = [write_ranks({0: 3, 1: 3, 2: 3, 3: 3}, variant="b", cold=[0])]
     rows, page = stage([split], "--user-groups", "1", "--item-groups", "0", "1", a=a, b=b)
     assert means(rows) == {
         ("user", "0", "a"): (0, 1), ("user", "0", "b"): (0.5, 1),

@@ -90,7 +90,8 @@ def test_a_comparison_by_hand(write_ranks, stage):
 
 def test_cold_users_have_rows_of_their_own(write_ranks, stage):
     ranks = {1: 1, 2: 3, 3: 1, 4: 11}
-    rows, page = stage(a=[write_ranks(ranks, cold=[2, 4])], b=[write_ranks(dict.fromkeys(ranks, 1), variant="b")])
+    other = write_ranks(dict.fromkeys(ranks, 1), variant="b", cold=[2, 4])
+    rows, page = stage(a=[write_ranks(ranks, cold=[2, 4])], b=[other])
     assert list(rows[0])[:4] == ["source", "target", "group", "ranking"]
     means = {
         (row["group"], row["variant"]): (row["mean"], row["users"])
@@ -103,6 +104,8 @@ def test_cold_users_have_rows_of_their_own(write_ranks, stage):
     assert page.endswith("\n1 seed.\n")
     alone, page = stage(a=[write_ranks(ranks)], b=[write_ranks(ranks, variant="b")])
     assert "group" not in alone[0] and "cold" not in page.lower()
+    with pytest.raises(UserError, match="have different cold users; run the rank stage again"):
+        stage(a=[write_ranks(ranks)], b=[other])
 
 
 def test_p_values_are_corrected_for_the_number_of_variants(write_ranks, stage):
@@ -126,14 +129,17 @@ def test_what_cannot_be_compared_is_refused(write_ranks, stage):
     other, sample = write_ranks({1: 1, 3: 2}, variant="x"), write_ranks({1: 1, 2: 2}, release="sample", variant="x")
     with pytest.raises(UserError, match=r"movie to book: 'a' has 2 runs and 'b' 1; give each as many seeds"):
         stage(a=[one, two], b=[one])
-    for wrong in (other, sample):
-        with pytest.raises(UserError, match="do not rank the same users of the same release"):
+    for wrong, words in (
+        (other, r"hold different test users, .* 2 are in one only, the first is user 2"),
+        (sample, r"one table holds one release: .* has amazon2014, .* has sample"),
+    ):
+        with pytest.raises(UserError, match=words):
             stage(a=[one], b=[wrong])
     with pytest.raises(UserError, match="two variants or more, each once; it names a"):
         stage(a=[one])
     with pytest.raises(UserError, match=r"--runs: 'b' has .*run0/ranks\.parquet more than once beside others"):
         stage(a=[one, two, write_ranks({1: 1, 2: 2}, seed="3")], b=[one, two, one])
-    with pytest.raises(UserError, match=r"ranks\.parquet is of scenario movie_book, .*ranks\.parquet of cd_movie"):
+    with pytest.raises(UserError, match=r"one table holds one scenario: .* has movie_book, .* has cd_movie"):
         stage(a=[one], b=[write_ranks({1: 1, 2: 2}, scenario="cd_movie")])
 
 

@@ -46,7 +46,7 @@ def test_the_costs_of_a_direction_stand_behind_its_rankings(run, metrics_stage):
         "| SASRec (ce) | 7 | 5.00 | 10 | 6 | 36 | 1,512 |",
     ]
     assert other.strip().splitlines()[-1] == "| popularity | 0 | 0.00 | 1 | 1 | 36 | 1,512 |"
-    assert own.startswith("\nTraining on cpu, threads of a job: 2; means over seeds")
+    assert own.startswith("\nTraining on cpu, threads of a job: 2; means over seeds (2, 1), of")
     assert metrics_stage(*ranks)[0] == rows  # the TSV is of quality alone
 
 

@@ -13,8 +13,8 @@ rule metrics:
     """Summarising {wildcards.scenario}."""
     input:
         ranks=all_ranks,
-        costs=lambda wc: [str(Path(run).parent / "cost.json") for run in all_ranks(wc)],
-        settings=lambda wc: [str(Path(run).parent / "settings.json") for run in all_ranks(wc)],
+        costs=lambda wc: all_runs(wc, "cost.json"),
+        settings=lambda wc: all_runs(wc, "settings.json"),
         paper="resources/paper/results.tsv",
         code=code("semacdr.metrics"),
     output:

@@ -160,10 +160,15 @@ def listed(wc):
 
 def all_ranks(wc):
     """The ranks of all systems of the result table and their seeds, in both directions."""
+    return all_runs(wc, "ranks.parquet")
+
+
+def all_runs(wc, file):
+    """A file of each of those runs."""
     check_local(wc.scenario)
     first, second = SCENARIOS[wc.scenario]["domains"]
     return [
-        f"results/{wc.scenario}/{source}_to_{target}/{system}/seed{seed}/ranks.parquet"
+        f"results/{wc.scenario}/{source}_to_{target}/{system}/seed{seed}/{file}"
         for source, target in ((first, second), (second, first))
         for system in listed(wc)
         for seed in dict.fromkeys(seeds_of(COMPARED[system], system, wc.scenario))

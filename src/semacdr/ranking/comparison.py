@@ -21,7 +21,7 @@ from semacdr.errors import UserError
 from semacdr.ranking import measures
 from semacdr.ranking.groups import Group
 from semacdr.ranking.markdown import add_tuning, p_value, unequal
-from semacdr.ranking.runs import RANKINGS, Run, load
+from semacdr.ranking.runs import RANKINGS, Run, check_alike, load
 from semacdr.ranking.significance import bootstrap, holm, signed_rank
 
 METRICS: Mapping[tuple[str, int | None], Callable] = {
@@ -66,6 +66,7 @@ def compare(
     metrics: Mapping[tuple[str, int | None], Callable] = METRICS,
 ) -> list[Row]:
     """The rows of all directions, in order of first appearance; `groups` forms those of a direction's first run."""
+    check_alike([run for runs in variants.values() for run in runs])
     directions = dict.fromkeys(run.direction for runs in variants.values() for run in runs)
     rows: list[Row] = []
     for direction in directions:
@@ -122,11 +123,6 @@ def _check(direction: tuple[str, str], variants: Mapping[str, Sequence[Run]]) ->
         twice = [run.path for place, run in enumerate(others) if run.path in {one.path for one in others[:place]}]
         if 0 < len(twice) < len(others) - 1:  # one run alone stands for every seed of what learns nothing
             raise UserError(f"--runs: '{name}' has {twice[0]} more than once beside others; give each run once")
-        for other in others:
-            if other.scenario != runs[0].scenario:
-                raise UserError(f"{runs[0].path} is of scenario {runs[0].scenario}, {other.path} of {other.scenario}")
-            if not np.array_equal(other.users, runs[0].users) or other.release != runs[0].release:
-                raise UserError(f"{runs[0].path} and {other.path} do not rank the same users of the same release")
 
 
 HOW = (

@@ -93,18 +93,24 @@ def _by_user(
 
 
 def check_together(runs: Sequence[Run]) -> None:
-    """A UserError unless the runs share scenario and release, are distinct, and in a direction rank the same users."""
+    """A UserError unless the runs are alike (`check_alike`) and distinct."""
+    check_alike(runs)
     seen: dict[tuple[str, ...], Run] = {}
+    for run in runs:
+        identity = (*run.direction, *run.system, run.seed)
+        other = seen.setdefault(identity, run)
+        if other is not run:
+            raise UserError(f"{other.path} and {run.path} both hold {_named(run)}, seed {run.seed}; give one of them")
+
+
+def check_alike(runs: Sequence[Run]) -> None:
+    """A UserError unless the runs share scenario and release, and in a direction rank the same users."""
     leaders: dict[tuple[str, str], Run] = {}
     for run in runs:
         for key in ("scenario", "release"):
             ours, theirs = getattr(runs[0], key), getattr(run, key)
             if ours != theirs:
                 raise UserError(f"one table holds one {key}: {runs[0].path} has {ours}, {run.path} has {theirs}")
-        identity = (*run.direction, *run.system, run.seed)
-        other = seen.setdefault(identity, run)
-        if other is not run:
-            raise UserError(f"{other.path} and {run.path} both hold {_named(run)}, seed {run.seed}; give one of them")
         _check_users(leaders.setdefault(run.direction, run), run)
 
 
@@ -112,8 +118,8 @@ def _check_users(one: Run, other: Run) -> None:
     if not np.array_equal(one.users, other.users):
         differing = np.setxor1d(one.users, other.users)
         raise UserError(
-            f"{one.path} ({_named(one)}) and {other.path} ({_named(other)}) hold different test users, so that they "
-            f"cannot be compared: {differing.size} are in one only, the first is user {differing[0]}"
+            f"{one.path} ({_named(one)}) and {other.path} ({_named(other)}) hold different {one.split} users, so "
+            f"that they cannot be compared: {differing.size} are in one only, the first is user {differing[0]}"
         )
     if not np.array_equal(one.cold, other.cold):
         raise UserError(f"{one.path} and {other.path} have different cold users; run the rank stage again")
