@@ -14,17 +14,17 @@ import tempfile
 import time
 from pathlib import Path
 
-from semacdr.categories import read_taxonomy
-from semacdr.engines.llm import NAMES, Engine, Settings
 from semacdr.llm.asker import Asker
 from semacdr.llm.endpoint import Endpoint
 from semacdr.llm.limits import Bill
 from semacdr.llm.prompts import Prompt
 from semacdr.llm.requests import Asking
 from semacdr.llm.store import AnswerStore
+from semacdr.semantics.categories import read_taxonomy
+from semacdr.semantics.llm_engine import NAMES, Engine, Settings
 
 ROOT = Path(__file__).parents[1]
-SERVER = ROOT / "tests/unit/scripted.py"
+SERVER = ROOT / "tests/helpers/fake_llm_server.py"
 
 
 def items(count: int) -> list[dict]:

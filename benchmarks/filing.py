@@ -3,11 +3,11 @@
     python benchmarks/filing.py results/movie_book --part held_out
     python benchmarks/filing.py results/movie_book --planted resources/sample
 
-Reads items.parquet and semantics/agnostic.parquet of the scenario (or --agnostic another one) and tests/data/gold.tsv.
-Prints a line a category and one over all: the share of items whose first subcategory is the best one by the label
-(top1) or one that the label accepts (accepted), with its 95 % interval by bootstrap over items; of the subcategories
-given the share that is accepted (precision), and of the accepted ones the share that was given (recall); what random
-choice and the most frequent label reach in top1 and accepted.
+Reads items.parquet and semantics/agnostic.parquet of the scenario (or --agnostic another one) and
+tests/resources/gold.tsv. Prints a line a category and one over all: the share of items whose first subcategory is the
+best one by the label (top1) or one that the label accepts (accepted), with its 95 % interval by bootstrap over items;
+of the subcategories given the share that is accepted (precision), and of the accepted ones the share that was given
+(recall); what random choice and the most frequent label reach in top1 and accepted.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from semacdr.taxonomy import read_taxonomy
+from semacdr.stages.taxonomy import read_taxonomy
 
 Labels = dict[str, dict[str, list[str]]]  # by item id and category: accepted subcategories, the best first
 PLANTED = {"genres": "Genre", "moods": "Mood", "audience": "Audience"}
@@ -79,7 +79,7 @@ def main() -> None:
     cli.add_argument("--agnostic", type=Path, help="another agnostic.parquet than the scenario's")
     cli.add_argument("--items", type=Path, help="another items.parquet than the scenario's")
     cli.add_argument("--taxonomy", type=Path, help="another one than the scenario's")
-    cli.add_argument("--gold", type=Path, default=Path("tests/data/gold.tsv"))
+    cli.add_argument("--gold", type=Path, default=Path("tests/resources/gold.tsv"))
     cli.add_argument("--part", choices=["choice", "held_out"], help="of the labels; default both")
     cli.add_argument("--planted", type=Path, help="the sample's catalogue instead of labels")
     args = cli.parse_args()

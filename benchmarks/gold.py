@@ -5,7 +5,7 @@
         --endpoint local:qwen.gguf --method letters --store answers/gold.sqlite --output gold/qwen.parquet
     python benchmarks/filing.py results/kitchen_food --agnostic gold/qwen.parquet --part held_out
 
-Reads items.parquet of the scenario, its taxonomy and tests/data/gold.tsv; writes a table as agnostic.parquet. So
+Reads items.parquet of the scenario, its taxonomy and tests/resources/gold.tsv; writes a table as agnostic.parquet. So
 engines stand beside each other on the same items at the price of asking about a few. What is calibrated (letters,
 encoder) is so over these items, those of both parts.
 """
@@ -17,25 +17,25 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from filing import gold
 
-from semacdr import tables
-from semacdr.categories import read_taxonomy
-from semacdr.cli import log, resolve, run
-from semacdr.engines.encoder import EncoderEngine
-from semacdr.engines.llm import NAMES, Engine, Settings
 from semacdr.llm import options
 from semacdr.llm.prompts import Prompt
-from semacdr.semantics import Semantics, assignments, by_encoder, file_by_llm
-from semacdr.text_encoder import PACKAGED
+from semacdr.runtime.cli import log, resolve, run
+from semacdr.semantics.categories import read_taxonomy
+from semacdr.semantics.encoder_engine import EncoderEngine
+from semacdr.semantics.llm_engine import NAMES, Engine, Settings
+from semacdr.semantics.text_encoder import PACKAGED
+from semacdr.stages.semantics import Semantics, assignments, by_encoder, file_by_llm
+from semacdr.storage import tables
 
 
 def arguments(argv) -> argparse.Namespace:
     cli = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     cli.add_argument("folder", type=Path, help="results/<scenario>")
     cli.add_argument("--taxonomy", type=Path, help="default resources/taxonomies/<scenario>.json")
-    cli.add_argument("--gold", type=Path, default=Path("tests/data/gold.tsv"))
+    cli.add_argument("--gold", type=Path, default=Path("tests/resources/gold.tsv"))
     cli.add_argument("--engine", choices=["encoder", "llm"], default="encoder")
     cli.add_argument("--method", choices=["letters", "structured"], default="letters")
-    cli.add_argument("--llm", type=options.as_json, default={}, help="JSON: of semacdr.engines.llm.Settings")
+    cli.add_argument("--llm", type=options.as_json, default={}, help="JSON: of semacdr.semantics.llm_engine.Settings")
     cli.add_argument("--prompts", type=Path, default=Path("resources/prompts"))
     cli.add_argument("--output", type=Path, required=True)
     options.add_options(cli)

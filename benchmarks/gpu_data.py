@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from semacdr import tables
+from semacdr.storage import tables
 
 GRAPHS = ("source", "target", "mixed")
 COPIED = ("interactions.parquet", "items.parquet", "semantics/agnostic.parquet")

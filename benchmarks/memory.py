@@ -1,6 +1,6 @@
 """Seconds of CPU and peak memory of a stage in a process of its own, as JSON on stdout.
 
-python benchmarks/memory.py semacdr.split --interactions ...
+python benchmarks/memory.py semacdr.stages.split --interactions ...
 """
 
 import json
@@ -8,7 +8,7 @@ import runpy
 import sys
 import time
 
-from semacdr.cli import peak_mb
+from semacdr.runtime.machine import peak_mb
 
 ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "4294967296", "MALLOC_TRIM_THRESHOLD_": "8589934592"}  # as the workflow sets it
 

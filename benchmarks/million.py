@@ -19,14 +19,14 @@ from pathlib import Path
 import msgspec
 import pyarrow as pa
 
-from semacdr import tables
-from semacdr.engines.llm import NAMES, Engine, Settings
 from semacdr.llm.asker import Asker, Build
 from semacdr.llm.limits import Bill
 from semacdr.llm.prompts import Prompt
 from semacdr.llm.requests import Answer, Asking
 from semacdr.llm.store import AnswerStore
-from semacdr.semantics import Semantics, write
+from semacdr.semantics.llm_engine import NAMES, Engine, Settings
+from semacdr.stages.semantics import Semantics, write
+from semacdr.storage import tables
 
 ROOT = Path(__file__).parents[1]
 META = {"release": "benchmark", "scenario": "million"}

@@ -21,9 +21,9 @@ from direction import problem_of, trainer_of
 
 from semacdr.batching.batches import Batch
 from semacdr.batching.windows import Ragged, Windows
-from semacdr.cli import use_threads
+from semacdr.models.losses import step_loss
+from semacdr.runtime.machine import use_threads
 from semacdr.training.engine import Trainer, Training
-from semacdr.training.losses import step_loss
 
 
 def padded(windows: Windows, length: int) -> Windows:

@@ -31,13 +31,13 @@ from matplotlib.ticker import NullLocator
 from memory import ALLOCATOR
 from scale_data import SHARES
 
-from semacdr import tsv
-from semacdr.cli import peak_mb
 from semacdr.data.history import History
-from semacdr.figures import style
+from semacdr.evaluation.ranks import Ranker
 from semacdr.models import load
 from semacdr.models.base import Model
-from semacdr.ranking.ranks import Ranker
+from semacdr.reporting import style
+from semacdr.runtime.machine import peak_mb
+from semacdr.storage import tsv
 from semacdr.training.engine import Training
 
 SYSTEMS = {  # by the name of the job: model, loss, settings
@@ -66,7 +66,7 @@ def stage(name: str, folder: Path) -> dict:
         "split": ["--source", "movie", "--target", "book", "--output", direction],
         "graph": ["--split", direction / "split.parquet", "--output", direction / "graphs"],
     }[name]
-    return child([Path(__file__).with_name("memory.py"), f"semacdr.{name}", *given])
+    return child([Path(__file__).with_name("memory.py"), f"semacdr.stages.{name}", *given])
 
 
 def measure(job: str, folder: Path, seconds: float) -> None:

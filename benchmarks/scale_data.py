@@ -18,10 +18,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from semacdr import tables
 from semacdr.data import simulator
 from semacdr.data.simulator import DOMAINS, FIRST_DAY, Items, People, Settings
-from semacdr.sample import read_catalogue
+from semacdr.stages.sample import read_catalogue
+from semacdr.storage import tables
 
 ROOT = Path(__file__).parents[1]
 META = {"release": "sample", "scenario": "scale", "domains": "book movie"}

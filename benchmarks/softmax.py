@@ -18,8 +18,8 @@ import torch
 import torch.nn.functional as F
 from memory import ALLOCATOR
 
-from semacdr.cli import peak_mb
-from semacdr.training.losses import step_loss
+from semacdr.models.losses import step_loss
+from semacdr.runtime.machine import peak_mb
 
 SIZES = {"kitchen_food": (2_000, 4_581), "movie_book": (5_000, 31_067)}  # steps of a batch of 256 users, target items
 Loss = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]

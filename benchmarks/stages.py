@@ -8,7 +8,7 @@ Reads logs/benchmarks/<scenario>/; the newest run of each job counts.
 import argparse
 from pathlib import Path
 
-from semacdr.page.record import jobs
+from semacdr.reporting.page.record import jobs
 
 
 def main() -> None:

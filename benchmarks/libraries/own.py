@@ -11,7 +11,8 @@ from direction import problem_of
 from protocol import Run, arguments, rankers
 
 from semacdr import models
-from semacdr.cli import resolve, use_threads
+from semacdr.runtime.cli import resolve
+from semacdr.runtime.machine import use_threads
 from semacdr.training.engine import Trainer, Training
 
 

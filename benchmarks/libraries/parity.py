@@ -22,8 +22,8 @@ from pathlib import Path
 
 import launch
 
-from semacdr import tsv
-from semacdr.ranking import markdown
+from semacdr.reporting import markdown
+from semacdr.storage import tsv
 
 HERE = Path(__file__).resolve().parent
 

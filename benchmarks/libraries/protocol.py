@@ -19,10 +19,10 @@ import torch
 
 from semacdr.data.history import History, load_history
 from semacdr.errors import UserError
+from semacdr.evaluation.candidates import load_candidates
+from semacdr.evaluation.measures import hit_rate, ndcg
+from semacdr.evaluation.ranks import Ranker
 from semacdr.models.base import Model
-from semacdr.ranking.candidates import load_candidates
-from semacdr.ranking.measures import hit_rate, ndcg
-from semacdr.ranking.ranks import Ranker
 
 
 @dataclass(frozen=True)

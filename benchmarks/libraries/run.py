@@ -19,8 +19,8 @@ from pathlib import Path
 
 import launch
 
-from semacdr import tsv
-from semacdr.ranking import markdown
+from semacdr.reporting import markdown
+from semacdr.storage import tsv
 
 HERE = Path(__file__).resolve().parent
 REFERENCE = "sasrec-ce"  # this project's SASRec, that each row is measured by

@@ -24,7 +24,7 @@ def block(name):
 def followed(project):
     """The finished tiny project, with what the page adds."""
     (project / "src/semacdr/models/gru4rec.py").write_text(block("the file"))
-    systems = project / "tests/model/test_systems.py"
+    systems = project / "tests/models/test_systems.py"
     systems.write_text(systems.read_text().replace("\n]\n", f"\n    {block('variants').strip()},\n]\n", 1))
     own = {"metrics": {"systems": [*FEW]}}  # else the new systems would be rows at once
     project.configure(lambda config: config["scenarios"]["movie_book"].update(own))

@@ -1,15 +1,10 @@
 """The workflow with a language model: what runs again and what is asked again, and that no file holds the key."""
 
-import sys
-from pathlib import Path
-
 import pytest
+from fake_llm_server import Server
 from project import RUN, few_works, shrink
 
-sys.path.append(str(Path(__file__).parents[1] / "unit"))
-from scripted import Server
-
-from semacdr import tables
+from semacdr.storage import tables
 
 pytestmark = pytest.mark.slow
 

@@ -15,11 +15,11 @@ from types import SimpleNamespace
 import pyarrow as pa
 import pytest
 
-from semacdr import tables
+from semacdr.storage import tables
 
 ROOT = Path(__file__).parents[2]
-sys.path.append(str(ROOT / "tests/unit"))
-from scripted import TOPICS, Server, pick, share_of  # noqa: E402
+
+from fake_llm_server import TOPICS, Server, pick, share_of  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
@@ -55,7 +55,17 @@ def catalogue(tmp_path_factory):
 def stage(catalogue: Path, url: str, folder: Path) -> subprocess.Popen:
     """The stage in a process group of its own; its log in a file."""
     folder.mkdir(exist_ok=True)
-    command = [sys.executable, "-m", "semacdr.semantics", "--items", catalogue, "--engine", "llm", "--output", folder]
+    command = [
+        sys.executable,
+        "-m",
+        "semacdr.stages.semantics",
+        "--items",
+        catalogue,
+        "--engine",
+        "llm",
+        "--output",
+        folder,
+    ]
     command += ["--taxonomy", "resources/taxonomies/movie_book.json", "--method", "structured", "--model", "scripted"]
     command += ["--parameters", '{"temperature": 0}', "--store", folder / "answers.sqlite", "--endpoint", url]
     command += ["--running", RUNNING]

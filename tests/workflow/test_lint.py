@@ -55,9 +55,9 @@ def test_the_result_table_has_a_row_for_each_of_the_paper_s(checkout, scenario):
     printed = csv.DictReader((checkout / "resources/paper/results.tsv").read_text().splitlines(), delimiter="\t")
     status, text = checkout.call("-n", "-p", f"results/{scenario}/metrics.tsv")
     assert status == 0, text
-    trained = set(re.findall(r"python -m semacdr.train .*?--model (\w+) --variant (\w+) ", text))
+    trained = set(re.findall(r"python -m semacdr.stages.train .*?--model (\w+) --variant (\w+) ", text))
     assert {(row["model"], row["variant"]) for row in printed} <= trained
-    (ranked,) = re.findall(r"semacdr.metrics --ranks (.*?) --costs", text)
+    (ranked,) = re.findall(r"semacdr.stages.metrics --ranks (.*?) --costs", text)
     rows = [*dict.fromkeys(Path(path).parts[3] for path in ranked.split())]
     shipped = yaml.safe_load((checkout / "config.yaml").read_text())["train"]["systems"]
     assert rows == [*shipped]
@@ -76,13 +76,13 @@ def test_in_the_field_one_loss_is_for_all_and_what_learns_nothing_stands_for_eve
     )
     assert status == 0, text
     losses = dict(
-        re.findall(r"semacdr.train .*?--model (\w+) --variant \w+ --settings '.*?' +(?:--loss (\w+) )?", text)
+        re.findall(r"semacdr.stages.train .*?--model (\w+) --variant \w+ --settings '.*?' +(?:--loss (\w+) )?", text)
     )
     assert len(losses) > 10
     assert set(losses.values()) == {"", "ce"}
     trained = {name: loss or models.load(name).LOSS for name, loss in losses.items()}
     assert {name for name, loss in trained.items() if loss != "ce"} == {"popularity", "item_knn", "markov"}
-    (compared,) = re.findall(r"semacdr.compare (--runs .*) --title", text)
+    (compared,) = re.findall(r"semacdr.stages.compare (--runs .*) --title", text)
     runs = {name: paths for name, *paths in map(str.split, compared.split("--runs ")[1:])}
     assert len(set(runs["semacdr"])) == len(runs["semacdr"]) == len(runs["markov"]) == 4  # two seeds, two directions
     first, _, other, _ = runs["markov"]

@@ -11,9 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from semacdr import semantics, tables
 from semacdr.llm import local
 from semacdr.llm.store import AnswerStore
+from semacdr.stages import semantics
+from semacdr.storage import tables
 
 ROOT = Path(__file__).parents[2]
 ITEMS = [

@@ -30,7 +30,7 @@ def test_it_makes_what_is_new_and_runs_again_for_its_own_settings_code_and_templ
     reporting.configure(lambda config: config["report"].update(people=2))
     assert reporting.run(TARGET) == {"report": 1}
     assert len(re.findall("data-person=", (reporting / TARGET).read_text())) == 4
-    reporting.append("src/semacdr/page/templates/page.css", "/* a comment */\n")
+    reporting.append("src/semacdr/reporting/page/templates/page.css", "/* a comment */\n")
     assert reporting.plan(TARGET) == {"report": 1}
     reporting.configure(lambda config: config["recommend"].update(top=5))
     assert reporting.plan(TARGET) == {"recommend": 4, "report": 1}
@@ -72,7 +72,7 @@ def test_a_file_laid_over_the_config_that_names_one_variant_does_not_make_it_the
     laid = tmp_path / "laid.yaml"
     laid.write_text("compare: {loss: {variants: {gbce: {patience: 40}, mine: {loss: ce}}}}")
     status, text = checkout.call("-n", "-p", "--configfile", laid, "--", "results/movie_book/loss.tsv")
-    command = next(line for line in text.splitlines() if "semacdr.compare" in line)
+    command = next(line for line in text.splitlines() if "semacdr.stages.compare" in line)
     assert status == 0 and "--patience 40" in text
     names = re.findall(r"--runs (\w+) ", command)
     assert names == ["bpr", "bce", "gbce", "sampled_softmax", "ce", "mine"]

@@ -87,14 +87,14 @@ def test_the_loss_is_chosen_where_a_system_leaves_it_to_tuning(tuning):
     assert count(commands, "--loss sampled_softmax ") == count(commands, "--learning-rate 0.005 ") == 2
     assert tuning.plan() == {}  # another kind than sasrec itself
     _, text = tuning.call("-n", "-p", MADE)
-    ends = alone(line for line in text.splitlines() if "semacdr.train " in line)
+    ends = alone(line for line in text.splitlines() if "semacdr.stages.train " in line)
     assert len(ends) == 4 and not count(ends, "--loss ") and count(ends, "--proposed ") == 2
 
 
 def test_what_is_in_force_is_no_part_of_what_is_confirmed(tuning):
     write(tuning, **{"sasrec-bce": entry(dropout=0.3), "semacdr-bpr": entry()})
     _, text = tuning.call("-n", "-p", MADE)
-    jobs = [line for line in text.splitlines() if "semacdr.train " in line]
+    jobs = [line for line in text.splitlines() if "semacdr.stages.train " in line]
     assert len(jobs) == 8 and not count(jobs, "--learning-rate 0.005 ") and not count(jobs, '"dropout": 0.3')
     assert count(jobs, "--proposed results/movie_book/movie_to_book/tune/sasrec.json ") == 1
     assert count(jobs, "--proposed ") == 4
@@ -161,7 +161,7 @@ def test_a_table_says_where_some_were_tuned_and_others_not(tuning):
     def told(target):
         _, text = tuning.call("-n", "-p", "-F", target)
         stages = {field: "compare", table: "metrics", costs: "efficiency", report: "report"}
-        (line,) = [line for line in text.splitlines() if f" -m semacdr.{stages[target]} " in line]
+        (line,) = [line for line in text.splitlines() if f" -m semacdr.stages.{stages[target]} " in line]
         return re.findall(r"--(tuned|untuned) (.*?)(?= +--|$)", line)
 
     field, table, costs, report = (
@@ -188,7 +188,7 @@ def test_a_table_says_where_tuning_saw_data_filtered_otherwise(tuning):
         content = json.loads((tuning / USED).read_text())
         (tuning / USED).write_text(json.dumps(content | ({"preprocess": preprocess} if preprocess else {})))
         _, text = tuning.call("-n", "-p", "-F", "results/movie_book/field.tsv")
-        (line,) = [line for line in text.splitlines() if " -m semacdr.compare " in line]
+        (line,) = [line for line in text.splitlines() if " -m semacdr.stages.compare " in line]
         return re.findall(r"--tuned-on (.*?)(?= +--|$)", line)
 
     found = {}
@@ -204,6 +204,6 @@ def test_the_example_tunes_every_learned_system_alike(checkout):
         "-n", "-p", "--configfile", "examples/tune.yaml", "--", "results/movie_book/tuned.json"
     )
     assert status == 0, text
-    jobs = [line for line in text.splitlines() if "semacdr.tune " in line]
+    jobs = [line for line in text.splitlines() if "semacdr.stages.tune_search " in line]
     assert len(jobs) >= 22 and len({line.partition(" --trials ")[2].partition(" --threads ")[0] for line in jobs}) == 1
     assert all(" --loss ce " in line for line in jobs)

@@ -14,7 +14,7 @@ rule cold_start:
     input:
         ranks=lambda wc: distinct(runs_of(wc.scenario, "cold_start", "ranks.parquet")),
         splits=both_splits,
-        code=code("semacdr.cold_start"),
+        code=code("semacdr.stages.cold_start"),
     output:
         table=report("results/{scenario}/cold_start.tsv", category="{scenario}", caption="../report/cold_start.rst"),
         page="results/{scenario}/cold_start.md",
@@ -31,6 +31,6 @@ rule cold_start:
         user_groups=lambda wc: " ".join(map(str, setting("cold_start", "user_groups")(wc))),
         item_groups=lambda wc: " ".join(map(str, setting("cold_start", "item_groups")(wc))),
     shell:
-        "python -m semacdr.cold_start {params.runs} --splits {input.splits} --title 'Cold start, {wildcards.scenario}'"
+        "python -m semacdr.stages.cold_start {params.runs} --splits {input.splits} --title 'Cold start, {wildcards.scenario}'"
         " --user-groups {params.user_groups} --item-groups {params.item_groups} {params.budgets}"
         " --output {output.table} --table {output.page} 2> {log}"

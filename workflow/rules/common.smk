@@ -100,7 +100,7 @@ def code(module, without=()):
 
 def local_file(wc):
     """The file that a local release holds; a changed one makes everything after it stale."""
-    from semacdr.raw import find_local
+    from semacdr.stages.raw import find_local
 
     release = config["raw"][wc.release]
     if release["source"] != "local":
@@ -114,7 +114,7 @@ def check_local(name):
     local_file raises too, but once there are results, Snakemake drops what the input functions of early rules raise.
     """
     from semacdr.errors import UserError
-    from semacdr.raw import find_local
+    from semacdr.stages.raw import find_local
 
     release = config["raw"][SCENARIOS[name]["release"]]
     for category in SCENARIOS[name]["domains"].values() if release["source"] == "local" else []:

@@ -13,7 +13,7 @@ rule compare:
     """Comparing the variants of {wildcards.experiment} on {wildcards.scenario}."""
     input:
         ranks=lambda wc: distinct(runs_of(wc.scenario, wc.experiment, "ranks.parquet")),
-        code=code("semacdr.compare"),
+        code=code("semacdr.stages.compare"),
     output:
         table=report("results/{scenario}/{experiment}.tsv", category="{scenario}", caption="../report/compare.rst"),
         page="results/{scenario}/{experiment}.md",
@@ -29,6 +29,6 @@ rule compare:
         runs=lambda wc: as_runs(runs_of(wc.scenario, wc.experiment, "ranks.parquet")),
         budgets=lambda wc: budgets(runs_of(wc.scenario, wc.experiment, "ranks.parquet")),
     shell:
-        "python -m semacdr.compare {params.runs} --title '{wildcards.experiment}, {wildcards.scenario}'"
+        "python -m semacdr.stages.compare {params.runs} --title '{wildcards.experiment}, {wildcards.scenario}'"
         " --split {params.split} {params.budgets}"
         " --output {output.table} --table {output.page} 2> {log}"

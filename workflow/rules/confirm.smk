@@ -13,7 +13,7 @@ use rule train as confirm with:
         interactions="results/{scenario}/interactions.parquet",
         catalogue="results/{scenario}/items.parquet",
         split="results/{scenario}/{source}_to_{target}/split.parquet",
-        code=lambda wc: sorted({*code("semacdr.train"), *code(model_of(wc))}),
+        code=lambda wc: sorted({*code("semacdr.stages.train"), *code(model_of(wc))}),
     output:
         checkpoint="results/{scenario}/{source}_to_{target}/tune/{system}/{settings}/seed{seed}/checkpoint.safetensors",
         history="results/{scenario}/{source}_to_{target}/tune/{system}/{settings}/seed{seed}/history.tsv",

@@ -9,7 +9,7 @@ rule curves:
     """Curves of {wildcards.experiment} on {wildcards.scenario}."""
     input:
         table="results/{scenario}/{experiment}.tsv",
-        code=code("semacdr.curves"),
+        code=code("semacdr.stages.curves"),
     output:
         report("results/{scenario}/{experiment}.png", category="{scenario}", caption="../report/curves.rst"),
     log:
@@ -25,5 +25,5 @@ rule curves:
         setting=lambda wc: SWEPT[wc.experiment],
         system=lambda wc: EXPERIMENTS[wc.experiment]["system"]["model"],
     shell:
-        "python -m semacdr.curves --table {input.table} --setting {params.setting} --system {params.system}"
+        "python -m semacdr.stages.curves --table {input.table} --setting {params.setting} --system {params.system}"
         " --output {output} 2> {log}"

@@ -10,7 +10,7 @@ rule efficiency:
     input:
         runs=lambda wc: distinct(efficiency_runs(wc, "settings.json")) + distinct(efficiency_runs(wc, "cost.json")),
         experiment=lambda wc: f"results/{wc.scenario}/{compared('efficiency', wc)}.tsv",
-        code=code("semacdr.efficiency"),
+        code=code("semacdr.stages.efficiency"),
     output:
         table=report("results/{scenario}/efficiency.tsv", category="{scenario}", caption="../report/efficiency.rst"),
         page="results/{scenario}/efficiency.md",
@@ -27,6 +27,6 @@ rule efficiency:
         runs=lambda wc: as_runs(folders(efficiency_runs(wc, "cost.json"))),
         budgets=lambda wc: budgets(efficiency_runs(wc, "cost.json")),
     shell:
-        "python -m semacdr.efficiency {params.runs} --experiment {input.experiment}"
+        "python -m semacdr.stages.efficiency {params.runs} --experiment {input.experiment}"
         " --title '{params.experiment}, {wildcards.scenario}' {params.budgets}"
         " --output {output.table} --table {output.page} --picture {output.picture} 2> {log}"

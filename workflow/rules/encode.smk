@@ -10,7 +10,7 @@ rule encode:
     input:
         inner="results/{scenario}/semantics/inner.parquet",
         encoded="results/{scenario}/semantics/encoded.parquet",
-        code=code("semacdr.encode"),
+        code=code("semacdr.stages.encode"),
     output:
         "results/{scenario}/embeddings.parquet",
     log:
@@ -27,5 +27,5 @@ rule encode:
         encoder=setting("encode", "encoder"),
         batch_size=setting("encode", "batch_size"),
     shell:
-        "python -m semacdr.encode --inner {input.inner} --encoded {input.encoded} --encoder {params.encoder}"
+        "python -m semacdr.stages.encode --inner {input.inner} --encoded {input.encoded} --encoder {params.encoder}"
         " --batch-size {params.batch_size} --threads {params.threads} --output {output} 2> {log}"

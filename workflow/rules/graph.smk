@@ -11,7 +11,7 @@ rule graph:
         interactions="results/{scenario}/interactions.parquet",
         catalogue="results/{scenario}/items.parquet",
         split="results/{scenario}/{source}_to_{target}/split.parquet",
-        code=code("semacdr.graph"),
+        code=code("semacdr.stages.graph"),
     output:
         multiext("results/{scenario}/{source}_to_{target}/graphs/source", ".bin", ".parquet"),
         multiext("results/{scenario}/{source}_to_{target}/graphs/target", ".bin", ".parquet"),
@@ -30,5 +30,5 @@ rule graph:
         max_history=setting("graph", "max_history"),
         folder=folder,
     shell:
-        "python -m semacdr.graph --interactions {input.interactions} --items {input.catalogue} --split {input.split}"
+        "python -m semacdr.stages.graph --interactions {input.interactions} --items {input.catalogue} --split {input.split}"
         " --max-history {params.max_history} --output {params.folder} 2> {log}"

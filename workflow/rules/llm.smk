@@ -6,13 +6,13 @@ def asks(wc, stage):
     return setting(stage, "engine")(wc) == "llm"
 
 
-ENGINES = ("llm", "induction", "naming", "sampling", "trial")  # files in engines/ that serve asking alone
-ASKING = ("semacdr.llm", *(f"semacdr.engines.{name}" for name in ENGINES))
+ENGINES = ("llm_engine", "induction", "naming", "sampling", "trial")  # files in engines/ that serve asking alone
+ASKING = ("semacdr.llm", *(f"semacdr.semantics.{name}" for name in ENGINES))
 
 
 def code_of(stage):
     """A function of the wildcards: the code that a stage runs, that of asking a language model only where it asks."""
-    return lambda wc: code(f"semacdr.{stage}", without=() if asks(wc, stage) else ASKING)
+    return lambda wc: code(f"semacdr.stages.{stage}", without=() if asks(wc, stage) else ASKING)
 
 
 def prompts(wc, stage, *names):

@@ -16,7 +16,7 @@ rule metrics:
         costs=lambda wc: all_runs(wc, "cost.json"),
         settings=lambda wc: all_runs(wc, "settings.json"),
         paper="resources/paper/results.tsv",
-        code=code("semacdr.metrics"),
+        code=code("semacdr.stages.metrics"),
     output:
         metrics=report("results/{scenario}/metrics.tsv", category="{scenario}", caption="../report/metrics.rst"),
         table="results/{scenario}/metrics.md",
@@ -31,5 +31,5 @@ rule metrics:
         budgets=table_budgets,
         ks=lambda wc: " ".join(map(str, setting("metrics", "ks")(wc))),
     shell:
-        "python -m semacdr.metrics --ranks {input.ranks} --costs {input.costs} --paper {input.paper} --ks {params.ks}"
+        "python -m semacdr.stages.metrics --ranks {input.ranks} --costs {input.costs} --paper {input.paper} --ks {params.ks}"
         " {params.budgets} --output {output.metrics} --table {output.table} 2> {log}"

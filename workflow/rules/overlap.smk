@@ -9,7 +9,7 @@ rule overlap:
     """How the domains of {wildcards.scenario} mix under {params.experiment}."""
     input:
         vectors=lambda wc: distinct(overlap_vectors(wc)),
-        code=code("semacdr.overlap"),
+        code=code("semacdr.stages.domain_mixing"),
     output:
         table=report("results/{scenario}/overlap.tsv", category="{scenario}", caption="../report/overlap.rst"),
         picture=report("results/{scenario}/overlap.png", category="{scenario}", caption="../report/overlap.rst"),
@@ -29,6 +29,6 @@ rule overlap:
         perplexity=setting("overlap", "perplexity"),
         seed=setting("overlap", "seed"),
     shell:
-        "python -m semacdr.overlap {params.runs} --neighbours {params.neighbours}"
+        "python -m semacdr.stages.domain_mixing {params.runs} --neighbours {params.neighbours}"
         " --permutations {params.permutations} --points {params.points} --perplexity {params.perplexity}"
         " --seed {params.seed} --output {output.table} --picture {output.picture} 2> {log}"

@@ -10,7 +10,7 @@ rule preprocess:
     input:
         reviews=raw_files("reviews"),
         metadata=raw_files("meta"),
-        code=code("semacdr.preprocess"),
+        code=code("semacdr.stages.preprocess"),
     output:
         interactions="results/{scenario}/interactions.parquet",
         users="results/{scenario}/users.parquet",
@@ -35,7 +35,7 @@ rule preprocess:
         max_malformed=setting("preprocess", "max_malformed_share"),
         folder=folder,
     shell:
-        "POLARS_MAX_THREADS={threads} python -m semacdr.preprocess --domains {params.domains}"
+        "POLARS_MAX_THREADS={threads} python -m semacdr.stages.preprocess --domains {params.domains}"
         " --reviews {input.reviews} --metadata {input.metadata}"
         " --release {params.release} --scenario {wildcards.scenario}"
         " --min-item-interactions {params.min_item} --min-user-interactions {params.min_user}"

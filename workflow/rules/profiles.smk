@@ -13,7 +13,7 @@ rule profiles:
         catalogue="results/{scenario}/items.parquet",
         agnostic="results/{scenario}/semantics/agnostic.parquet",
         splits=both_splits,
-        code=code("semacdr.profiles"),
+        code=code("semacdr.stages.taste_similarity"),
     output:
         table=report("results/{scenario}/profiles.tsv", category="{scenario}", caption="../report/profiles.rst"),
         picture=report("results/{scenario}/profiles.png", category="{scenario}", caption="../report/profiles.rst"),
@@ -30,7 +30,7 @@ rule profiles:
         seed=setting("profiles", "seed"),
         user=lambda wc: "" if setting("profiles", "user")(wc) is None else f"--user {setting('profiles', 'user')(wc)}",
     shell:
-        "python -m semacdr.profiles --interactions {input.interactions} --items {input.catalogue}"
+        "python -m semacdr.stages.taste_similarity --interactions {input.interactions} --items {input.catalogue}"
         " --agnostic {input.agnostic} --splits {input.splits} --min-events {params.min_events}"
         " --permutations {params.permutations} --seed {params.seed} {params.user}"
         " --output {output.table} --picture {output.picture} 2> {log}"

@@ -15,7 +15,7 @@ rule rank:
         candidates="results/{scenario}/{source}_to_{target}/candidates.parquet",
         checkpoint="results/{scenario}/{source}_to_{target}/{system}/seed{seed}/checkpoint.safetensors",
         settings="results/{scenario}/{source}_to_{target}/{system}/seed{seed}/settings.json",
-        code=lambda wc: sorted({*code("semacdr.rank"), *code(model_of(wc))}),
+        code=lambda wc: sorted({*code("semacdr.stages.rank"), *code(model_of(wc))}),
     output:
         "results/{scenario}/{source}_to_{target}/{system}/seed{seed}/ranks.parquet",
     log:
@@ -32,6 +32,6 @@ rule rank:
         options=model_options,
         batch_size=setting("rank", "batch_size"),
     shell:
-        "python -m semacdr.rank --interactions {input.interactions} --items {input.catalogue} --split {input.split}"
+        "python -m semacdr.stages.rank --interactions {input.interactions} --items {input.catalogue} --split {input.split}"
         " {params.options} --candidates {input.candidates} --checkpoint {input.checkpoint}"
         " --settings {input.settings} --batch-size {params.batch_size} --threads {params.threads} --output {output} 2> {log}"

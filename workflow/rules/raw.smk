@@ -14,7 +14,7 @@ rule sample:
     input:
         books="resources/sample/books.tsv",
         films="resources/sample/films.tsv",
-        code=code("semacdr.sample"),
+        code=code("semacdr.stages.sample"),
     output:
         expand(
             "resources/raw/sample/{kind}_{category}.json.gz",
@@ -34,7 +34,7 @@ rule sample:
         seed=config["sample"]["seed"],
         folder=folder,
     shell:
-        "python -m semacdr.sample --books {input.books} --films {input.films}"
+        "python -m semacdr.stages.sample --books {input.books} --films {input.films}"
         " --people {params.people} --seed {params.seed} --output {params.folder} 2> {log}"
 
 
@@ -65,6 +65,6 @@ rule raw:
         ),
         checksums="resources/checksums",
     shell:
-        "python -m semacdr.raw --source {params.source} --release {wildcards.release} --kind {wildcards.kind}"
+        "python -m semacdr.stages.raw --source {params.source} --release {wildcards.release} --kind {wildcards.kind}"
         " --category {wildcards.category} {params.folder} {params.url} --checksums {params.checksums}"
         " --output {output} 2> {log}"

@@ -14,7 +14,7 @@ rule recommend:
         split="results/{scenario}/{source}_to_{target}/split.parquet",
         checkpoint="results/{scenario}/{source}_to_{target}/{system}/seed{seed}/checkpoint.safetensors",
         settings="results/{scenario}/{source}_to_{target}/{system}/seed{seed}/settings.json",
-        code=lambda wc: sorted({*code("semacdr.recommend"), *code(model_of(wc))}),
+        code=lambda wc: sorted({*code("semacdr.stages.recommend"), *code(model_of(wc))}),
     output:
         "results/{scenario}/{source}_to_{target}/{system}/seed{seed}/recommendations.parquet",
     log:
@@ -32,6 +32,6 @@ rule recommend:
         top=setting("recommend", "top"),
         batch_size=setting("recommend", "batch_size"),
     shell:
-        "python -m semacdr.recommend --interactions {input.interactions} --items {input.catalogue}"
+        "python -m semacdr.stages.recommend --interactions {input.interactions} --items {input.catalogue}"
         " --split {input.split} {params.options} --checkpoint {input.checkpoint} --settings {input.settings}"
         " --top {params.top} --batch-size {params.batch_size} --threads {params.threads} --output {output} 2> {log}"

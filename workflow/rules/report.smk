@@ -26,8 +26,8 @@ rule report:
         asked="results/{scenario}/semantics/cost.json",
         metrics="results/{scenario}/metrics.tsv",
         paper="resources/paper/results.tsv",
-        code=code("semacdr.report"),
-        templates=sorted(map(str, Path("src/semacdr/page/templates").iterdir())),
+        code=code("semacdr.stages.report"),
+        templates=sorted(map(str, Path("src/semacdr/reporting/page/templates").iterdir())),
     output:
         report("results/{scenario}/report.html", category="{scenario}", caption="../report/report.rst"),
     log:
@@ -46,7 +46,7 @@ rule report:
         examples=setting("report", "examples"),
         seed=setting("report", "seed"),
     shell:
-        "python -m semacdr.report --statistics {input.statistics} --steps {input.steps}"
+        "python -m semacdr.stages.report --statistics {input.statistics} --steps {input.steps}"
         " --interactions {input.interactions} --items {input.catalogue} --splits {input.splits}"
         " --taxonomy {input.taxonomy} --inner {input.inner} --agnostic {input.agnostic} --filed {input.filed}"
         " --asked {input.asked} --metrics {input.metrics} --paper {input.paper} {params.given}"

@@ -36,7 +36,7 @@ rule taxonomy:
         given=taxonomy_given,
         how=lambda wc, input: how_asked(wc, input, "taxonomy"),
     shell:
-        "python -m semacdr.taxonomy --engine {params.engine} {params.given} --output {output.taxonomy}"
+        "python -m semacdr.stages.taxonomy --engine {params.engine} {params.given} --output {output.taxonomy}"
         " --report {output.tests} {params.llm} {params.how} 2> {log}"
 
 
@@ -81,7 +81,7 @@ rule semantics:
         reviews=lambda wc, input: f"--snippets {input.snippets}" if input.snippets else "",
         goal=lambda wc, output: f"--output {Path(output[0]).parent}",
     shell:
-        "python -m semacdr.semantics --items {input.catalogue} --taxonomy {input.taxonomy} --engine {params.engine}"
+        "python -m semacdr.stages.semantics --items {input.catalogue} --taxonomy {input.taxonomy} --engine {params.engine}"
         " {params.reviews} --encoder {params.encoder} --max-characters {params.max_characters}"
         " --max-subcategories {params.max_subcategories} --margin {params.margin} --threads {params.threads}"
         " {params.llm} {params.how} {params.goal} 2> {log}"

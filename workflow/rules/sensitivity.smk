@@ -9,7 +9,7 @@ rule sensitivity:
     """Sensitivity to the settings on {wildcards.scenario}."""
     input:
         tables=lambda wc: [f"results/{wc.scenario}/{name}.tsv" for name in swept(wc)],
-        code=code("semacdr.sensitivity"),
+        code=code("semacdr.stages.sensitivity"),
     output:
         table=report("results/{scenario}/sensitivity.tsv", category="{scenario}", caption="../report/curves.rst"),
         picture=report("results/{scenario}/sensitivity.png", category="{scenario}", caption="../report/curves.rst"),
@@ -24,5 +24,5 @@ rule sensitivity:
         sweeps=lambda wc: " ".join(f"--sweep {SWEPT[name]} results/{wc.scenario}/{name}.tsv" for name in swept(wc)),
         system=lambda wc: EXPERIMENTS[swept(wc)[0]]["system"]["model"],
     shell:
-        "python -m semacdr.sensitivity {params.sweeps} --system {params.system}"
+        "python -m semacdr.stages.sensitivity {params.sweeps} --system {params.system}"
         " --output {output.table} --picture {output.picture} 2> {log}"

@@ -14,7 +14,7 @@ rule snippets:
         users="results/{scenario}/users.parquet",
         catalogue="results/{scenario}/items.parquet",
         splits=both_splits,
-        code=code("semacdr.snippets"),
+        code=code("semacdr.stages.snippets"),
     output:
         "results/{scenario}/semantics/snippets.parquet",
     log:
@@ -30,7 +30,7 @@ rule snippets:
         max_characters=setting("snippets", "max_characters"),
         seed=setting("snippets", "seed"),
     shell:
-        "POLARS_MAX_THREADS={threads} python -m semacdr.snippets --domains {params.domains}"
+        "POLARS_MAX_THREADS={threads} python -m semacdr.stages.snippets --domains {params.domains}"
         " --reviews {input.reviews} --interactions {input.interactions} --users {input.users}"
         " --items {input.catalogue} --splits {input.splits} --per-item {params.per_item}"
         " --max-characters {params.max_characters} --seed {params.seed} --output {output} 2> {log}"

@@ -10,7 +10,7 @@ rule split:
     input:
         interactions="results/{scenario}/interactions.parquet",
         catalogue="results/{scenario}/items.parquet",
-        code=code("semacdr.split"),
+        code=code("semacdr.stages.split"),
     output:
         split="results/{scenario}/{source}_to_{target}/split.parquet",
         candidates="results/{scenario}/{source}_to_{target}/candidates.parquet",
@@ -27,7 +27,7 @@ rule split:
         cold_users=setting("split", "cold_users"),
         folder=folder,
     shell:
-        "POLARS_MAX_THREADS={threads} python -m semacdr.split"
+        "POLARS_MAX_THREADS={threads} python -m semacdr.stages.split"
         " --interactions {input.interactions} --items {input.catalogue}"
         " --source {wildcards.source} --target {wildcards.target}"
         " --negatives {params.negatives} --seed {params.seed} --cold-users {params.cold_users}"

@@ -9,7 +9,7 @@ rule standing:
     """Mean ranks over {params.scenarios}."""
     input:
         tables=lambda wc: [f"results/{scenario}/{compared('standing')}.tsv" for scenario in config["run"]],
-        code=code("semacdr.standing"),
+        code=code("semacdr.stages.mean_ranks"),
     output:
         table=report("results/standing.tsv", caption="../report/standing.rst"),
         picture=report("results/standing.png", caption="../report/standing.rst"),
@@ -24,5 +24,5 @@ rule standing:
         experiment=lambda wc: compared("standing"),
         scenarios=" and ".join(config["run"]),
     shell:
-        "python -m semacdr.standing --tables {input.tables} --title '{params.experiment}, {params.scenarios}'"
+        "python -m semacdr.stages.mean_ranks --tables {input.tables} --title '{params.experiment}, {params.scenarios}'"
         " --output {output.table} --picture {output.picture} 2> {log}"

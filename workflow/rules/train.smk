@@ -14,7 +14,7 @@ rule train:
         interactions="results/{scenario}/interactions.parquet",
         catalogue="results/{scenario}/items.parquet",
         split="results/{scenario}/{source}_to_{target}/split.parquet",
-        code=lambda wc: sorted({*code("semacdr.train"), *code(model_of(wc))}),
+        code=lambda wc: sorted({*code("semacdr.stages.train"), *code(model_of(wc))}),
     output:
         checkpoint="results/{scenario}/{source}_to_{target}/{system}/seed{seed}/checkpoint.safetensors",
         history="results/{scenario}/{source}_to_{target}/{system}/seed{seed}/history.tsv",
@@ -52,7 +52,7 @@ rule train:
         deterministic=lambda wc: "--deterministic" if training("deterministic")(wc) else "",
         folder=folder,
     shell:
-        "python -m semacdr.train --interactions {input.interactions} --items {input.catalogue} --split {input.split}"
+        "python -m semacdr.stages.train --interactions {input.interactions} --items {input.catalogue} --split {input.split}"
         " {params.options} --model {params.model} --variant {params.variant} --settings '{params.settings}'"
         " {params.loss} --max-length {params.max_length} --visibility {params.visibility} --batch-size {params.batch_size}"
         " --negatives {params.negatives} --shared-negatives {params.shared_negatives}"

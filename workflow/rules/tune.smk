@@ -13,7 +13,7 @@ rule tune:
         interactions="results/{scenario}/interactions.parquet",
         catalogue="results/{scenario}/items.parquet",
         split="results/{scenario}/{source}_to_{target}/split.parquet",
-        code=lambda wc: sorted({*code("semacdr.tune"), *code(model_of(wc))}),
+        code=lambda wc: sorted({*code("semacdr.stages.tune_search"), *code(model_of(wc))}),
     output:
         "results/{scenario}/{source}_to_{target}/tune/{system}.json",
     log:
@@ -44,7 +44,7 @@ rule tune:
         seed=setting("tune", "seed"),
         storage=lambda wc, output: str(Path(output[0]).with_suffix(".sqlite")),
     shell:
-        "python -m semacdr.tune --interactions {input.interactions} --items {input.catalogue} --split {input.split}"
+        "python -m semacdr.stages.tune_search --interactions {input.interactions} --items {input.catalogue} --split {input.split}"
         " {params.inputs} --code {input.code} --model {params.model} --settings '{params.settings}' {params.options}"
         " --name {params.name} --key {params.key} --space '{params.space}' --trials {params.trials}"
         " --seconds {params.seconds} --seeds {params.seeds} --epochs {params.epochs} --patience {params.patience}"

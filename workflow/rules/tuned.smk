@@ -15,7 +15,7 @@ rule tuned:
     input:
         found=all_tuned,
         confirmed=all_confirmed,
-        code=code("semacdr.tuned"),
+        code=code("semacdr.stages.tune_select"),
     output:
         settings="results/{scenario}/tuned.json",
         table=report("results/{scenario}/tune.tsv", category="{scenario}", caption="../report/tuned.rst"),
@@ -30,5 +30,5 @@ rule tuned:
     params:
         filtered=lambda wc: json.dumps(filtered(wc.scenario)),
     shell:
-        "python -m semacdr.tuned --found {input.found} --preprocess '{params.filtered}' --output {output.settings}"
+        "python -m semacdr.stages.tune_select --found {input.found} --preprocess '{params.filtered}' --output {output.settings}"
         " --table {output.table} --page {output.page} 2> {log}"

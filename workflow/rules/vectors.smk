@@ -14,7 +14,7 @@ rule vectors:
         split="results/{scenario}/{source}_to_{target}/split.parquet",
         checkpoint="results/{scenario}/{source}_to_{target}/{system}/seed{seed}/checkpoint.safetensors",
         settings="results/{scenario}/{source}_to_{target}/{system}/seed{seed}/settings.json",
-        code=lambda wc: sorted({*code("semacdr.vectors"), *code(model_of(wc))}),
+        code=lambda wc: sorted({*code("semacdr.stages.vectors"), *code(model_of(wc))}),
     output:
         "results/{scenario}/{source}_to_{target}/{system}/seed{seed}/vectors.parquet",
     log:
@@ -27,6 +27,6 @@ rule vectors:
     params:
         options=model_options,
     shell:
-        "python -m semacdr.vectors --interactions {input.interactions} --items {input.catalogue} --split {input.split}"
+        "python -m semacdr.stages.vectors --interactions {input.interactions} --items {input.catalogue} --split {input.split}"
         " {params.options} --checkpoint {input.checkpoint} --settings {input.settings} --threads 1 --device cpu"
         " --output {output} 2> {log}"

@@ -17,8 +17,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from semacdr import tables
 from semacdr.errors import UserError
+from semacdr.storage import tables
 
 
 @dataclass(frozen=True)

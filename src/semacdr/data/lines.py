@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from semacdr.cli import progress
 from semacdr.errors import UserError
+from semacdr.runtime.progress import progress
 
 
 class Malformed(ValueError):

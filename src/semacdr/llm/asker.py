@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from semacdr.cli import log
 from semacdr.errors import UserError
 from semacdr.llm.batch import BatchRun
 from semacdr.llm.endpoint import Endpoint, Run
 from semacdr.llm.limits import Bill, estimate_tokens, most_tokens
 from semacdr.llm.requests import Answer, Request
 from semacdr.llm.store import AnswerStore, batched
+from semacdr.runtime.cli import log
 
 CHUNK = 5000  # requests held at once: what bounds memory
 Build = Callable[[int], Request]

@@ -12,13 +12,13 @@ from pathlib import Path
 import httpx2
 import openai
 
-from semacdr.cli import log
 from semacdr.errors import UserError
 from semacdr.llm.batch_api import BatchApi
 from semacdr.llm.batch_folder import Batch, BatchFolder, Result, Unanswered
 from semacdr.llm.endpoint import Endpoint
 from semacdr.llm.limits import Bill
 from semacdr.llm.requests import Answer, Request, answer_of
+from semacdr.runtime.cli import log
 
 Keep = Callable[[bytes, str, str, Answer], bool]  # puts key, model, weights, answer into the store; False: was there
 

@@ -10,9 +10,9 @@ import httpx2
 import openai
 from openai.types import Batch as Remote
 
-from semacdr.cli import log
 from semacdr.llm.batch_folder import ROUTE
 from semacdr.llm.endpoint import Endpoint
+from semacdr.runtime.cli import log
 
 ENDED = ("completed", "failed", "expired", "cancelled")
 PATIENCE = 60  # polls in vain before a run gives up: an hour without the endpoint ends none

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import msgspec
 
-from semacdr.cli import log
 from semacdr.errors import UserError
 from semacdr.llm.limits import estimate_tokens
 from semacdr.llm.requests import Request
+from semacdr.runtime.cli import log
 
 MOST_REQUESTS, MOST_BYTES = 50_000, 190_000_000  # of a file; OpenAI takes 50,000 requests and 200 MB
 ROUTE = "/v1/chat/completions"

@@ -15,10 +15,11 @@ import httpx2
 import msgspec
 import openai
 
-from semacdr.cli import Progress, log
 from semacdr.errors import UserError
 from semacdr.llm.limits import Bill, Pace, estimate_tokens
 from semacdr.llm.requests import Answer, Request, answer_of
+from semacdr.runtime.cli import log
+from semacdr.runtime.progress import Progress
 
 GRACE = (0.01,) * 10  # seconds, and turns of the loop, to read what has arrived: it was paid for
 LOCAL_KEY = "none-needed"  # servers on loopback ask for no key, but the client wants one

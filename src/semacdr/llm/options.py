@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from semacdr.cli import log, resolve
 from semacdr.errors import UserError
 from semacdr.llm import local
 from semacdr.llm.asker import Asker
@@ -15,6 +14,7 @@ from semacdr.llm.endpoint import Endpoint
 from semacdr.llm.limits import Bill, Price
 from semacdr.llm.requests import Asking
 from semacdr.llm.store import AnswerStore, import_answers
+from semacdr.runtime.cli import log, resolve
 
 LOCAL = "local:"
 

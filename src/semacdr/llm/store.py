@@ -16,9 +16,9 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from semacdr import tables
 from semacdr.errors import UserError
 from semacdr.llm.requests import Answer
+from semacdr.storage import tables
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS answers (
@@ -60,7 +60,9 @@ class AnswerStore:
         try:
             yield
         except (sqlite3.Error, msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise UserError(f"{self.path}: {error}; `python -m semacdr.answers check` looks for damage") from error
+            raise UserError(
+                f"{self.path}: {error}; find damage with: python -m semacdr.stages.answers check"
+            ) from error
 
     def get(self, keys: Sequence[bytes]) -> dict[bytes, Answer]:
         """The answers of those keys that have one."""

@@ -4,7 +4,7 @@ INPUTS   a literal tuple of what the system needs beside the history: of "agnost
          workflow reads it from the file to know what a training run depends on.
 SETTING_INPUTS, where there is one, a literal mapping of settings, false by default, to what the system needs beside
          INPUTS where they are true; the workflow reads it too.
-LOSS     a literal: the loss that it was published with, of semacdr.training.losses; None of what learns nothing.
+LOSS     a literal: the loss that it was published with, of semacdr.models.losses; None of what learns nothing.
 Settings a frozen dataclass of the system's own settings; ablations are fields of it.
 Model    a torch module built from a Problem and Settings (see semacdr.models.base).
 """

@@ -36,12 +36,12 @@ from torch import nn
 from semacdr.batching.batches import Batch, Sequence
 from semacdr.errors import UserError
 from semacdr.models import base
-from semacdr.models.following import followed_by, following_items, is_followed
 from semacdr.models.infomax import Infomax, corrupt
 from semacdr.models.layers import Encoder, embed, initialise, with_one
-from semacdr.models.transitions import KINDS, Propagation
+from semacdr.models.losses import softmax_loss
+from semacdr.models.next_item_labels import followed_by, following_items, is_followed
+from semacdr.models.transition_matrix import KINDS, Propagation
 from semacdr.models.views import Enhancement
-from semacdr.training.losses import softmax_loss
 
 INPUTS = ()
 SETTING_INPUTS = {"semantics": ("agnostic", "embeddings")}

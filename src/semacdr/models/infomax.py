@@ -5,8 +5,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from semacdr.batching.batches import Batch
-from semacdr.models.following import is_followed
 from semacdr.models.layers import mean_by_row
+from semacdr.models.next_item_labels import is_followed
 
 
 def corrupt(items: torch.Tensor, domain: range) -> torch.Tensor:

@@ -28,8 +28,8 @@ from semacdr.batching.batches import Batch
 from semacdr.models import base
 from semacdr.models.dropout import dropout
 from semacdr.models.layers import embed, initialise, with_one
+from semacdr.models.losses import softmax_loss
 from semacdr.models.recurrent import GRU, Timeline, compiled, latest
-from semacdr.training.losses import softmax_loss
 
 INPUTS = ()
 LOSS = "ce"

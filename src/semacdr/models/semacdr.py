@@ -19,8 +19,8 @@ from semacdr.models.attention import attend_across
 from semacdr.models.dropout import dropout
 from semacdr.models.fusion import FUSIONS, Fusion
 from semacdr.models.layers import Encoder, GraphConvolution, embed, initialise, propagate
+from semacdr.models.losses import softmax_loss
 from semacdr.models.views import COMBINATIONS, Combination, SemanticViews, align
-from semacdr.training.losses import softmax_loss
 
 INPUTS = ("agnostic", "embeddings", "graphs")
 LOSS = "bpr"

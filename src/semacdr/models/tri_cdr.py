@@ -32,11 +32,11 @@ from torch import nn
 from semacdr.batching.batches import Batch, Sequence
 from semacdr.errors import UserError
 from semacdr.models import base
-from semacdr.models.following import following_items, is_followed
 from semacdr.models.layers import Encoder, embed, initialise
+from semacdr.models.losses import step_loss
+from semacdr.models.next_item_labels import following_items, is_followed
 from semacdr.models.tri_attention import TripleAttention, Visible
 from semacdr.models.views import Enhancement, nt_xent
-from semacdr.training.losses import step_loss
 
 INPUTS = ()
 SETTING_INPUTS = {"semantics": ("agnostic", "embeddings")}

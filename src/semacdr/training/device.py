@@ -4,9 +4,9 @@ import os
 
 import torch
 
-from semacdr import cli
-from semacdr.cli import log
 from semacdr.errors import UserError
+from semacdr.runtime import machine
+from semacdr.runtime.cli import log
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -18,7 +18,7 @@ def device_of(name: str | None) -> torch.device:
 
 def peak_mb(device: torch.device) -> float:
     """The most memory that this process has had, in MB: on CUDA what torch took of the device, else of the machine."""
-    return torch.cuda.max_memory_allocated(device) / 2**20 if device.type == "cuda" else cli.peak_mb()
+    return torch.cuda.max_memory_allocated(device) / 2**20 if device.type == "cuda" else machine.peak_mb()
 
 
 def check_precision(precision: str, device: torch.device) -> None:

@@ -13,14 +13,14 @@ import torch
 from semacdr.batching.batches import Batch, Batches
 from semacdr.batching.negatives import NegativeSampler, SharedNegatives
 from semacdr.batching.windows import training_windows
-from semacdr.cli import log
 from semacdr.data.history import History
+from semacdr.evaluation.measures import hit_rate, ndcg
+from semacdr.evaluation.ranks import Ranker
 from semacdr.models.base import Model
-from semacdr.ranking.measures import hit_rate, ndcg
-from semacdr.ranking.ranks import Ranker
+from semacdr.models.losses import SAMPLED, step_loss
+from semacdr.runtime.cli import log
 from semacdr.training.adam import Adam
 from semacdr.training.device import PRECISIONS
-from semacdr.training.losses import SAMPLED, step_loss
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from semacdr import tables
 from semacdr.data.history import load_history
 from semacdr.errors import UserError
 from semacdr.models.base import Problem, Semantics
 from semacdr.models.sparse import csr
+from semacdr.storage import tables
 
 GRAPHS = ("source", "target", "mixed")
 KINDS = {  # the files of each kind of edges, in the order of GRAPHS

@@ -12,13 +12,14 @@ import torch
 
 from semacdr import models
 from semacdr.batching.windows import VISIBILITIES
-from semacdr.cli import resolve, use_threads
 from semacdr.errors import UserError
 from semacdr.models.base import Model, Problem
+from semacdr.models.losses import LOSSES
+from semacdr.runtime.cli import resolve
+from semacdr.runtime.machine import use_threads
 from semacdr.training.device import PRECISIONS, check_precision, device_of
 from semacdr.training.engine import Training
 from semacdr.training.inputs import load_problem
-from semacdr.training.losses import LOSSES
 
 TRAINING = {field.name for field in dataclasses.fields(Training)}
 CHOICES = {"loss": LOSSES, "visibility": VISIBILITIES, "precision": PRECISIONS}

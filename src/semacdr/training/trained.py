@@ -10,10 +10,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from semacdr import models
-from semacdr.cli import resolve, use_threads
 from semacdr.data.history import History
 from semacdr.errors import UserError
 from semacdr.models.base import Model
+from semacdr.runtime.cli import resolve
+from semacdr.runtime.machine import use_threads
 from semacdr.training import inputs
 from semacdr.training.device import device_of
 

@@ -10,8 +10,8 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from semacdr.cli import resolve
 from semacdr.errors import UserError
+from semacdr.runtime.cli import resolve
 from semacdr.training.engine import Training
 from semacdr.training.options import CHOICES, TRAINING, System
 

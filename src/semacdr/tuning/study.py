@@ -18,8 +18,8 @@ import optuna
 from optuna.samplers import BaseSampler, PartialFixedSampler, TPESampler
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from semacdr.cli import log
 from semacdr.errors import UserError
+from semacdr.runtime.cli import log
 from semacdr.tuning.space import Space
 
 KEPT = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)

@@ -1,0 +1,138 @@
+"""What the language model or the encoder made of the items: categories, examples, and what failed."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from semacdr.errors import UserError
+from semacdr.reporting.page.catalogue import Catalogue, Item
+from semacdr.semantics.categories import read_taxonomy
+from semacdr.storage import tables, tsv
+
+FELL_BACK = "fell back"
+
+
+@dataclass(frozen=True)
+class Filed:
+    """A category: of each subcategory the share of the items in each domain that are filed there."""
+
+    name: str
+    question: str
+    subcategories: list[tuple[str, str, list[tuple[int, float]]]]  # name, description, of each domain count and share
+
+
+@dataclass(frozen=True)
+class Example:
+    """An item with what was made of it."""
+
+    item: Item
+    text: str
+    made: str
+    places: list[tuple[str, list[str]]]
+
+
+@dataclass(frozen=True)
+class Made:
+    """The whole part."""
+
+    engine: str
+    model: str
+    cost: dict
+    taxonomy_cost: dict | None  # where a language model made the taxonomy
+    domains: list[str]
+    categories: list[Filed]
+    results: list[str]
+    steps: list[tuple[str, list[str]]]
+    fallen: int  # items whose text is not the language model's
+    examples: list[Example]
+
+
+def read_cost(path: Path) -> dict:
+    """What stage semantics wrote of its costs."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read: {error}; run the semantics stage again") from error
+
+
+def taxonomy_cost(path: Path) -> dict | None:
+    """What a taxonomy says that its making cost; nothing where a person wrote it."""
+    read_taxonomy(path)  # which says what is wrong
+    made_by = json.loads(path.read_text(encoding="utf-8")).get("made_by")
+    return made_by.get("cost") if isinstance(made_by, dict) else None
+
+
+def made(catalogue: Catalogue, taxonomy: Path, inner: Path, counts: Path, cost: Path, examples: int, seed: int) -> Made:
+    """The part, with `examples` items of each domain that a seed draws, those that fell back after them."""
+    told = read_cost(cost)
+    table = tables.read(inner, "inner")[0]
+    texts = dict(zip(table["item"].to_pylist(), table["text"].to_pylist(), strict=True))
+    origin = dict(zip(table["item"].to_pylist(), table["provenance"].to_pylist(), strict=True))
+    fallen = [item for item, words in origin.items() if _fell(words)] if told["engine"] == "llm" else []
+    domains = list(dict.fromkeys(item.domain for item in catalogue.items))
+    drawn = _drawn(catalogue, domains, set(fallen), examples, seed)
+    drawn += np.random.default_rng(seed).permutation(fallen)[:2].tolist()
+    rows = tsv.read(counts, ("step", "result", "items"))
+    results = sorted({row["result"] for row in rows}, key=lambda result: (result.startswith(FELL_BACK), result))
+    cells = {(row["step"], row["result"]): row["items"] for row in rows}
+    steps = [
+        (step, [cells.get((step, result), "") for result in results]) for step in dict.fromkeys(r["step"] for r in rows)
+    ]
+    return Made(
+        told["engine"], told["model"], told, taxonomy_cost(taxonomy),
+        domains, _categories(catalogue, taxonomy, domains), results, steps, len(fallen),
+        [_example(catalogue, item, texts.get(item, ""), origin.get(item, "")) for item in drawn],
+    )  # fmt: skip
+
+
+def _fell(provenance: str) -> bool:
+    return not provenance.startswith("engine=llm ")
+
+
+def _drawn(catalogue: Catalogue, domains: Sequence[str], fallen: set[int], examples: int, seed: int) -> list[int]:
+    """Items of each domain in turn, none that fell back."""
+    rng = np.random.default_rng(seed)
+    by_domain = [
+        rng.permutation([item.item for item in catalogue.items if item.domain == domain and item.item not in fallen])
+        for domain in domains
+    ]
+    return [int(item) for part in by_domain for item in part[:examples]]
+
+
+def _categories(catalogue: Catalogue, taxonomy: Path, domains: Sequence[str]) -> list[Filed]:
+    sizes = Counter(item.domain for item in catalogue.items)
+    counts = Counter(
+        (item.domain, *key) for item in catalogue.items for key in dict.fromkeys(catalogue.filed(item.item))
+    )
+    return [
+        Filed(
+            category.name,
+            category.question,
+            [
+                (name, text, [(n := counts[domain, category.name, name], n / sizes[domain]) for domain in domains])
+                for name, text in category.subcategories
+            ],
+        )
+        for category in read_taxonomy(taxonomy)
+    ]
+
+
+def _example(catalogue: Catalogue, item: int, text: str, provenance: str) -> Example:
+    places: dict[str, list[str]] = {}
+    for category, subcategory in catalogue.filed(item):
+        places.setdefault(category, []).append(subcategory)
+    return Example(catalogue[item], text, told(provenance), list(places.items()))
+
+
+def told(provenance: str) -> str:
+    """A provenance in words."""
+    words, _, why = provenance.partition(" because=")
+    parts = dict(part.split("=", 1) for part in words.split() if "=" in part)
+    if parts.get("engine") == "llm":
+        attempt = parts.get("attempt")
+        return "written by the language model" + (f", attempt {attempt}" if attempt not in (None, "1") else "")
+    return "composed from the metadata" + (f"; the language model's answer was not good: {why}" if why else "")

@@ -1,0 +1,1 @@
+"""What every command needs: its command line, the machine, the checkout."""

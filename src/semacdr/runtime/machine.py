@@ -1,0 +1,31 @@
+"""What the machine offers a stage: CPUs, memory, torch threads."""
+
+import os
+import sys
+from pathlib import Path
+
+
+def available_cpus() -> int:
+    """The number of CPUs this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def peak_mb() -> float:
+    """The most memory that this process has had, in MB."""
+    try:  # getrusage would count that of the process that started it, too
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 2**10
+    except (OSError, StopIteration):  # no Linux
+        import resource
+
+        unit = 2**20 if sys.platform == "darwin" else 2**10
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+
+
+def use_threads(threads: int | None) -> int:
+    """Let torch use `threads` threads, never more than there are CPUs (spinning threads would stop each other)."""
+    import torch
+
+    threads = min(threads or available_cpus(), available_cpus())
+    torch.set_num_threads(threads)
+    return threads

@@ -1,0 +1,243 @@
+"""Settings of a stage or a model: one frozen dataclass, from which flags, JSON values and the config schema follow.
+
+A field has a type, a default and a line of help:
+
+    candidates: Count = setting(100, "stored candidates beside each positive")
+
+The type gives the bounds (Count, Share, ...) or the choices (Literal). The planner reads such a class from the source
+file without importing it (semacdr.plan.declarations), so its types are names of this module, built-in types, Literal,
+tuple, dict and other settings classes, and its defaults are literals or such classes.
+"""
+
+import argparse
+import dataclasses
+import difflib
+import json
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal, TypeVar
+
+from semacdr.errors import UserError
+
+T = TypeVar("T")
+
+
+@dataclasses.dataclass(frozen=True)
+class Bounds:
+    """The smallest and the largest value of a number; an open end is not itself allowed."""
+
+    low: float | None = None
+    high: float | None = None
+    open_low: bool = False
+    open_high: bool = False
+
+    def hold(self, value: float) -> bool:
+        """Whether a number lies within them. NaN never does."""
+        above = self.low is None or value > self.low or (value == self.low and not self.open_low)
+        below = self.high is None or value < self.high or (value == self.high and not self.open_high)
+        return above and below
+
+    def __str__(self) -> str:
+        low = "" if self.low is None else f"{'above' if self.open_low else 'of at least'} {self.low:g}"
+        high = "" if self.high is None else f"{'below' if self.open_high else 'of at most'} {self.high:g}"
+        return " and ".join(filter(None, (low, high)))
+
+
+Natural = Annotated[int, Bounds(0)]
+Count = Annotated[int, Bounds(1)]
+NonNegative = Annotated[float, Bounds(0)]
+Positive = Annotated[float, Bounds(0, open_low=True)]
+Share = Annotated[float, Bounds(0, 1)]
+ProperShare = Annotated[float, Bounds(0, 1, open_high=True)]  # one that leaves something
+
+
+def setting(default: Any, help: str, *, tunable: bool = True) -> Any:
+    """A field with its default and a line of help; `tunable`: whether stage tune_search may choose its value."""
+    metadata = {"help": help, "tunable": tunable}
+    if isinstance(default, (dict, list)) or dataclasses.is_dataclass(default):
+        return dataclasses.field(default_factory=lambda: default, metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def types_of(kind: type) -> dict[str, Any]:
+    """The type of each field, with its bounds."""
+    return typing.get_type_hints(kind, include_extras=True)
+
+
+def untunable(kind: type) -> set[str]:
+    """The fields that tuning may not choose."""
+    return {field.name for field in dataclasses.fields(kind) if not field.metadata.get("tunable", True)}
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A hint at the known name that is most like an unknown one; empty if none is."""
+    found = difflib.get_close_matches(str(name), list(known), 1, 0.6)
+    return f"; did you mean '{found[0]}'?" if found else ""
+
+
+def resolve(kind: type[T], given: Mapping[str, Any], owner: str) -> T:
+    """A settings object from a JSON object; fields that are not given have their defaults.
+
+    A UserError names the owner and the setting that is unknown, or has another type or a value out of bounds.
+    """
+    if not isinstance(given, Mapping):
+        raise UserError(f"{owner} must be a mapping of settings, not {given!r}")
+    known = types_of(kind)
+    values = {}
+    for name, value in given.items():
+        if name not in known:
+            settings = ", ".join(known) or "none"
+            raise UserError(f"{owner} has no setting '{name}'{nearest(name, known)}; its settings are {settings}")
+        values[name] = check(known[name], value, f"{owner}.{name}")
+    return kind(**values)
+
+
+def check(kind: Any, value: Any, where: str) -> Any:
+    """A JSON value as a value of a type: lists become tuples, objects settings; a UserError where it is none."""
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is Annotated:
+        found = check(arguments[0], value, where)
+        if not all(bounds.hold(len(found) if isinstance(found, tuple) else found) for bounds in arguments[1:]):
+            raise UserError(f"{where} must be {describe(kind)}, not {value!r}")
+        return found
+    if dataclasses.is_dataclass(kind):
+        return value if isinstance(value, kind) else resolve(kind, value, where)
+    if origin in (typing.Union, types.UnionType):
+        return _one_of(kind, arguments, value, where)
+    if origin is tuple and isinstance(value, (list, tuple)):
+        return _list(arguments[0], value, where)
+    if origin is dict and isinstance(value, Mapping):
+        return {name: check(arguments[1], one, f"{where}.{name}") for name, one in value.items()}
+    if kind is float and type(value) is int:
+        value = float(value)
+    if not _fits(kind, origin, arguments, value):
+        choice = nearest(value, arguments) if origin is Literal and isinstance(value, str) else ""
+        raise UserError(f"{where} must be {describe(kind)}, not {value!r}{choice}")
+    return value
+
+
+def _fits(kind: Any, origin: Any, arguments: tuple, value: Any) -> bool:
+    if kind is Any:
+        return True
+    if origin is Literal:
+        return any(type(value) is type(choice) and value == choice for choice in arguments)
+    if kind in (None, types.NoneType):
+        return value is None
+    if origin in (tuple, dict):
+        return False
+    return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+
+
+def _one_of(kind: Any, arguments: tuple, value: Any, where: str) -> Any:
+    if value is None and types.NoneType in arguments:
+        return None
+    others = [one for one in arguments if one is not types.NoneType]
+    for place, one in enumerate(others):
+        try:
+            return check(one, value, where)
+        except UserError:
+            if place == len(others) - 1 and len(others) == 1:
+                raise
+    raise UserError(f"{where} must be {describe(kind)}, not {value!r}")
+
+
+def _list(kind: Any, value: Iterable[Any], where: str) -> tuple:
+    found = tuple(check(kind, one, f"{where}[{place}]") for place, one in enumerate(value))
+    if len({json.dumps(one, sort_keys=True, default=str) for one in found}) < len(found):
+        raise UserError(f"{where} names a value twice: {', '.join(map(str, found))}")
+    return found
+
+
+def describe(kind: Any) -> str:
+    """A type in words, as messages and pages have it."""
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is Annotated and typing.get_origin(arguments[0]) is tuple:
+        return f"a list {arguments[1]} entries, each {describe(typing.get_args(arguments[0])[0])}"
+    if origin is Annotated:
+        return " ".join([describe(arguments[0]), *map(str, arguments[1:])])
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join("null" if one is types.NoneType else describe(one) for one in arguments)
+    if origin is Literal:
+        return "one of " + ", ".join(json.dumps(one) if isinstance(one, bool) else str(one) for one in arguments)
+    if origin is tuple:
+        return f"a list, each entry {describe(arguments[0])}"
+    if origin is dict or kind is dict or dataclasses.is_dataclass(kind):
+        return "a mapping"
+    return {int: "a whole number", float: "a number", bool: "true or false", str: "text"}.get(kind, "any value")
+
+
+def as_json(settings: Any) -> str:
+    """A settings object as one JSON value, the same for equal settings."""
+    return json.dumps(dataclasses.asdict(settings), sort_keys=True)
+
+
+def add_flags(cli: argparse.ArgumentParser, *kinds: type) -> None:
+    """The option --settings, a JSON object, and a flag for each field, which comes before it."""
+    cli.add_argument("--settings", type=json.loads, default={}, metavar="JSON", help="all settings as one JSON object")
+    for kind in kinds:
+        hints = types_of(kind)
+        for field in dataclasses.fields(kind):
+            default = json.dumps(_default(field), default=dataclasses.asdict)
+            told = f"{field.metadata.get('help', '')}; {describe(hints[field.name])}; default {default}"
+            flag = "--" + field.name.replace("_", "-")
+            cli.add_argument(flag, dest=field.name, default=argparse.SUPPRESS, **_reader(hints[field.name]),
+                             help=told.removeprefix("; ").replace("%", "%%"))  # fmt: skip
+
+
+def from_flags(args: argparse.Namespace, kind: type[T], owner: str) -> T:
+    """The settings of a command line that `add_flags` made; a UserError as of `resolve`."""
+    names = {field.name for field in dataclasses.fields(kind)}
+    return resolve(kind, args.settings | {name: value for name, value in vars(args).items() if name in names}, owner)
+
+
+def _default(field: dataclasses.Field) -> Any:
+    return field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
+
+
+def _reader(kind: Any) -> dict[str, Any]:
+    """What argparse needs to read a value of a type."""
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is Annotated:
+        return _reader(arguments[0])
+    if origin in (typing.Union, types.UnionType):
+        return _reader(next(one for one in arguments if one is not types.NoneType))
+    if origin is tuple:
+        return _reader(arguments[0]) | {"nargs": "+"}
+    if origin is Literal:
+        return {"type": type(arguments[0])}
+    if kind is bool:
+        return {"action": argparse.BooleanOptionalAction}
+    return {"type": kind if kind in (int, float, str) else json.loads}
+
+
+def schema(kind: Any) -> dict[str, Any]:
+    """The JSON schema of a type."""
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is Annotated and typing.get_origin(arguments[0]) is tuple:
+        return schema(arguments[0]) | {"minItems": arguments[1].low}
+    if origin is Annotated:
+        bounds: Bounds = arguments[1]
+        low = {} if bounds.low is None else {"exclusiveMinimum" if bounds.open_low else "minimum": bounds.low}
+        high = {} if bounds.high is None else {"exclusiveMaximum" if bounds.open_high else "maximum": bounds.high}
+        return schema(arguments[0]) | low | high
+    if dataclasses.is_dataclass(kind):
+        hints = types_of(kind)
+        fields = {field.name: _field_schema(field, hints[field.name]) for field in dataclasses.fields(kind)}
+        return {"type": "object", "additionalProperties": False, "properties": fields}
+    if origin in (typing.Union, types.UnionType):
+        return {"anyOf": [schema(one) for one in arguments]}
+    if origin is Literal:
+        return {"enum": list(arguments)}
+    if origin is tuple:
+        return {"type": "array", "uniqueItems": True, "items": schema(arguments[0])}
+    if origin is dict:
+        return {"type": "object", "additionalProperties": schema(arguments[1])}
+    names = {int: "integer", float: "number", bool: "boolean", str: "string", dict: "object", types.NoneType: "null"}
+    return {"type": names[kind]} if kind in names else {}
+
+
+def _field_schema(field: dataclasses.Field, kind: Any) -> dict[str, Any]:
+    told = {"description": field.metadata["help"]} if "help" in field.metadata else {}
+    default = json.loads(json.dumps(_default(field), default=dataclasses.asdict))
+    return told | schema(kind) | {"default": default}

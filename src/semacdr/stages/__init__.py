@@ -1,0 +1,1 @@
+"""The entry points: one module a stage, each a command with explicit inputs, outputs and settings."""

@@ -1,0 +1,234 @@
+"""Sample: the embedded catalogue of books and films, and simulated people, written as a raw release of 2014 is.
+
+Reads   the two catalogues: tab-separated title, creator, year, genres, moods, audience, description.
+Writes  reviews_Books.json.gz, meta_Books.json.gz, reviews_Movies_and_TV.json.gz, meta_Movies_and_TV.json.gz, and beside
+        them planted/people.parquet, planted/items.parquet, planted/settings.json: what was planted in people and items,
+        kept aside for tests. No stage reads planted/, and the metadata hold neither moods nor audience.
+
+Books and films are real; people, reviews and ratings are not, and every id and text says so. The model of the people
+is in semacdr.data.simulator. The same catalogues, numbers and seed give the same bytes.
+"""
+
+import argparse
+import gzip
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from semacdr.data import simulator
+from semacdr.data.simulator import AUDIENCES, FIRST_DAY, GENRES, MOODS, Events, Items, People, Settings
+from semacdr.errors import UserError
+from semacdr.runtime.cli import log, parser, run
+
+COLUMNS = ["title", "creator", "year", "genres", "moods", "audience", "description"]
+FILES = ("Books", "Movies_and_TV")
+ROOTS = (["Books", "Literature"], ["Movies & TV", "Movies"])
+IDS = ("SAMPLEB", "SAMPLEF")
+WORDS = {  # a genre in the words of the books' shelves and of the films'
+    "adventure": ("Action & Adventure", "Adventure"),
+    "biography": ("Biographies & Memoirs", "Biopics"),
+    "comedy": ("Humor & Satire", "Comedy"),
+    "crime": ("Crime Fiction", "Crime & Gangsters"),
+    "drama": ("Literary Fiction", "Drama"),
+    "family": ("Family Reading", "Kids & Family"),
+    "fantasy": ("Fantasy Fiction", "Fantasy"),
+    "historical": ("History & Historical Fiction", "Period Pieces"),
+    "horror": ("Horror & Ghost Stories", "Horror"),
+    "mystery": ("Mystery & Detective", "Mystery"),
+    "romance": ("Love Stories", "Romance"),
+    "science fiction": ("Science Fiction", "Sci-Fi"),
+    "thriller": ("Suspense & Spy Novels", "Thrillers"),
+    "war": ("War Stories", "Military & War"),
+    "western": ("Western Novels", "Westerns"),
+}
+
+
+def read_catalogue(path: Path) -> list[dict]:
+    """The works of a catalogue, genres and moods as lists; a UserError names the line that breaks its rules."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: the catalogue cannot be read: {error}") from error
+    if not lines or lines[0].split("\t") != COLUMNS:
+        raise UserError(f"{path}: the first line must name the columns {', '.join(COLUMNS)}, separated by tabs")
+    works = [_work(line.split("\t"), f"{path}, line {number}") for number, line in enumerate(lines[1:], 2)]
+    if not works:
+        raise UserError(f"{path}: the catalogue holds no work")
+    seen = set()
+    for number, work in enumerate(works, 2):
+        key = work["title"], work["creator"]
+        if key in seen:
+            raise UserError(f"{path}, line {number}: '{key[0]}' by {key[1]} stands in the catalogue twice")
+        seen.add(key)
+    return works
+
+
+def _work(fields: list[str], where: str) -> dict:
+    if len(fields) != len(COLUMNS) or not all(fields):
+        raise UserError(f"{where}: needs {len(COLUMNS)} fields separated by tabs, none empty")
+    work = dict(zip(COLUMNS, fields, strict=True))
+    if not (work["year"].isdecimal() and 1 <= int(work["year"]) < 9999):
+        raise UserError(f"{where}: the year '{work['year']}' is not a year")
+    work |= {"year": int(work["year"]), "genres": work["genres"].split("|"), "moods": work["moods"].split("|")}
+    for column, known in (("genres", GENRES), ("moods", MOODS), ("audience", AUDIENCES)):
+        names = work[column] if isinstance(work[column], list) else [work[column]]
+        if unknown := set(names) - set(known):
+            raise UserError(f"{where}: unknown {column} {sorted(unknown)}; known are {', '.join(known)}")
+    return work
+
+
+def categories(genres: Sequence[str], domain: int) -> list[list[str]]:
+    """The category paths of a work in the words of its domain (0 books, 1 films)."""
+    return [[*ROOTS[domain], WORDS[genre][domain]] for genre in genres]
+
+
+def metadata_lines(works: list[dict], ids: list[str], domain: int) -> Iterable[str]:
+    """One Python literal a work, as the release of 2014 has them: no year, no moods, no audience."""
+    for item, work in zip(ids, works, strict=True):
+        yield repr(
+            {
+                "asin": item,
+                "title": work["title"],
+                "brand": work["creator"],
+                "categories": categories(work["genres"], domain),
+                "description": work["description"],
+            }
+        )
+
+
+def review_lines(events: Events, chosen: np.ndarray, works: list[dict], ids: list[str]) -> Iterable[str]:
+    """One JSON object for each of the chosen events, ordered by item, day and person."""
+    order = chosen[np.lexsort((events.person[chosen], events.day[chosen], events.item[chosen]))]
+    columns = (events.person, events.item, events.day, events.rating, events.again)
+    for person, item, day, rating, again in zip(*(column[order].tolist() for column in columns), strict=True):
+        when = FIRST_DAY + timedelta(day)
+        title, creator = works[item]["title"], works[item]["creator"]
+        yield json.dumps(
+            {
+                "reviewerID": person_id(person),
+                "asin": ids[item],
+                "reviewerName": f"Simulated person {person + 1}",
+                "helpful": [0, 0],
+                "reviewText": f"A simulated review: no one wrote it. Simulated person {person + 1} gave {title} by "
+                f"{creator} {rating} of 5{', for the second time' if again else ''}.",
+                "overall": float(rating),
+                "summary": f"Simulated review, {rating} of 5",
+                "unixReviewTime": 86400 * (when - date(1970, 1, 1)).days,
+                "reviewTime": f"{when:%m} {when.day}, {when.year}",
+            },
+            ensure_ascii=False,
+        )
+
+
+def person_id(person: int) -> str:
+    """The reviewerID of a person, numbered from 1."""
+    return f"SAMPLE-P{person + 1:05d}"
+
+
+def write_lines(path: Path, lines: Iterable[str]) -> None:
+    """Write a gzip file that holds no time and no name, so that the same lines give the same bytes."""
+    path.write_bytes(gzip.compress("".join(f"{line}\n" for line in lines).encode(), mtime=0))
+    log.info("wrote %s", path)
+
+
+def write_planted(
+    folder: Path, works: list[dict], ids: list[str], items: Items, people: People, settings: Settings
+) -> None:
+    """Write what was planted, for tests: tastes of the people, attributes and popularity of the items, settings."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tied = [[ids[j] for j in np.flatnonzero(row)] for row in items.ties]
+    pl.DataFrame(
+        {
+            "asin": ids,
+            "domain": [simulator.DOMAINS[d] for d in items.domain],
+            "genres": [work["genres"] for work in works],
+            "moods": [work["moods"] for work in works],
+            "audience": [work["audience"] for work in works],
+            "popularity": items.popularity,
+            "era": items.era,
+            "tied": pl.Series(tied, dtype=pl.List(pl.String)),
+        }
+    ).write_parquet(folder / "items.parquet")
+    pl.DataFrame(
+        {
+            "reviewerID": [person_id(person) for person in range(len(people.era))],
+            "events_books": people.events[:, 0],
+            "events_films": people.events[:, 1],
+            "era": people.era,
+            "shared": pl.Series(people.shared.tolist(), dtype=pl.List(pl.List(pl.Float64))),  # half years, attributes
+            "own_books": pl.Series(people.own[:, 0].tolist(), dtype=pl.List(pl.Float64)),
+            "own_films": pl.Series(people.own[:, 1].tolist(), dtype=pl.List(pl.Float64)),
+        }
+    ).write_parquet(folder / "people.parquet")
+    first, half_year = FIRST_DAY.isoformat(), simulator.HALF_YEAR
+    text = asdict(settings) | {"attributes": simulator.ATTRIBUTES, "first_day": first, "half_year_days": half_year}
+    (folder / "settings.json").write_text(json.dumps(text, indent=1) + "\n", encoding="utf-8")
+
+
+def write_release(
+    output: Path, catalogues: list[list[dict]], settings: Settings, items: Items, people: People, events: Events
+) -> None:
+    """Write the raw files of both domains, and what was planted beside them."""
+    works = catalogues[0] + catalogues[1]
+    ids = [f"{name}{n:03d}" for name, part in zip(IDS, catalogues, strict=True) for n in range(1, len(part) + 1)]
+    output.mkdir(parents=True, exist_ok=True)
+    for domain, name in enumerate(FILES):
+        here = np.flatnonzero(items.domain == domain)
+        lines = metadata_lines([works[i] for i in here], [ids[i] for i in here], domain)
+        write_lines(output / f"meta_{name}.json.gz", lines)
+        chosen = np.flatnonzero(items.domain[events.item] == domain)
+        write_lines(output / f"reviews_{name}.json.gz", review_lines(events, chosen, works, ids))
+    write_planted(output / "planted", works, ids, items, people, settings)
+    log.info("%d simulated people, %d reviews (seed %d)", len(people.era), len(events.item), settings.seed)
+
+
+def simulate(catalogues: list[list[dict]], settings: Settings) -> tuple[Items, People, Events]:
+    """Items, people and their events for the works of the two catalogues: all that the seed decides."""
+    rng = np.random.default_rng(settings.seed)
+    items = simulator.make_items(catalogues, settings, rng)
+    for domain, name in enumerate(simulator.DOMAINS):
+        ready = int(((items.domain == domain) & (items.day <= 0)).sum())
+        if ready < settings.most:
+            raise UserError(
+                f"the catalogue of {name} has {ready} works published before {FIRST_DAY.year}; a person may take up to "
+                f"{settings.most}, so it needs at least as many"
+            )
+    people = simulator.make_people(items, settings, rng)
+    return items, people, simulator.simulate(items, people, settings, rng)
+
+
+def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The stage's command line."""
+    default = Settings()
+    cli = parser(__doc__)
+    cli.add_argument("--books", type=Path, required=True, help="catalogue of the books")
+    cli.add_argument("--films", type=Path, required=True, help="catalogue of the films")
+    cli.add_argument("--people", type=int, default=default.people, help="people who stand in both domains")
+    cli.add_argument("--seed", type=int, default=default.seed)
+    cli.add_argument(
+        "--transfer", type=float, default=default.transfer, help="share of the taste common to the domains"
+    )
+    cli.add_argument("--output", type=Path, required=True, help="folder for the raw files and planted/")
+    args = cli.parse_args(argv)
+    if args.people < 1 or args.seed < 0:
+        raise UserError(f"people must be at least 1 and seed at least 0, they are {args.people} and {args.seed}")
+    if not 0 <= args.transfer <= 1:
+        raise UserError(f"transfer is a share: it must lie between 0 and 1, it is {args.transfer:g}")
+    return args
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the stage."""
+    args = arguments(argv)
+    settings = Settings(people=args.people, seed=args.seed, transfer=args.transfer)
+    catalogues = [read_catalogue(args.books), read_catalogue(args.films)]
+    write_release(args.output, catalogues, settings, *simulate(catalogues, settings))
+
+
+if __name__ == "__main__":
+    run(main)

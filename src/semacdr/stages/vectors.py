@@ -1,0 +1,62 @@
+"""Vectors: the item vectors of a trained system, source and target items in one space, as its graphs leave them.
+
+Reads   what train read, its checkpoint.safetensors and settings.json.
+Writes  vectors.parquet: item, domain, space, vector (float32), one row an item and space. A system says itself which
+        spaces hold a vector of every item: of SemaCDR the nodes after each domain's own graph (eqs. 4 and 5), and after
+        the mixed graph (eq. 6).
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from semacdr.errors import UserError
+from semacdr.runtime.cli import log, parser, run
+from semacdr.storage import tables
+from semacdr.training.trained import Trained, add_arguments, load_trained
+
+
+def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The stage's command line."""
+    cli = parser(__doc__)
+    add_arguments(cli)
+    cli.add_argument("--output", type=Path, required=True, help="vectors.parquet")
+    return cli.parse_args(argv)
+
+
+@torch.no_grad()
+def vectors_of(trained: Trained) -> pa.Table:
+    """The table of all spaces, items in order in each; a UserError where the system has none."""
+    model, history = trained.model, trained.history
+    spaces = model.item_spaces(model.prepare())
+    if not spaces:
+        name = trained.settings["model"]
+        raise UserError(f"{name} has no vectors of source and target items in one space; take a system that has")
+    items = len(history.source_items) + len(history.target_items)
+    domain = np.full(items, history.meta["source"], object)
+    domain[history.target_items.start : history.target_items.stop] = history.meta["target"]
+    parts = []
+    for name, rows in spaces.items():
+        vectors = rows.float().cpu().numpy()
+        if not np.isfinite(vectors).all():
+            raise UserError(f"{name}: an item vector is not finite: training diverged; lower the learning rate")
+        named = {"item": np.arange(items, dtype=np.int32), "domain": domain, "space": [name] * items}
+        parts.append(pa.table(named | {"vector": tables.vectors(vectors)}))
+    return pa.concat_tables(parts)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the stage."""
+    args = arguments(argv)
+    trained = load_trained(args)
+    table = vectors_of(trained)
+    tables.write(table, args.output, "vectors", trained.meta)
+    log.info("%d vectors of %d items", len(table), len(table) // len(table["space"].unique()))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,1 @@
+"""How tables are stored: Parquet with contracts and provenance, and TSV."""

@@ -1,0 +1,105 @@
+"""Ranks against a plain count, and what is no candidate."""
+
+import numpy as np
+import pytest
+import torch
+from direction_world import build
+from hypothesis import given
+from hypothesis import strategies as st
+
+from semacdr.errors import UserError
+from semacdr.evaluation.measures import hit_rate
+from semacdr.evaluation.ranks import Ranker, ranks_of
+from semacdr.models import base
+
+
+class Fixed(base.Model):
+    """Scores every user's catalogue by one table (users, items)."""
+
+    def __init__(self, table):
+        super().__init__()
+        self.table = table
+
+    def scores(self, prepared, batch):
+        return self.table[batch.users.long()]
+
+
+@given(st.lists(st.integers(-3, 3), min_size=1, max_size=30), st.integers(-3, 3))
+def test_rank_is_the_expected_place_under_random_tie_breaking(others, positive):
+    rank = ranks_of(torch.tensor([others]).double(), torch.tensor([positive]).double()).item()
+    above, ties = sum(o > positive for o in others), sum(o == positive for o in others)
+    places = range(above + 1, above + ties + 2)
+    assert rank == sum(places) / len(places)
+
+
+@pytest.fixture
+def setting(world):
+    history = world.problem("popularity").history
+    negatives = np.random.default_rng(0).integers(0, 30, (history.users, 10))
+    return history, lambda split: Ranker(history, split, 20, 16, torch.device("cpu"), negatives), negatives
+
+
+@pytest.mark.parametrize("split", ["valid", "test"])
+def test_ranks_equal_a_plain_count_over_the_catalogue_without_earlier_items(setting, split):
+    history, ranker, negatives = setting
+    table = torch.randn(history.users, 30, generator=torch.Generator().manual_seed(1)).round(decimals=1).double()
+    found = ranker(split).rank(Fixed(table))
+    for user in range(history.users):
+        own = slice(history.start[user], {"valid": history.valid, "test": history.test}[split][user])
+        earlier = set(history.item[own][history.is_target[own]])
+        positive = int(history.item[own.stop])
+        others = [i for i in range(30) if i not in earlier and i != positive]
+        for ranking, candidates in (("full", others), ("sampled", negatives[user])):
+            scores = table[user][candidates]
+            expected = 1 + (scores > table[user, positive]).sum() + (scores == table[user, positive]).sum() / 2
+            assert found[ranking][user] == expected.item()
+
+
+def test_an_oracle_is_first_and_a_constant_scorer_is_in_the_middle(setting):
+    history, ranker, _ = setting
+    oracle = torch.zeros(history.users, 30).double()
+    oracle[torch.arange(history.users), torch.from_numpy(history.item[history.test])] = 1
+    assert (ranker("test").rank(Fixed(oracle))["full"] == 1).all()
+    constant = ranker("test").rank(Fixed(torch.zeros(history.users, 30).double()))
+    assert (constant["sampled"] == 6).all() and hit_rate(constant["full"], 10).mean() < 0.5
+
+
+@pytest.mark.parametrize("users", [[7], [39], [39, 20]])  # of the first batch of 16, and of later ones
+def test_a_score_that_is_not_finite_is_an_error_that_names_the_first_user(setting, users):
+    history, ranker, _ = setting
+    table = torch.zeros(history.users, 30)
+    table[users, 3] = torch.nan
+    with pytest.raises(UserError, match=f"user {min(users)} "):
+        ranker("test").rank(Fixed(table))
+
+
+def test_popularity_counts_training_events_alone(world):
+    model, problem = build(world, "popularity")
+    history = problem.history
+    assert model.counts.sum() == (history.training() & history.is_target).sum()
+    items = history.item[history.training() & history.is_target] - history.target_items.start
+    assert model.counts.tolist() == np.bincount(items, minlength=len(history.target_items)).tolist()
+
+
+@pytest.mark.parametrize(("kind", "length"), [("target", 100), ("mixed", 100), ("target", 3)])
+def test_item_knn_sums_the_cosines_of_the_users_items(world, kind, length):
+    model, problem = build(world, "item_knn", history=kind, neighbours=5)
+    history = problem.history
+    allowed = history.training() & (history.is_target | (kind == "mixed"))
+    matrix = np.zeros((history.users, 55))
+    matrix[history.user()[allowed], history.item[allowed]] = 1
+    norm = np.sqrt(matrix.sum(0).clip(1))
+    cosine = (matrix / norm).T @ (matrix / norm)
+    np.fill_diagonal(cosine, 0)
+    batches = Ranker(history, "test", length, 64, torch.device("cpu")).batches
+    found = model.scores(None, next(batches.ordered()))
+    for user in range(history.users):
+        own = slice(history.start[user], history.test[user])
+        known = history.item[own][history.is_target[own]] if kind == "target" else history.item[own]
+        seen = set(known[-length:])  # of the target window, which source events do not shorten
+        for item in range(30):
+            best = np.sort(cosine[item])[::-1][:5]
+            assert np.sort(model.similarities[item])[::-1] == pytest.approx(best, abs=1e-5)
+            mine = dict(zip(model.neighbours[item].tolist(), model.similarities[item].tolist(), strict=True))
+            assert found[user, item].item() == pytest.approx(sum(v for j, v in mine.items() if j in seen), abs=1e-5)
+            assert all(value == pytest.approx(cosine[item, j], abs=1e-5) for j, value in mine.items())

@@ -1,0 +1,127 @@
+"""A small world of two domains, taken through the real stages, on which every system is tested."""
+
+import argparse
+import importlib
+import json
+import pkgutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import torch
+
+from semacdr import models
+from semacdr.stages import graph, rank, split, train
+from semacdr.storage import tables
+from semacdr.training.inputs import load_problem
+
+MODULES = tuple(module.name for module in pkgutil.iter_modules(models.__path__))
+SYSTEMS = tuple(name for name in MODULES if hasattr(importlib.import_module(f"semacdr.models.{name}"), "INPUTS"))
+LEARNED = tuple(name for name in SYSTEMS if models.load(name).LOSS)
+ENHANCED = (("c2dsr", {"semantics": True}), ("tri_cdr", {"semantics": True}))  # with SemaCDR's item semantics
+PLUS = ("semacdr", {"source_weight": 1.0, "contrastive_weight": 0.0, "graph": "none"})
+LEARNED_FORMS = (*((name, {}) for name in LEARNED), *ENHANCED, PLUS)
+FORMS = (*((name, {}) for name in SYSTEMS if name not in LEARNED), *LEARNED_FORMS)
+META = {"release": "test", "scenario": "small", "domains": "book movie"}
+DAY = 86_400
+
+
+def random_events(users=40, items=(30, 25), seed=0):
+    """Events of all users in both domains, on few days so that many share one; each item of a user once."""
+    rng, rows = np.random.default_rng(seed), []
+    for user in range(users):
+        for domain, first, count in (("book", 0, items[0]), ("movie", items[0], items[1])):
+            length = rng.integers(3, 12)
+            chosen = first + rng.choice(count, length, replace=False)
+            days = rng.integers(10_000, 10_040, length)
+            rows += [(user, int(item), domain, int(day) * DAY) for item, day in zip(chosen, days, strict=True)]
+    return pl.DataFrame(rows, schema=["user", "item", "domain", "timestamp"], orient="row")
+
+
+@dataclass(frozen=True)
+class World:
+    """A folder of tables as the stages write them, for movie to book."""
+
+    folder: Path
+    items: tuple[int, int]
+
+    def inputs(self, name, settings=None):
+        """The command line's input options of a system under its settings, by default its own."""
+        module = models.load(name)
+        needs = models.inputs(module, settings or module.Settings())
+        options = {"interactions": "interactions.parquet", "items": "items.parquet", "split": "split.parquet"}
+        extra = {"embeddings": "embeddings.parquet", "agnostic": "agnostic.parquet", "graphs": "graphs"}
+        options |= {need: extra[need] for need in needs}
+        return [part for key, file in options.items() for part in (f"--{key}", str(self.folder / file))]
+
+    def problem(self, name, max_length=20, settings=None):
+        """The system's Problem."""
+        cli = argparse.ArgumentParser()
+        for option in ("interactions", "items", "split", "embeddings", "agnostic", "graphs"):
+            cli.add_argument(f"--{option}", type=Path)
+        module, settings = models.load(name), settings or models.load(name).Settings()
+        args = cli.parse_args(self.inputs(name, settings))
+        return load_problem(args, models.inputs(module, settings), max_length, settings)
+
+    def train(self, name, output, *options, **settings):
+        """Run the train stage and return its folder."""
+        settings = ({"dim": 16, "dropout": 0.2} if name in LEARNED else {}) | settings
+        argv = [*self.inputs(name, models.load(name).Settings(**settings)), "--model", name, "--output", str(output)]
+        argv += ["--settings", json.dumps(settings), "--seed", "3", "--threads", "1"]
+        train.main([*argv, "--max-length", "20", "--batch-size", "16", "--epochs", "3", *options])
+        return output
+
+    def rank(self, name, trained, output, *options):
+        """Run the rank stage and return its table."""
+        files = {"candidates": self.folder / "candidates.parquet", "checkpoint": trained / "checkpoint.safetensors"}
+        files |= {"settings": trained / "settings.json", "output": output}
+        argv = [part for key, file in files.items() for part in (f"--{key}", str(file))]
+        own = models.load(name).Settings(**json.loads(files["settings"].read_text())["settings"])
+        rank.main([*self.inputs(name, own), *argv, "--threads", "1", *options])
+        return pl.from_arrow(tables.read(output, "ranks")[0])
+
+
+def make_world(folder, events, items=(30, 25), cold=0.0):
+    """Write the tables of `events` and run split and graph on them; texts and categories are random but fixed.
+
+    `cold` is the share of cold users.
+    """
+    events = events.sort("user", "timestamp", "domain", "item")
+    tables.write(events.to_arrow(), folder / "interactions.parquet", "interactions", META)
+    domain = ["book"] * items[0] + ["movie"] * items[1]
+    total = sum(items)
+    text = {name: [f"{name} {i}" for i in range(total)] for name in ("item_id", "title", "brand", "description")}
+    catalogue = pa.table({"item": range(total), "domain": domain, "categories": [["x"]] * total} | text)
+    tables.write(catalogue, folder / "items.parquet", "items", META)
+    return finish_world(folder, items, cold)
+
+
+def finish_world(folder, items, cold=0.0):
+    """From a folder with interactions and items of movie and book to a World."""
+    total, rng = sum(items), np.random.default_rng(7)
+    vectors = rng.normal(size=(total, 12)).astype(np.float32)
+    column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), 12)
+    tables.write(pa.table({"item": range(total), "vector": column}), folder / "embeddings.parquet", "embeddings", META)
+    rows = [(i, category, f"{category}{rng.integers(3)}") for category in "AB" for i in range(total) if i % 9]
+    columns = zip(("item", "category", "subcategory"), zip(*rows, strict=True), strict=True)
+    agnostic = {name: list(column) for name, column in columns}
+    agnostic = pa.table(agnostic | {"provenance": ["test"] * len(rows)})
+    tables.write(agnostic, folder / "agnostic.parquet", "agnostic", META)
+    paths = ["--interactions", str(folder / "interactions.parquet"), "--items", str(folder / "items.parquet")]
+    direction = ["--source", "movie", "--target", "book", "--negatives", "10"]
+    split.main([*paths, *direction, "--cold-users", str(cold), "--output", str(folder)])
+    graph.main([*paths, "--split", str(folder / "split.parquet"), "--output", str(folder / "graphs")])
+    return World(folder, items)
+
+
+def build(world, name, seed=0, max_length=20, **settings):
+    """A system on a world's problem, in training mode, with small settings."""
+    module = models.load(name)
+    if name in LEARNED:
+        settings = {"dim": 16, "dropout": 0.0} | settings
+    torch.manual_seed(seed)
+    own = module.Settings(**settings)
+    problem = world.problem(name, max_length, own)
+    return module.Model(problem, own), problem

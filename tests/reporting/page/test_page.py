@@ -1,0 +1,163 @@
+"""The page: it needs nothing else, every text in it is escaped, and what is not given has no section but a reason."""
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+from page_world import HOSTILE, SHOWN
+
+from semacdr.errors import UserError
+from semacdr.stages import report
+
+VOID = {"meta", "link", "img", "br", "input", "use", "path", "rect"}
+SECTIONS = {"results", "people", "items", "experiments", "figures", "training", "record"}
+
+
+class Seen(HTMLParser):
+    """Elements, attributes and words of a page; tags must close in order."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.elements, self.words, self.headers = [], [], [], []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] not in ("script", "style"):
+            self.words.append(data)
+
+
+@pytest.fixture(scope="module")
+def seen(page):
+    return Seen(page)
+
+
+def test_nothing_is_fetched(seen, page):
+    addresses = [
+        value
+        for tag, attrs in seen.elements
+        for name, value in attrs.items()
+        if name in ("src", "href", "xlink:href", "srcset", "action", "data", "poster")
+    ]
+    assert addresses and all(value.startswith(("#", "data:")) for value in addresses)
+    assert not re.search(r"@import|url\((?!#)", page)
+    (policy,) = [a["content"] for tag, a in seen.elements if a.get("http-equiv") == "Content-Security-Policy"]
+    assert policy.startswith("default-src 'none';")
+    assert [tag for tag, _ in seen.elements].count("script") == 1
+
+
+def test_hostile_texts_are_words_and_nothing_else(seen, page):
+    words = " ".join(" ".join(seen.words).split())
+    for title in HOSTILE.values():
+        assert " ".join(title.split()) in words
+    assert "(no title)" in words and "<u>Text of" in words and "<i>A. Writer" in words and "<b>Quest</b>" in words
+    assert not {name for _, attrs in seen.elements for name in attrs if name.startswith("on")}
+    images = [attrs["src"] for tag, attrs in seen.elements if tag == "img"]
+    assert len(images) == 1 and images[0].startswith("data:image/png;base64,")
+    assert "49" not in re.findall(r"<b>([^<]*)</b> by", page)
+    assert {tag for tag, _ in seen.elements}.isdisjoint({"iframe", "object", "embed", "form", "base"})
+
+
+def test_ids_are_of_one_element_each_and_what_refers_to_one_finds_it(seen):
+    ids = [attrs["id"] for _, attrs in seen.elements if "id" in attrs]
+    assert len(ids) == len(set(ids))
+    refers = ("href", "xlink:href", "aria-labelledby", "for")
+    asked = {a[n].lstrip("#") for _, a in seen.elements for n in refers if n in a and not a[n].startswith("data:")}
+    assert asked <= set(ids) and {"people", "main"} <= asked
+    assert set(re.findall(r"url\(#([^)]+)\)", " ".join(str(attrs) for _, attrs in seen.elements))) <= set(ids)
+
+
+def test_tables_have_headers_and_pictures_say_what_they_show(seen):
+    tags = [tag for tag, _ in seen.elements]
+    assert tags.count("table") == tags.count("thead") > 10
+    assert all("scope" in attrs for tag, attrs in seen.elements if tag == "th")
+    assert all(attrs.get("alt") for tag, attrs in seen.elements if tag == "img")
+    charts = [attrs for tag, attrs in seen.elements if tag == "svg"]
+    assert all(attrs["role"] == "img" and attrs["aria-label"] for attrs in charts)
+    regions = [attrs for _, attrs in seen.elements if attrs.get("role") == "region"]
+    for some in (charts, regions):
+        assert len({attrs["aria-label"] for attrs in some}) == len(some) > 7
+
+
+def test_charts_take_the_page_s_colours(page):
+    charts = re.findall(r"<svg.*?</svg>", page, re.DOTALL)
+    assert all("var(--c1)" in chart and "<text" in chart for chart in charts)
+    assert not [found for chart in charts for found in re.findall(r"#[0-9a-fA-F]{6}\b", chart) if found != "#ffffff"]
+
+
+def test_all_sections_are_there(seen):
+    assert {attrs["id"] for tag, attrs in seen.elements if tag == "section"} == SECTIONS
+    assert len([attrs for _, attrs in seen.elements if "data-person" in attrs]) == 12
+
+
+@pytest.mark.parametrize(
+    ("without", "section", "why"),
+    [
+        ({"shown": False}, "people", "<b>People</b>: no recommendations were given"),
+        ({"experiments": ()}, "experiments", "<b>Experiments</b>: none was asked for"),
+        ({"figures": False}, "figures", "<b>Figures</b>: none was asked for"),
+        ({"logs": False}, None, "<b>Time by stage</b>: there are no measurements"),
+    ],
+)
+def test_what_is_not_given_has_no_section_but_a_reason(world, page, tmp_path, without, section, why):
+    less = world.page(tmp_path / "report.html", **without)
+    found = {attrs["id"] for tag, attrs in Seen(less).elements if tag == "section"}
+    assert found == SECTIONS - {section}
+    assert why in less and why not in page
+    assert section is None or f'href="#{section}"' not in less
+
+
+def test_the_page_says_where_some_systems_alone_were_tuned(world, page, tmp_path):
+    told = world.page(tmp_path / "report.html", "--tuned", "sasrec", "--untuned", "semacdr", "tjapl")
+    assert "settings of sasrec were chosen by tuning, those of semacdr, tjapl were not" in told
+    assert "Unequal budgets" in told and "Unequal budgets" not in page
+    told = world.page(tmp_path / "report.html", "--tuned-on", "min_item_interactions=5")
+    assert "found on data filtered by min_item_interactions=5" in told and "Tuned on other data" in told
+    assert "Tuned on other data" not in page
+
+
+def test_an_experiment_of_validation_events_is_named_so(world, page, tmp_path):
+    lines = (world.folder / "compare.tsv").read_text().splitlines()
+    (tmp_path / "sweep.tsv").write_text("\n".join([f"split\t{lines[0]}", *(f"valid\t{line}" for line in lines[1:])]))
+    told = world.page(tmp_path / "report.html", "--experiments", str(tmp_path / "sweep.tsv"), experiments=())
+    assert ", validation events: to choose by</span>" in told
+    assert ", test events</span>" in page and "validation events: to choose by" not in page
+
+
+def test_the_same_input_gives_the_same_page(world, page, tmp_path):
+    assert world.page(tmp_path / "report.html") == page
+
+
+def test_a_folder_without_a_run_is_refused(world, tmp_path):
+    argv = world.argv(tmp_path / "report.html")
+    place = argv.index("--runs") + 1
+    with pytest.raises(UserError, match="no training run can be read there"):
+        refused_with(argv, place, tmp_path)
+
+
+def test_recommendations_of_another_run_are_refused(world, tmp_path):
+    run, other = (next(r for r in world.runs if r.parent.name == name) for name in SHOWN)
+    mixed = tmp_path / "mixed"
+    mixed.mkdir()
+    (mixed / "ranks.parquet").write_bytes((run / "ranks.parquet").read_bytes())
+    (mixed / "recommendations.parquet").write_bytes((other / "recommendations.parquet").read_bytes())
+    argv = world.argv(tmp_path / "report.html")
+    with pytest.raises(UserError, match="not of the same run as"):
+        refused_with(argv, argv.index("--shown") + 1, mixed)
+
+
+def refused_with(argv, place, path):
+    report.main([*argv[:place], str(path), *argv[place + 1 :]])

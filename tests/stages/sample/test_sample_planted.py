@@ -1,0 +1,101 @@
+"""What was planted in the people of the embedded sample can be found: taste, drift, transfer, creators, stories."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from sample_files import BOTH
+
+from semacdr.data import simulator
+from semacdr.data.simulator import Settings
+from semacdr.stages import sample
+
+
+@pytest.fixture(scope="module")
+def holdouts(world):
+    """For each target domain the last event there of everyone who stands in both, and what came before it."""
+    return [_holdout(world, domain) for domain in (0, 1)]
+
+
+def _holdout(world, target):
+    items, people, events = world.items, world.people, world.events
+    person, item, day, rating = (a[~events.again] for a in (events.person, events.item, events.day, events.rating))
+    who = np.flatnonzero(people.events.min(1) >= 3)
+    starts, ends = np.searchsorted(person, who), np.searchsorted(person, who, side="right")
+    seen, tied = np.zeros((len(who), len(items.era)), bool), np.zeros((len(who), len(items.era)))
+    last = np.zeros(len(who), int)
+    for row, (start, end) in enumerate(zip(starts, ends, strict=True)):
+        last[row] = start + np.flatnonzero(items.domain[item[start:end]] == target)[-1]
+        before = np.arange(start, last[row])
+        seen[row, item[before]] = True
+        weight = world.settings.keep ** (last[row] - 1 - before) * (rating[before] >= 4)
+        tied[row] = weight @ items.ties[item[before]]
+    return SimpleNamespace(who=who, seen=seen, tied=tied, answer=item[last], day=day[last], here=items.domain == target)
+
+
+def oracle(world, holdout, target, day=None):
+    """The planted utility of every item at the event, or at an earlier day."""
+    domain, day = np.full(len(holdout.who), target), holdout.day if day is None else day
+    return simulator.utility(world.items, world.people, world.settings, holdout.who, domain, day, holdout.tied)
+
+
+def ndcg(scores, holdout):
+    """NDCG@10 in the full ranking over the domain's items without those taken before."""
+    scores = np.where(holdout.here & ~holdout.seen, scores, -np.inf)
+    own = scores[np.arange(len(scores)), holdout.answer][:, None]
+    rank = 1 + (scores > own).sum(1) + ((scores == own).sum(1) - 1) / 2
+    return np.where(rank <= 10, 1 / np.log2(1 + rank), 0).mean()
+
+
+def chance(holdout):
+    """NDCG@10 of scores drawn at random, the mean of ten draws."""
+    rng = np.random.default_rng(0)
+    return np.mean([ndcg(rng.random(holdout.seen.shape), holdout) for _ in range(10)])
+
+
+@BOTH
+def test_the_oracle_beats_popularity_and_popularity_beats_chance(world, holdouts, domain):
+    holdout = holdouts[domain]
+    best = ndcg(oracle(world, holdout, domain), holdout)
+    popular = ndcg(np.tile(holdout.seen.sum(0), (len(holdout.who), 1)), holdout)
+    assert best >= 2 * popular
+    assert 0.2 < best < 0.6  # learnable, not trivial
+    assert popular >= 1.5 * chance(holdout)
+
+
+@BOTH
+def test_taste_drifts(world, holdouts, domain):
+    holdout = holdouts[domain]
+    past = np.maximum(holdout.day - 365, 0)
+    old = np.where(holdout.here, oracle(world, holdout, domain, past), -np.inf)
+    assert ndcg(oracle(world, holdout, domain), holdout) >= 1.25 * ndcg(old, holdout)
+
+
+def by_source_genres(world, holdout):
+    """NDCG@10 of a profile of genres learned from the other domain alone."""
+    genres = (world.items.vectors[:, :15] > 0).astype(float)
+    genres /= np.linalg.norm(genres, axis=1, keepdims=True)
+    source = holdout.seen & ~holdout.here
+    profile = source @ genres / np.maximum(source.sum(1, keepdims=True), 1) - genres.mean(0)
+    return ndcg(profile @ genres.T, holdout)
+
+
+@BOTH
+def test_source_genres_alone_rank_target_items(world, holdouts, domain):
+    assert by_source_genres(world, holdouts[domain]) >= 2 * chance(holdouts[domain])
+
+
+def test_without_transfer_source_genres_tell_nothing(catalogues):
+    settings = Settings(people=800, transfer=0.0)
+    items, people, events = sample.simulate(catalogues, settings)
+    apart = SimpleNamespace(items=items, people=people, events=events, settings=settings)
+    for domain in (0, 1):
+        holdout = _holdout(apart, domain)
+        assert by_source_genres(apart, holdout) <= 1.6 * chance(holdout), simulator.DOMAINS[domain]
+
+
+def test_people_come_back_to_creators_and_stories(world, holdouts):
+    for domain, holdout in enumerate(holdouts):
+        tied = holdout.tied[np.arange(len(holdout.who)), holdout.answer]
+        free = np.where(holdout.here & ~holdout.seen, holdout.tied, np.nan)
+        assert tied.mean() > 3 * np.nanmean(free), simulator.DOMAINS[domain]

@@ -1,0 +1,186 @@
+"""Comparisons: means by hand, intervals and p-values beside what theory says, and every refusal."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+from scipy.stats import norm, rankdata, ttest_1samp
+
+from semacdr.errors import UserError
+from semacdr.evaluation.significance import bootstrap, holm, signed_rank
+from semacdr.stages import compare
+
+
+def test_bootstrap_intervals_are_those_of_the_normal_law_for_many_users():
+    values = np.random.default_rng(1).normal([0.0, 0.3], [1.0, 2.0], (2000, 2))
+    for column, interval in enumerate(bootstrap(values)):
+        mean, error = values[:, column].mean(), values[:, column].std() / np.sqrt(2000)
+        assert interval.mean == pytest.approx(mean)
+        assert interval.low == pytest.approx(mean + norm.ppf(0.025) * error, abs=0.1 * error)
+        assert interval.high == pytest.approx(mean + norm.ppf(0.975) * error, abs=0.1 * error)
+    values = np.random.default_rng(2).normal(0.05, 1.0, (2000, 1))
+    assert bootstrap(values)[0].p == pytest.approx(ttest_1samp(values[:, 0], 0).pvalue, rel=0.1)
+
+
+def test_bootstrap_p_never_is_zero_and_is_one_where_nothing_differs():
+    (sure,), (nothing,) = bootstrap(np.ones((10, 1)), draws=999), bootstrap(np.zeros((10, 1)), draws=999)
+    assert sure.p == pytest.approx(2 / 1000) and (sure.low, sure.high) == (1, 1)
+    assert nothing.p == 1
+
+
+def test_the_same_seed_draws_the_same():
+    values = np.random.default_rng(0).random((50, 3))
+    assert bootstrap(values) == bootstrap(values)
+    assert bootstrap(values)[1] == bootstrap(values[:, 1:])[0]  # columns share the resamples
+    assert bootstrap(values) != bootstrap(values, seed=1)
+
+
+def test_holm_by_hand():
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert holm([0.5, 0.9]) == pytest.approx([1.0, 1.0])
+    assert holm([0.02]) == [0.02]
+    assert holm([]) == []
+
+
+def test_signed_rank_sees_a_shift_and_nothing_where_there_is_none():
+    rng = np.random.default_rng(0)
+    assert signed_rank(rng.normal(0.2, 1, 500)) < 0.001
+    assert signed_rank(rng.normal(0.0, 1, 500)) > 0.05
+    assert signed_rank(np.zeros(5)) == 1
+    assert signed_rank(np.array([0.1 + 0.2 - 0.3, 0.0, 0.0])) == 1  # 5e-17
+
+
+@pytest.mark.parametrize("zeros", [0.0, 0.5, 0.85, 0.95])
+def test_signed_rank_is_that_of_flipped_signs(zeros):
+    """An oracle: each difference has either sign alike, so the sum of signed ranks has mean 0 and this variance."""
+    rng = np.random.default_rng(3)
+    for shift in (0.0, 0.15, 0.3):
+        values = np.where(rng.random(800) < zeros, 0.0, rng.normal(shift, 1, 800).round(1))
+        ranks = rankdata(np.abs(values)) * np.sign(values)
+        assert signed_rank(values) == pytest.approx(2 * norm.sf(abs(ranks.sum()) / np.sqrt((ranks**2).sum())), rel=1e-6)
+
+
+def test_signed_rank_rejects_one_in_twenty_of_nothing_though_most_users_do_not_differ():
+    rng = np.random.default_rng(4)
+    p = [signed_rank(np.where(rng.random(1000) < 0.85, 0.0, rng.normal(size=1000))) for _ in range(1500)]
+    assert 0.035 < np.mean(np.array(p) < 0.05) < 0.065
+
+
+@pytest.fixture
+def stage(comparing):
+    return partial(comparing, compare, "--title", "Ablation")
+
+
+def test_a_comparison_by_hand(write_ranks, stage):
+    full = [write_ranks({1: 1, 2: 3}, seed="1"), write_ranks({1: 3, 2: 11}, seed="2")]
+    less = [write_ranks({1: 3, 2: 3}, seed=seed, variant="less") for seed in ("1", "2")]
+    rows, page = stage(full=full, less=less)
+    ndcg = [row for row in rows if (row["ranking"], row["metric"]) == ("full", "ndcg")]
+    # full: user 1 has 1 and 0.5, user 2 has 0.5 and 0: 0.75 and 0.25; seeds 0.75 and 0.25. less: 0.5 everywhere.
+    assert [row["variant"] for row in ndcg] == ["full", "less"]
+    assert [float(row["mean"]) for row in ndcg] == [0.5, 0.5]
+    assert float(ndcg[0]["std"]) == pytest.approx(np.std([0.75, 0.25], ddof=1), rel=1e-5)
+    assert (ndcg[0]["difference"], ndcg[0]["p_holm"]) == ("", "")
+    assert float(ndcg[1]["difference"]) == 0 and float(ndcg[1]["p_wilcoxon"]) == 1
+    assert (float(ndcg[1]["difference_low"]), float(ndcg[1]["difference_high"])) == (-0.25, 0.25)
+    assert {(row["seeds"], row["users"], row["release"]) for row in rows} == {("2", "2", "amazon2014")}
+    assert "| less | 0.5000 ± 0.0000 | 1.0000 ± 0.0000 |" in page and page.startswith("# Ablation\n")
+    assert "2 seeds, 2 users." in page
+
+
+def test_cold_users_have_rows_of_their_own(write_ranks, stage):
+    ranks = {1: 1, 2: 3, 3: 1, 4: 11}
+    other = write_ranks(dict.fromkeys(ranks, 1), variant="b", cold=[2, 4])
+    rows, page = stage(a=[write_ranks(ranks, cold=[2, 4])], b=[other])
+    assert list(rows[0])[:4] == ["source", "target", "group", "ranking"]
+    means = {
+        (row["group"], row["variant"]): (row["mean"], row["users"])
+        for row in rows
+        if (row["ranking"], row["metric"]) == ("full", "ndcg")
+    }
+    assert means == {("warm", "a"): ("1", "2"), ("warm", "b"): ("1", "2"), ("cold", "a"): ("0.25", "2"),
+                     ("cold", "b"): ("1", "2")}  # fmt: skip
+    assert "## movie → book, cold users (2), full ranking" in page and "Cold users are those of whom" in page
+    assert page.endswith("\n1 seed.\n")
+    alone, page = stage(a=[write_ranks(ranks)], b=[write_ranks(ranks, variant="b")])
+    assert "group" not in alone[0] and "cold" not in page.lower()
+    with pytest.raises(UserError, match="have different cold users; run the rank stage again"):
+        stage(a=[write_ranks(ranks)], b=[other])
+
+
+def test_p_values_are_corrected_for_the_number_of_variants(write_ranks, stage):
+    users = range(200)
+    rng = np.random.default_rng(0)
+    base = [write_ranks({u: float(rng.integers(1, 9)) for u in users})]
+    others = {
+        f"v{n}": [write_ranks({u: float(rng.integers(1, 9 + n)) for u in users}, variant=f"v{n}")] for n in (1, 2)
+    }
+    rows, _ = stage(base=base, **others)
+    part = [row for row in rows if (row["ranking"], row["metric"]) == ("full", "ndcg")][1:]
+    raw = [float(row["p_wilcoxon"]) for row in part]
+    assert [float(row["p_holm"]) for row in part] == pytest.approx(holm(raw), rel=1e-4)
+    raw = [float(row["p_bootstrap"]) for row in part]
+    assert [float(row["p_bootstrap_holm"]) for row in part] == pytest.approx(holm(raw), rel=1e-4)
+    assert {row["std"] for row in rows} == {""}  # of one seed it is unknown
+
+
+def test_what_cannot_be_compared_is_refused(write_ranks, stage):
+    one, two = write_ranks({1: 1, 2: 2}, seed="1"), write_ranks({1: 1, 2: 2}, seed="2")
+    other, sample = write_ranks({1: 1, 3: 2}, variant="x"), write_ranks({1: 1, 2: 2}, release="sample", variant="x")
+    with pytest.raises(UserError, match=r"movie to book: 'a' has 2 runs and 'b' 1; give each as many seeds"):
+        stage(a=[one, two], b=[one])
+    for wrong, words in (
+        (other, r"hold different test users, .* 2 are in one only, the first is user 2"),
+        (sample, r"one table holds one release: .* has amazon2014, .* has sample"),
+    ):
+        with pytest.raises(UserError, match=words):
+            stage(a=[one], b=[wrong])
+    with pytest.raises(UserError, match="two variants or more, each once; it names a"):
+        stage(a=[one])
+    with pytest.raises(UserError, match=r"--runs: 'b' has .*run0/ranks\.parquet more than once beside others"):
+        stage(a=[one, two, write_ranks({1: 1, 2: 2}, seed="3")], b=[one, two, one])
+    with pytest.raises(UserError, match=r"one table holds one scenario: .* has movie_book, .* has cd_movie"):
+        stage(a=[one], b=[write_ranks({1: 1, 2: 2}, scenario="cd_movie")])
+
+
+def test_one_run_stands_for_every_seed_of_what_learns_nothing(write_ranks, stage):
+    learned = [write_ranks({1: 1, 2: n}, seed=str(n)) for n in (1, 2, 3)]
+    still = write_ranks({1: 1, 2: 4}, model="popularity")
+    rows, page = stage(a=learned, b=[still] * 3)
+    ndcg = [row for row in rows if (row["ranking"], row["metric"]) == ("full", "ndcg")]
+    assert [(row["seeds"], row["std"] == "") for row in ndcg] == [("3", False), ("1", True)]
+    gain = {1: 1.0, 2: 1 / np.log2(3), 3: 0.5, 4: 1 / np.log2(5)}
+    means = [(1 + (gain[1] + gain[2] + gain[3]) / 3) / 2, (1 + gain[4]) / 2]
+    assert [float(row["mean"]) for row in ndcg] == pytest.approx(means, rel=1e-5)
+    assert page.count("| b | 0.7153 |") == 2 and "3 seeds, 2 users" in page
+
+
+def test_validation_events_are_compared_where_they_are_asked_for(write_ranks, stage):
+    both = [(u, split, ranking, {"valid": 1.0, "test": 11.0}[split]) for u in (1, 2) for split in ("valid", "test")
+            for ranking in ("full", "sampled")]  # fmt: skip
+    one, two = write_ranks(rows=both), write_ranks(rows=both, variant="x")
+    rows, page = stage(a=[one], b=[two])
+    assert "split" not in rows[0] and "validation" not in page and {row["mean"] for row in rows} <= {"0", "0.0909091"}
+    rows, page = stage("--split", "valid", a=[one], b=[two])
+    assert {row["split"] for row in rows} == {"valid"} and {row["mean"] for row in rows} == {"1"}
+    assert "of validation events" in page
+    lacking = write_ranks(rows=[row for row in both if row[1:3] != ("valid", "sampled")])
+    with pytest.raises(UserError, match="no rows of split 'valid' with the ranking 'sampled'"):
+        stage("--split", "valid", a=[lacking], b=[two])
+
+
+def test_the_page_names_who_was_tuned_where_others_were_not(write_ranks, comparing):
+    runs = {"a": [write_ranks({1: 1})], "b": [write_ranks({1: 2}, variant="b")]}
+    said = "**Unequal budgets**: settings of a were chosen by tuning, those of b were not"
+    assert said in comparing(compare, "--tuned", "a", "--untuned", "b", **runs)[1]
+    assert "Unequal" not in comparing(compare, "--tuned", "a", **runs)[1] + comparing(compare, **runs)[1]
+
+
+def test_the_page_says_where_tuning_saw_other_data(write_ranks, comparing):
+    runs = {"a": [write_ranks({1: 1})], "b": [write_ranks({1: 2}, variant="b")]}
+    page = comparing(compare, "--tuned-on", "min_item_interactions=5", "filter=iterated", **runs)[1]
+    said = (
+        "what tuning chose was found on data filtered by min_item_interactions=5, filter=iterated, which these are not."
+    )
+    assert page.endswith(f"\n**Tuned on other data**: {said}\n")
+    assert "other data" not in comparing(compare, **runs)[1]

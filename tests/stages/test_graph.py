@@ -1,0 +1,202 @@
+"""The graphs of a direction: which edges, no more history than training has, and the adjacency as numpy has it."""
+
+import tempfile
+from pathlib import Path
+
+import dgl
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from tiny_dataset import World, neighbours, read, worlds
+
+from semacdr.errors import UserError
+from semacdr.stages import graph
+from semacdr.storage import tables
+from semacdr.training.inputs import KINDS, load_graph
+
+NAMES = ("source", "target", "mixed")
+
+
+def run(folder, world, *options):
+    paths = world.write(folder)
+    argv = [part for name, path in paths.items() for part in (f"--{name}", str(path))]
+    graph.main([*argv, "--output", str(folder / "graphs"), *options])
+    return folder / "graphs"
+
+
+def adjacency(output, name):
+    """The stored adjacency as a dense matrix."""
+    path = output / f"{name}.parquet"
+    frame, nodes = read(path, "adjacency"), int(tables.read(path, "adjacency")[1]["nodes"])
+    assert frame.rows() == sorted(set(frame.rows()))
+    dense = np.zeros((nodes, nodes))
+    dense[frame["row"], frame["column"]] = frame["weight"]
+    return dense
+
+
+def pairs(dense):
+    """The edges between two different nodes."""
+    return {(int(row), int(column)) for row, column in np.argwhere(dense) if row != column}
+
+
+def both_ways(*edges):
+    return {*edges, *((b, a) for a, b in edges)}
+
+
+def tiny():
+    """User 0 trains on films 0, 1, 2 and books 0, 1; user 1 on film 2 and book 2."""
+    films = [(0, "film", item, item) for item in range(5)]  # 3, on day 3, is the validation event
+    films += [(1, "film", item, day) for item, day in ((2, 5), (4, 6), (5, 6))]  # film 4 of day 6 is
+    books = [(0, "book", item, day) for item, day in ((0, 0), (1, 2), (3, 3), (4, 4))]
+    return World([*films, *books, (1, "book", 2, 5), (1, "book", 5, 6)], books=7, films=6)
+
+
+def test_edges_by_hand(tmp_path):
+    output = run(tmp_path, tiny())
+    assert pairs(adjacency(output, "source")) == both_ways((0, 1))
+    assert pairs(adjacency(output, "target")) == both_ways((0, 1), (0, 2), (1, 2))
+    user_0, user_1 = 13, 14  # after 7 books and 6 films
+    films_and_books = [(user_0, 7), (user_0, 8), (user_0, 9), (user_0, 0), (user_0, 1), (user_1, 9), (user_1, 2)]
+    assert pairs(adjacency(output, "mixed")) == both_ways(*films_and_books)
+
+
+def test_sequence_edges_join_what_follows_each_other_in_a_user_s_own_order(tmp_path):
+    output = run(tmp_path, tiny())
+    assert pairs(adjacency(output, "source_sequence")) == both_ways((0, 1))
+    assert pairs(adjacency(output, "target_sequence")) == both_ways((0, 1), (1, 2))  # 0 and 2 are two steps apart
+    merged = [(7, 0), (0, 8), (8, 9), (9, 1), (9, 2)]  # by day, of one day the target event first
+    assert pairs(adjacency(output, "mixed_sequence")) == both_ways(*merged)
+
+
+def test_counted_edges_weigh_by_the_users_who_interacted_with_both(tmp_path):
+    events = [(user, "film", item, day) for user in range(3) for day, item in enumerate((0, 1, 4, 5))]
+    events += [(3, "film", item, day) for day, item in enumerate((0, 2, 4, 5))]
+    events += [(user, "book", 0, 0) for user in range(4)]
+    output = run(tmp_path, World(events, books=2, films=6))
+    counts = np.eye(6)
+    counts[0, 1] = counts[1, 0] = 3
+    counts[0, 2] = counts[2, 0] = 1
+    degree = counts.sum(1)
+    expected = counts / np.sqrt(np.outer(degree, degree))
+    np.testing.assert_allclose(adjacency(output, "target_counted"), expected, rtol=1e-6)
+    assert pairs(adjacency(output, "target_counted")) == pairs(adjacency(output, "target"))
+
+
+def test_items_without_an_edge_are_nodes(tmp_path):
+    output = run(tmp_path, tiny())
+    sizes = {"source": 7, "target": 6, "mixed": 7 + 6 + 2}
+    for name, size in sizes.items():
+        dense = adjacency(output, name)
+        assert dense.shape == (size, size)
+        alone = np.flatnonzero((dense > 0).sum(1) == 1)
+        assert np.array_equal(dense[alone, alone], np.ones(len(alone)))
+    assert set(np.flatnonzero((adjacency(output, "target") > 0).sum(1) == 1)) == {3, 4, 5}
+
+
+def test_a_direction_without_any_source_event_in_training_has_an_empty_graph(tmp_path):
+    world = World([(0, "film", item, item) for item in range(4)] + [(0, "book", 1, 9)])
+    output = run(tmp_path, world)
+    assert np.array_equal(adjacency(output, "source"), np.eye(8))
+    assert load_graph(output / "source.parquet").shape == (8, 8)
+
+
+def test_only_the_last_events_of_a_long_history_join_items(tmp_path):
+    films = [(0, "film", item, day) for day, item in enumerate((5, 4, 3, 2, 1, 0))]  # trains on 5, 4, 3, 2
+    films += [(1, "film", item, 0) for item in (5, 6, 7)]  # trains on 5
+    books = [(0, "book", item, item) for item in range(4)]
+    output = run(tmp_path, World(films + books), "--max-history", "2")
+    assert pairs(adjacency(output, "target")) == both_ways((3, 2))
+    assert pairs(adjacency(output, "source")) == both_ways((2, 3))
+    assert len(pairs(adjacency(output, "mixed"))) == 2 * (4 + 4 + 1)  # every event is an edge there
+    longer = run(tmp_path, World(films + books), "--max-history", "3")
+    assert pairs(adjacency(longer, "target")) == both_ways((3, 2), (4, 3), (4, 2))
+
+
+@settings(deadline=None, max_examples=25)
+@given(worlds())
+def test_graphs_hold_what_training_may_see_and_nothing_else(world):
+    with tempfile.TemporaryDirectory() as folder:
+        history = world.history(Path(folder))
+    if not history.training().any():  # all users are cold, and nobody has an earlier source event
+        with pytest.raises(UserError, match=r"no user has an event before .* lower split\.cold_users"):
+            next(graph.build(history, 100))
+        return
+    built = {name: graphs for name, *graphs in graph.build(history, 100)}
+    for name, domain in (("source", world.source), ("target", world.target)):
+        stored, homogeneous = built[name]
+        assert stored is homogeneous
+        edges = list(zip(*(end.tolist() for end in stored.edges()), strict=True))
+        assert len(edges) == len(set(edges))
+        assert set(edges) == neighbours(world, domain)
+        assert stored.num_nodes() == world.sizes[domain]
+    mixed, homogeneous = built["mixed"]
+    events = {(user, item) for user, seen in world.training().items() for _, _, item in seen}
+    users, items = (end.tolist() for end in mixed.edges(etype="interacts"))
+    assert set(zip(users, items, strict=True)) == events
+    assert mixed.num_edges("interacts") == mixed.num_edges("interacted") == len(events)
+    for kind, etype in (("user", "interacts"), ("item", "interacted")):
+        assert mixed.out_degrees(etype=etype).sum() == len(events)
+        assert mixed.num_nodes(kind) == (world.users if kind == "user" else sum(world.sizes.values()))
+    offset = sum(world.sizes.values())
+    expected = both_ways(*((offset + user, item) for user, item in events))
+    assert set(zip(*(end.tolist() for end in homogeneous.edges()), strict=True)) == expected
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_adjacency_is_the_symmetric_normalisation(tmp_path, name):
+    output = run(tmp_path, tiny())
+    stored = adjacency(output, name)
+    loops = (stored > 0).astype(float)
+    assert np.array_equal(np.diag(loops), np.ones(len(loops)))
+    scale = np.diag(loops.sum(1) ** -0.5)
+    np.testing.assert_allclose(stored, scale @ loops @ scale, rtol=1e-6)
+    assert np.array_equal(stored, stored.T)
+    np.testing.assert_array_equal(load_graph(output / f"{name}.parquet").to_dense().numpy(), stored.astype(np.float32))
+
+
+def test_the_dgl_graphs_reload_with_the_edges_of_the_adjacency(tmp_path):
+    output = run(tmp_path, tiny())
+    for name in NAMES:
+        (stored,), _ = dgl.load_graphs(str(output / f"{name}.bin"))
+        if name == "mixed":
+            assert stored.canonical_etypes == [graph.INTERACTED, graph.INTERACTS]
+            stored = dgl.to_homogeneous(stored)
+        edges = set(zip(*(end.tolist() for end in stored.edges()), strict=True))
+        assert edges == pairs(adjacency(output, name)) != set()
+        assert stored.num_nodes() == len(adjacency(output, name))
+
+
+def test_renumbering_the_users_changes_no_item_graph(tmp_path):
+    events = [(user, domain, (3 * user + item) % 8, item) for user in range(5) for domain in ("book", "film")
+              for item in range(3 + user % 3)]  # fmt: skip
+    place = [3, 0, 4, 2, 1]
+    one = run(tmp_path / "a", World(events))
+    other = run(tmp_path / "b", World([(place[user], *event) for user, *event in events]))
+    for name in ("source", "target"):
+        for ending in ("parquet", "bin"):
+            assert (one / f"{name}.{ending}").read_bytes() == (other / f"{name}.{ending}").read_bytes()
+    order = [*range(16), *(16 + place[user] for user in range(5))]
+    assert np.array_equal(adjacency(one, "mixed"), adjacency(other, "mixed")[np.ix_(order, order)])
+
+
+def test_the_same_input_gives_the_same_bytes(tmp_path):
+    one, two = run(tmp_path / "a", tiny()), run(tmp_path / "b", tiny())
+    for path in sorted(one.iterdir()):
+        assert path.read_bytes() == (two / path.name).read_bytes(), path.name
+    files = {f"{name}.{end}" for name in NAMES for end in ("bin", "parquet")}
+    files |= {f"{name}.parquet" for name in KINDS["counted"] + KINDS["sequence"]}
+    assert {path.name for path in one.iterdir()} == files
+
+
+def test_the_adjacency_says_what_it_is(tmp_path):
+    _, meta = tables.read(run(tmp_path, tiny()) / "mixed.parquet", "adjacency")
+    assert meta == {
+        "release": "handmade",
+        "scenario": "book_film",
+        "source": "book",
+        "target": "film",
+        "nodes": "15",
+        "norm": "D^-1/2 (A + I) D^-1/2",
+    }
+    assert load_graph(run(tmp_path, tiny()) / "mixed.parquet").dtype == torch.float32

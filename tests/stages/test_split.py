@@ -1,0 +1,207 @@
+"""Split: roles in the user's order, and candidates that are what they claim to be."""
+
+import logging
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tiny_dataset import World, read
+
+from semacdr.errors import UserError
+from semacdr.stages import split
+from semacdr.storage import tables
+
+
+def run(folder, world, negatives=3, seed=0, target=None, cold=None):
+    paths = world.write(folder)
+    argv = ["--interactions", paths["interactions"], "--items", paths["items"], "--source", world.source]
+    argv += ["--target", target or world.target, "--negatives", negatives, "--seed", seed, "--output", folder / "out"]
+    argv += [] if cold is None else ["--cold-users", cold]
+    split.main([str(part) for part in argv])
+    return folder / "out"
+
+
+def tables_of(output):
+    return read(output / "split.parquet", "split"), read(output / "candidates.parquet", "candidates")
+
+
+def test_the_last_is_the_test_the_one_before_the_validation(tmp_path):
+    films = [(0, "film", 4, 1), (0, "film", 3, 5), (0, "film", 2, 3), (1, "film", 0, 0), (1, "film", 1, 1)]
+    world = World([*films, (1, "film", 2, 2), (1, "film", 3, 3), (0, "book", 0, 9)])
+    assert tables_of(run(tmp_path, world))[0].rows() == [
+        (0, 12, "train"),
+        (0, 10, "valid"),
+        (0, 11, "test"),
+        (1, 8, "train"),
+        (1, 9, "train"),
+        (1, 10, "valid"),
+        (1, 11, "test"),
+    ]
+
+
+def test_events_of_one_day_stand_in_the_order_of_their_items(tmp_path):
+    world = World([(0, "film", item, day) for item, day in ((7, 0), (5, 1), (6, 1), (2, 1))])
+    rows = [(0, 15, "train"), (0, 10, "train"), (0, 13, "valid"), (0, 14, "test")]
+    assert tables_of(run(tmp_path, world))[0].rows() == rows
+
+
+@pytest.mark.parametrize("target", ["book", "film"])
+def test_the_order_of_the_rows_does_not_matter(target):
+    world = World([(user, target, item, item % 3) for user in range(3) for item in range(6)], target=target)
+    shuffled = world.interactions.sample(fraction=1, shuffle=True, seed=3)
+    assert split.leave_one_out(shuffled, target).equals(split.leave_one_out(world.interactions, target))
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    histories=st.lists(st.lists(st.integers(0, 9), min_size=3, max_size=9, unique=True), min_size=1, max_size=5),
+    negatives=st.integers(1, 4),
+    seed=st.integers(0, 2**31),
+)
+def test_candidates_are_distinct_unseen_items_of_the_target(histories, negatives, seed):
+    catalogue = np.arange(20, 30)
+    rows = [(user, 20 + item, "?") for user, items in enumerate(histories) for item in items]
+    frame = pl.DataFrame(rows, schema=["user", "item", "role"], orient="row")
+    if max(map(len, histories)) + negatives > 10:
+        with pytest.raises(UserError, match=f"user {[len(h) + negatives > 10 for h in histories].index(True)}: "):
+            split.draw_candidates(frame, catalogue, negatives, seed)
+        return
+    drawn = split.draw_candidates(frame, catalogue, negatives, seed).rows()
+    assert [row[:3] for row in drawn] == [
+        (user, part, 20 + items[place])
+        for user, items in enumerate(histories)
+        for part, place in (("valid", -2), ("test", -1))
+    ]
+    for user, _, _, chosen in drawn:
+        assert len(chosen) == len(set(chosen)) == negatives
+        assert set(chosen) <= set(catalogue) - {20 + item for item in histories[user]}
+
+
+def three_users(without=()):
+    return World(
+        [(user, "film", (user + 3 * item) % 40, item) for user in range(3) for item in range(5) if user not in without],
+        films=40,
+    )
+
+
+def test_a_draw_hangs_on_the_seed_and_the_user_alone(tmp_path):
+    whole = tables_of(run(tmp_path / "a", three_users(), 10))[1]
+    assert tables_of(run(tmp_path / "b", three_users(), 10))[1].equals(whole)
+    for name in ("split", "candidates"):
+        one, two = ((tmp_path / folder / "out" / f"{name}.parquet").read_bytes() for folder in "ab")
+        assert one == two
+    without_1 = tables_of(run(tmp_path / "c", three_users(without=[1]), 10))[1]
+    assert without_1.equals(whole.filter(pl.col("user") != 1))
+    other = tables_of(run(tmp_path / "d", three_users(), 10, seed=1))[1]
+    assert other.drop("negatives").equals(whole.drop("negatives"))
+    drawn, otherwise = (frame["negatives"].to_list() for frame in (whole, other))
+    assert not any(one == two for one, two in zip(drawn, otherwise, strict=True))
+    assert len(set(map(tuple, drawn))) == 6  # validation and test, and the users, differ
+
+
+def test_negatives_are_drawn_uniformly():
+    users, catalogue, history = 3000, np.arange(12), [2, 5, 11]
+    rows = [(user, item, "?") for user in range(users) for item in history]
+    drawn = split.draw_candidates(pl.DataFrame(rows, schema=["user", "item", "role"], orient="row"), catalogue, 4, 7)
+    for part in split.SPLITS:
+        chosen = np.array(drawn.filter(pl.col("split") == part)["negatives"].to_list())
+        for place in range(4):  # at each place, not only in all
+            counts = np.bincount(chosen[:, place], minlength=12)
+            assert counts[history].sum() == 0
+            free = np.delete(counts, history)
+            assert ((free - users / 9) ** 2 / (users / 9)).sum() < 27.9  # chi-square, 8 degrees of freedom, p = 0.0005
+
+
+def test_a_catalogue_too_small_is_refused_with_user_and_numbers(tmp_path):
+    world = World([(0, "film", item, item) for item in range(3)] + [(1, "film", item, item) for item in range(6)])
+    run(tmp_path, world, negatives=2)  # 8 - 6 are just enough
+    message = (
+        "user 1: 8 items in the target catalogue less 6 of the user's own leave fewer than 3 negatives; lower split"
+    )
+    with pytest.raises(UserError, match=message):
+        run(tmp_path, world, negatives=3)
+
+
+def test_an_unknown_target_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"items\.parquet: no item of domain 'song'; it holds \['book', 'film'\]"):
+        run(tmp_path, three_users(), target="song")
+
+
+def test_the_log_counts_users_without_a_training_pair(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    lengths = {0: 3, 1: 4, 2: 3, 3: 5}
+    run(tmp_path, World([(user, "film", item, 0) for user, length in lengths.items() for item in range(length)]))
+    assert "book to film: 4 users, 8 target items, 7 training events; 2 users have one training event" in caplog.text
+
+
+def test_the_tables_carry_direction_and_draw(tmp_path):
+    output = run(tmp_path, three_users(), 5, seed=9)
+    direction = {"release": "handmade", "scenario": "book_film", "source": "book", "target": "film"}
+    assert tables.read(output / "split.parquet", "split")[1] == direction
+    drawn = direction | {"candidate_seed": "9", "negatives": "5"}
+    assert tables.read(output / "candidates.parquet", "candidates")[1] == drawn
+
+
+# Cold users
+
+
+def many_users(target="film"):
+    events = [(user, domain, (user + 3 * item) % 20, item) for user in range(300) for domain in ("film", "book")
+              for item in range(3 + user % 3)]  # fmt: skip
+    return World(events, 20, 20, target)
+
+
+def cold_of(output):
+    frame = tables_of(output)[0]
+    return set(frame.filter(pl.col("role") == "hidden")["user"])
+
+
+def test_all_but_the_test_event_of_a_cold_user_is_hidden(tmp_path):
+    whole, drawn = tables_of(run(tmp_path / "whole", many_users()))
+    output = run(tmp_path / "some", many_users(), cold=0.2)
+    frame, candidates = tables_of(output)
+    cold = pl.col("user").is_in(list(cold_of(output)))
+    assert frame.drop("role").equals(whole.drop("role"))
+    assert frame.filter(~cold).equals(whole.filter(~cold))
+    assert set(frame.filter(cold & (pl.col("role") != "test"))["role"]) == {"hidden"}
+    assert frame.filter(pl.col("role") == "test").equals(whole.filter(pl.col("role") == "test"))
+    # The candidates are those that the same users would have: none that is hidden, and no validation of who is cold.
+    assert candidates.equals(drawn.filter(~(cold & (pl.col("split") == "valid"))))
+    for name in ("split", "candidates"):
+        assert tables.read(output / f"{name}.parquet", name)[1]["cold_users"] == "0.2"
+
+
+def test_who_is_cold_hangs_on_the_seed_and_the_user_alone(tmp_path):
+    first = cold_of(run(tmp_path / "a", many_users(), cold=0.2))
+    assert 40 <= len(first) <= 80  # of 300
+    assert cold_of(run(tmp_path / "b", many_users("book"), cold=0.2)) == first  # of the other direction
+    assert first < cold_of(run(tmp_path / "c", many_users(), cold=0.4))
+    assert cold_of(run(tmp_path / "d", many_users(), cold=0.2, seed=1)) != first
+    frame = split.leave_one_out(many_users().interactions, "film").filter(pl.col("user") % 7 != 0)
+    fewer = split.hide(frame, 0.2, 0).filter(pl.col("role") == "hidden")
+    assert set(fewer["user"]) == {user for user in first if user % 7}
+
+
+def test_without_cold_users_not_a_byte_differs(tmp_path):
+    one, two = run(tmp_path / "a", many_users()), run(tmp_path / "b", many_users(), cold=0.0)
+    for name in ("split", "candidates"):
+        assert (one / f"{name}.parquet").read_bytes() == (two / f"{name}.parquet").read_bytes()
+        assert "cold_users" not in tables.read(one / f"{name}.parquet", name)[1]
+
+
+def test_the_log_counts_cold_users(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    output = run(tmp_path, many_users(), cold=0.2)
+    hidden = (tables_of(output)[0]["role"] == "hidden").sum()
+    assert f"{len(cold_of(output))} cold users, {hidden} hidden events" in caplog.text
+
+
+def test_a_share_that_leaves_nobody_is_refused(tmp_path, capsys):
+    for share in ("1", "-0.1", "nan"):
+        with pytest.raises(SystemExit):
+            run(tmp_path / share, three_users(), cold=share)
+        assert f"at least 0 and below 1, not {share}" in capsys.readouterr().err
+    with pytest.raises(UserError, match=r"all 3 users are cold: none is left to train on; lower split\.cold_users"):
+        run(tmp_path / "most", three_users(), cold=0.999)

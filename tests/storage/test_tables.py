@@ -1,0 +1,22 @@
+"""Rows of a table a block at a time: the same as all at once."""
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from semacdr.storage.tables import Rows, column
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.text(max_size=3)), max_size=30), st.integers(1, 7))
+def test_rows_are_those_of_the_table(values, block):
+    table = pa.table(
+        {"a": pa.array([a for a, _ in values], pa.int32()), "b": pa.array([b for _, b in values], pa.string())}
+    )
+    rows, whole = Rows(table, block), table.to_pylist()
+    assert len(rows) == len(whole) and list(rows) == whole
+    assert [rows[index] for index in reversed(range(len(whole)))] == whole[::-1]
+    assert column(rows, "b") == column(whole, "b") == [b for _, b in values]
+    for index in (-1, len(whole)):
+        with pytest.raises(IndexError):
+            rows[index]
