@@ -4,9 +4,12 @@ Each file carries in its metadata the release that its data come from, and where
 that says so; a stage passes on what it read.
 """
 
-from collections.abc import Sequence
+import hashlib
+import io
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -49,7 +52,8 @@ def write(table: pa.Table, path: Path | str, contract: str, meta: dict[str, str]
     """Write a table under its contract, with `meta` in the file; the same rows and meta give the same bytes."""
     columns = CONTRACTS[contract]
     schema = pa.schema([pa.field(name, kind or table.schema.field(name).type) for name, kind in columns.items()])
-    table = table.select(list(columns)).cast(schema).combine_chunks().replace_schema_metadata(_noted(meta))
+    table = table.select(list(columns)).cast(schema).combine_chunks().replace_schema_metadata(None)
+    table = table.replace_schema_metadata(_noted(meta) | {"digest": digest(table)})
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(table, path, compression="zstd")
 
@@ -68,6 +72,41 @@ def read(path: Path | str, contract: str) -> tuple[pa.Table, dict[str, str]]:
             raise UserError(f"{path}: column '{name}' of the {contract} table must be {kind}, it is {found}")
     meta = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
     return table.select(list(CONTRACTS[contract])), {k: v for k, v in meta.items() if k != "ARROW:schema"}
+
+
+def digest(table: pa.Table) -> str:
+    """A name for the rows of a table, 16 hexadecimal digits: other rows have another one."""
+    name = hashlib.sha256()
+    sink = pa.PythonFile(_Sink(name), mode="w")
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return name.hexdigest()[:16]
+
+
+class _Sink(io.RawIOBase):
+    """A file that hashes what is written to it and keeps nothing."""
+
+    def __init__(self, name: "hashlib._Hash") -> None:
+        self.name = name
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self.name.update(data)
+        return len(data)
+
+
+def made_from(**metas: Mapping[str, str]) -> dict[str, str]:
+    """What a table's metadata say of the tables that it was made from, by name their digests."""
+    return {f"made_from_{name}": meta["digest"] for name, meta in metas.items() if "digest" in meta}
+
+
+def check_made_from(path: Path | str, meta: Mapping[str, str], stage: str, **metas: Mapping[str, str]) -> None:
+    """Raise a UserError where a table was made from other tables than those given; `stage` is what makes it anew."""
+    for name, wanted in made_from(**metas).items():
+        if meta.get(f"made_from_{name}", wanted) != wanted:
+            raise UserError(f"{path}: was made from another {name} table than the one given; run stage {stage} again")
 
 
 def vectors(rows: np.ndarray) -> pa.FixedSizeListArray:
