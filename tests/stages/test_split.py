@@ -141,7 +141,7 @@ def test_the_tables_carry_direction_and_draw(tmp_path):
     direction = {"release": "handmade", "scenario": "book_film", "source": "book", "target": "film"}
     assert direction.items() <= tables.read(output / "split.parquet", "split")[1].items()
     drawn = direction | {"candidate_seed": "9", "negatives": "5"}
-    assert tables.read(output / "candidates.parquet", "candidates")[1] == drawn
+    assert drawn.items() <= tables.read(output / "candidates.parquet", "candidates")[1].items()
 
 
 # Cold users

@@ -105,8 +105,9 @@ def made_from(**metas: Mapping[str, str]) -> dict[str, str]:
 def check_made_from(path: Path | str, meta: Mapping[str, str], stage: str, **metas: Mapping[str, str]) -> None:
     """Raise a UserError where a table was made from other tables than those given; `stage` is what makes it anew."""
     for name, wanted in made_from(**metas).items():
-        if meta.get(f"made_from_{name}", wanted) != wanted:
-            raise UserError(f"{path}: was made from another {name} table than the one given; run stage {stage} again")
+        if meta.get(name, wanted) != wanted:
+            other = name.removeprefix("made_from_")
+            raise UserError(f"{path}: was made from another {other} table than the one given; run stage {stage} again")
 
 
 def vectors(rows: np.ndarray) -> pa.FixedSizeListArray:
