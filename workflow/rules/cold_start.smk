@@ -13,6 +13,7 @@ rule cold_start:
     """Comparing variants by what is known of user and item, on {wildcards.scenario}."""
     input:
         ranks=lambda wc: distinct(runs_of(wc.scenario, "cold_start", "ranks.parquet")),
+        settings=lambda wc: distinct(runs_of(wc.scenario, "cold_start", "settings.json")),
         splits=both_splits,
         code=code("semacdr.stages.cold_start"),
     output:
@@ -26,11 +27,10 @@ rule cold_start:
         "../../envs/data.yaml"
     threads: cpus(1)
     params:
-        runs=lambda wc: as_runs(runs_of(wc.scenario, "cold_start", "ranks.parquet")),
-        budgets=lambda wc: budgets(runs_of(wc.scenario, "cold_start", "ranks.parquet")),
+        runs=lambda wc: as_runs(folders(runs_of(wc.scenario, "cold_start", "ranks.parquet"))),
         user_groups=lambda wc: " ".join(map(str, setting("cold_start", "user_groups")(wc))),
         item_groups=lambda wc: " ".join(map(str, setting("cold_start", "item_groups")(wc))),
     shell:
         "python -m semacdr.stages.cold_start {params.runs} --splits {input.splits} --title 'Cold start, {wildcards.scenario}'"
-        " --user-groups {params.user_groups} --item-groups {params.item_groups} {params.budgets}"
+        " --user-groups {params.user_groups} --item-groups {params.item_groups}"
         " --output {output.table} --table {output.page} 2> {log}"

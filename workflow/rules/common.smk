@@ -151,6 +151,11 @@ def both_splits(wc):
     return [f"results/{wc.scenario}/{a}_to_{b}/split.parquet" for a, b in ((first, second), (second, first))]
 
 
+def both_candidates(wc):
+    """The stored negatives of a scenario's two directions."""
+    return [path.replace("split.parquet", "candidates.parquet") for path in both_splits(wc)]
+
+
 def cpus(wanted):
     """Cores that a job asks Snakemake for where its stage uses `wanted` threads (a number, or a function of wildcards).
 

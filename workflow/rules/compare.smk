@@ -13,6 +13,7 @@ rule compare:
     """Comparing the variants of {wildcards.experiment} on {wildcards.scenario}."""
     input:
         ranks=lambda wc: distinct(runs_of(wc.scenario, wc.experiment, "ranks.parquet")),
+        settings=lambda wc: distinct(runs_of(wc.scenario, wc.experiment, "settings.json")),
         code=code("semacdr.stages.compare"),
     output:
         table=report("results/{scenario}/{experiment}.tsv", category="{scenario}", caption="../report/compare.rst"),
@@ -26,9 +27,8 @@ rule compare:
     threads: cpus(1)
     params:
         split=lambda wc: EXPERIMENTS[wc.experiment].get("split", "test"),
-        runs=lambda wc: as_runs(runs_of(wc.scenario, wc.experiment, "ranks.parquet")),
-        budgets=lambda wc: budgets(runs_of(wc.scenario, wc.experiment, "ranks.parquet")),
+        runs=lambda wc: as_runs(folders(runs_of(wc.scenario, wc.experiment, "ranks.parquet"))),
     shell:
         "python -m semacdr.stages.compare {params.runs} --title '{wildcards.experiment}, {wildcards.scenario}'"
-        " --split {params.split} {params.budgets}"
+        " --split {params.split}"
         " --output {output.table} --table {output.page} 2> {log}"

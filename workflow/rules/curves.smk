@@ -25,5 +25,5 @@ rule curves:
         setting=lambda wc: SWEPT[wc.experiment],
         system=lambda wc: EXPERIMENTS[wc.experiment]["system"]["model"],
     shell:
-        "python -m semacdr.stages.curves --table {input.table} --setting {params.setting} --system {params.system}"
-        " --output {output} 2> {log}"
+        "python -m semacdr.stages.curves --experiment {input.table} --setting {params.setting} --system {params.system}"
+        " --picture {output} 2> {log}"

@@ -25,8 +25,7 @@ rule efficiency:
     params:
         experiment=lambda wc: compared("efficiency", wc),
         runs=lambda wc: as_runs(folders(efficiency_runs(wc, "cost.json"))),
-        budgets=lambda wc: budgets(efficiency_runs(wc, "cost.json")),
     shell:
         "python -m semacdr.stages.efficiency {params.runs} --experiment {input.experiment}"
-        " --title '{params.experiment}, {wildcards.scenario}' {params.budgets}"
+        " --title '{params.experiment}, {wildcards.scenario}'"
         " --output {output.table} --table {output.page} --picture {output.picture} 2> {log}"

@@ -15,6 +15,7 @@ rule metrics:
         ranks=all_ranks,
         costs=lambda wc: all_runs(wc, "cost.json"),
         settings=lambda wc: all_runs(wc, "settings.json"),
+        candidates=both_candidates,
         paper="resources/paper/results.tsv",
         code=code("semacdr.stages.metrics"),
     output:
@@ -28,8 +29,8 @@ rule metrics:
         "../../envs/data.yaml"
     threads: cpus(1)
     params:
-        budgets=table_budgets,
-        ks=lambda wc: " ".join(map(str, setting("metrics", "ks")(wc))),
+        runs=table_runs,
+        settings=lambda wc: json.dumps({"ks": setting("metrics", "ks")(wc)}),
     shell:
-        "python -m semacdr.stages.metrics --ranks {input.ranks} --costs {input.costs} --paper {input.paper} --ks {params.ks}"
-        " {params.budgets} --output {output.metrics} --table {output.table} 2> {log}"
+        "python -m semacdr.stages.metrics {params.runs} --candidates {input.candidates} --paper {input.paper}"
+        " --settings {params.settings:q} --output {output.metrics} --table {output.table} 2> {log}"

@@ -21,7 +21,7 @@ rule overlap:
         "../../envs/figures.yaml"
     threads: cpus(1)
     params:
-        runs=lambda wc: as_runs(overlap_vectors(wc)),
+        runs=lambda wc: as_runs(folders(overlap_vectors(wc))),
         experiment=setting("overlap", "experiment"),
         neighbours=setting("overlap", "neighbours"),
         permutations=setting("overlap", "permutations"),

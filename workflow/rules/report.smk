@@ -19,6 +19,7 @@ rule report:
         interactions="results/{scenario}/interactions.parquet",
         catalogue="results/{scenario}/items.parquet",
         splits=both_splits,
+        candidates=both_candidates,
         taxonomy="results/{scenario}/semantics/taxonomy.json",
         inner="results/{scenario}/semantics/inner.parquet",
         agnostic="results/{scenario}/semantics/agnostic.parquet",
@@ -39,17 +40,15 @@ rule report:
     threads: cpus(1)
     params:
         given=lambda wc: report_options(reported(wc)),
-        budgets=table_budgets,
         benchmarks="logs/benchmarks/{scenario}",
-        people=setting("report", "people"),
+        users=setting("report", "people"),
         events=setting("report", "events"),
         examples=setting("report", "examples"),
         seed=setting("report", "seed"),
     shell:
         "python -m semacdr.stages.report --statistics {input.statistics} --steps {input.steps}"
-        " --interactions {input.interactions} --items {input.catalogue} --splits {input.splits}"
+        " --interactions {input.interactions} --items {input.catalogue} --splits {input.splits} --candidates {input.candidates}"
         " --taxonomy {input.taxonomy} --inner {input.inner} --agnostic {input.agnostic} --filed {input.filed}"
         " --asked {input.asked} --metrics {input.metrics} --paper {input.paper} {params.given}"
-        " {params.budgets}"
-        " --benchmarks {params.benchmarks} --people {params.people} --events {params.events}"
+        " --benchmarks {params.benchmarks} --users {params.users} --events {params.events}"
         " --examples {params.examples} --seed {params.seed} --output {output} 2> {log}"

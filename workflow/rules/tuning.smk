@@ -86,30 +86,13 @@ def tuned_for(wc):
     return in_force(wc.scenario, f"{wc.source}_to_{wc.target}", wc.system) or NOTHING
 
 
-def budgets(paths):
-    """Options of a table's page that name the systems that were tuned and those that were not, where both are there.
-
-    `paths` are files of runs by name; a direction counts alone, and what learns nothing needs no tuning. Where settings
-    in force were chosen on data that were filtered otherwise than the scenario's, another option says how.
-    """
-    tuned, elsewhere = {}, {}
-    for name, path in [(name, path) for name, own in paths.items() for path in own]:
-        _, scenario, direction, system, *_ = Path(path).parts
-        if declared(SYSTEMS[system]["model"], "LOSS"):
-            tuned.setdefault(direction, {})[name] = in_force(scenario, direction, system) is not None
-            before = chosen_by_tuning(scenario)[2] or filtered(scenario)
-            if tuned[direction][name] and before != filtered(scenario):
-                elsewhere = before
-    mixed = [own for own in tuned.values() if len({*own.values()}) == 2]
-    told = {"tuned": [name for own in mixed for name in own if own[name]]}
-    told["untuned"] = [name for own in mixed for name in own if not own[name]]
-    told["tuned-on"] = [f"{name}={value}" for name, value in elsewhere.items()]
-    return " ".join(f"--{option} {' '.join(dict.fromkeys(names))}" for option, names in told.items() if names)
-
-
-def table_budgets(wc):
-    """The same of the result table's systems."""
-    return budgets({name: [path for path in all_ranks(wc) if Path(path).parts[3] == name] for name in listed(wc)})
+def table_runs(wc):
+    """The runs of the result table's rows as options of the command line."""
+    found = {}
+    for path in all_ranks(wc):
+        system = COMPARED[Path(path).parts[3]]
+        found.setdefault(f"{system['model']}/{system.get('variant', 'full')}", []).append(str(Path(path).parent))
+    return as_runs(found)
 
 
 @cache
