@@ -29,14 +29,14 @@ def test_it_trains_what_is_new_and_runs_again_for_its_own_settings_and_code_alon
     assert project.run(TARGET) == {"train": 2, "rank": 2, "cold_start": 1}
     assert project.run(TARGET) == {}
     project.configure(lambda config: config["metrics"].update(ks=[3]))
-    project.append("src/semacdr/compare.py", "# a comment\n")
+    project.append("src/semacdr/stages/compare.py", "# a comment\n")
     assert project.plan(TARGET) == {}
     project.configure(lambda config: config["cold_start"].update(user_groups=[4]))
     assert project.run(TARGET) == {"cold_start": 1}
     assert {row["group"] for row in rows_of(project, TARGET) if row["grouping"] == "user"} <= {"1-4", ">4"}
     project.configure(lambda config: config["scenarios"]["movie_book"].update(cold_start={"user_groups": [4]}))
     assert project.plan(TARGET) == {}
-    project.append("src/semacdr/cold_start.py", "# a comment\n")
+    project.append("src/semacdr/stages/cold_start.py", "# a comment\n")
     assert project.plan(TARGET) == {"cold_start": 1}
 
 

@@ -35,16 +35,16 @@ def test_figures_train_what_is_new_and_are_drawn_again_where_stale(drawing):
     for path in FIGURES:
         assert (drawing / path).read_bytes().startswith(b"\x89PNG")
     for name in ("overlap", "profiles", "sweep"):
-        lines = (drawing / f"results/movie_book/{name}.tsv").read_text().splitlines()
-        assert lines[0].endswith("\trelease") and {line.rpartition("\t")[2] for line in lines[1:]} == {"mine"}
+        table = csv.DictReader((drawing / f"results/movie_book/{name}.tsv").read_text().splitlines(), delimiter="\t")
+        assert {row["release"] for row in table} == {"mine"}
     assert drawing.plan(*FIGURES) == {}
     drawing.configure(lambda config: config["overlap"].update(neighbours=5))
     assert drawing.plan(*FIGURES) == {"overlap": 1}
     drawing.configure(lambda config: config["profiles"].update(user=1))
     assert drawing.plan(*FIGURES) == {"overlap": 1, "profiles": 1}
-    drawing.append("src/semacdr/figures/style.py", "# a comment\n")
+    drawing.append("src/semacdr/reporting/style.py", "# a comment\n")
     assert drawing.plan(*FIGURES) == {"overlap": 1, "profiles": 1, "curves": 1}
-    drawing.append("src/semacdr/vectors.py", "# a comment\n")
+    drawing.append("src/semacdr/stages/vectors.py", "# a comment\n")
     assert drawing.plan(*FIGURES) == {"overlap": 1, "profiles": 1, "curves": 1, "vectors": 2}
 
 
@@ -110,7 +110,7 @@ def test_the_sensitivity_analysis_plans_four_sweeps_and_shares_their_defaults(ch
     assert project.plan("results/movie_book/sensitivity.png")["train"] == 5 + 6 + 4 + 4
 
 
-def test_sweeps_stand_in_one_table_and_picture(drawing):
+def test_sweeps_are_in_one_table_and_picture(drawing):
     drawing.configure(lambda config: config["sensitivity"].update(experiments=["sweep", "ablation"]))
     status, text = drawing.call("-n", "results/movie_book/sensitivity.tsv")
     assert status != 0 and "sensitivity.experiments names 'ablation'; sweeps of compare are sweep" in text

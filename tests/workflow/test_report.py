@@ -66,9 +66,7 @@ def test_a_file_laid_over_the_config_that_names_later_experiments_first_renames_
     assert status == 0 and "/plus-plus/seed1/" in text and "/field-plus/" not in text
 
 
-def test_a_file_laid_over_the_config_that_names_one_variant_does_not_make_it_the_one_that_others_are_held_against(
-    checkout, tmp_path
-):
+def test_a_file_laid_over_the_config_that_names_one_variant_does_not_make_it_the_reference(checkout, tmp_path):
     laid = tmp_path / "laid.yaml"
     laid.write_text("compare: {loss: {variants: {gbce: {patience: 40}, mine: {loss: ce}}}}")
     status, text = checkout.call("-n", "-p", "--configfile", laid, "--", "results/movie_book/loss.tsv")

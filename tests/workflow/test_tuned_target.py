@@ -1,7 +1,6 @@
 """Tuned settings as data: made by a target, in force only where a person puts them, and never before explicit ones."""
 
 import json
-import re
 
 import pytest
 from tuned_files import MADE, USED, count, entry, trainings, write
@@ -155,48 +154,6 @@ def test_another_experiment_is_tuned_by_a_file_laid_over(checkout, tmp_path):
     (tmp_path / "laid.yaml").write_text("tune: {experiment: plus}")
     status, text = checkout.call("-n", "--configfile", f"{tmp_path}/laid.yaml", "--", MADE)
     assert status == 0 and "tune/plus-plus.json" in text, text
-
-
-def test_a_table_says_where_some_were_tuned_and_others_not(tuning):
-    def told(target):
-        _, text = tuning.call("-n", "-p", "-F", target)
-        stages = {field: "compare", table: "metrics", costs: "efficiency", report: "report"}
-        (line,) = [line for line in text.splitlines() if f" -m semacdr.stages.{stages[target]} " in line]
-        return re.findall(r"--(tuned|untuned) (.*?)(?= +--|$)", line)
-
-    field, table, costs, report = (
-        f"results/movie_book/{name}" for name in ("field.tsv", "metrics.tsv", "efficiency.tsv", "report.html")
-    )
-    section = {"systems": ["sasrec"], "experiments": [], "figures": []}
-    tuning.configure(lambda config: config["scenarios"]["movie_book"].update(report=section))
-    assert told(field) == told(table) == []
-    write(tuning, **{"sasrec-bce": entry()})
-    mixed = [("tuned", "sasrec"), ("untuned", "semacdr")]
-    assert told(field) == told(table) == told(costs) == told(report) == mixed
-    tuning.run(table)
-    page = (tuning / "results/movie_book/metrics.md").read_text()
-    assert "**Unequal budgets**: settings of sasrec were chosen by tuning, those of semacdr were not" in page
-    write(tuning, **{"sasrec-bce": entry(), "semacdr-bpr": entry()})
-    assert told(field) == told(table) == []  # what learns nothing needs no tuning
-    tuning.configure(lambda config: config["train"]["systems"]["sasrec"].update(tuned=False))
-    assert told(table) == [("tuned", "semacdr"), ("untuned", "sasrec")]
-
-
-def test_a_table_says_where_tuning_saw_data_filtered_otherwise(tuning):
-    def told(**preprocess):
-        write(tuning, **{"sasrec-bce": entry(), "semacdr-bpr": entry()})
-        content = json.loads((tuning / USED).read_text())
-        (tuning / USED).write_text(json.dumps(content | ({"preprocess": preprocess} if preprocess else {})))
-        _, text = tuning.call("-n", "-p", "-F", "results/movie_book/field.tsv")
-        (line,) = [line for line in text.splitlines() if " -m semacdr.stages.compare " in line]
-        return re.findall(r"--tuned-on (.*?)(?= +--|$)", line)
-
-    found = {}
-    tuning.configure(lambda config: found.update(config["preprocess"]))
-    here = {name: found[name] for name in ("min_item_interactions", "min_user_interactions", "filter")}
-    assert told() == told(**here) == []
-    other = here | {"min_item_interactions": 77}
-    assert told(**other) == [" ".join(f"{name}={value}" for name, value in other.items())]
 
 
 def test_the_example_tunes_every_learned_system_alike(checkout):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from semacdr.evaluation.comparison import ComparisonRow
 from semacdr.evaluation.costs import read_settings
-from semacdr.reporting.markdown import code, header, line, p_value, page_head
+from semacdr.reporting.markdown import COLD_NOTE, code, decimals, header, line, p_value, page_head
 from semacdr.reporting.names import RANKING_TITLES, column_name, count_of, system_name
 from semacdr.reporting.tuning_notes import tuning_lines
 from semacdr.storage import tsv
@@ -17,10 +17,6 @@ METHOD = (
     "Holm-corrected{within}. The interval and the bootstrap test compare means; the signed-rank test also rejects "
     "where differences are asymmetric, for example when one system's seeds agree more. All condition on the "
     "trained seeds."
-)
-COLD_NOTE = (
-    "Cold users: all their target events except the test event are hidden, so they are ranked by their source events "
-    "alone. Warm users are all others."
 )
 VALID_NOTE = "**All numbers are of validation events**, for model selection. No test event was used."
 TRAINING_EVENTS = (
@@ -126,4 +122,4 @@ def _cells(metrics: Sequence[ComparisonRow]) -> list[str]:
 
 
 def _mean(row: ComparisonRow) -> str:
-    return f"{row.mean:.4f}" + (f" ± {row.std:.4f}" if row.std is not None else "")
+    return decimals(row.mean) + (f" ± {decimals(row.std)}" if row.std is not None else "")

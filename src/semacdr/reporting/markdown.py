@@ -1,8 +1,13 @@
-"""Building blocks of the Markdown pages: tables, p-values and the head of a page."""
+"""Building blocks of the pages: the head of a page, Markdown tables, and how numbers are shown."""
 
 from collections.abc import Sequence
 
 from semacdr.storage.tables import SAMPLE_NOTE
+
+COLD_NOTE = (
+    "Cold users: all their target events except the test event are hidden, so they are ranked by their source events "
+    "alone. Warm users are all others."
+)
 
 
 def page_head(title: str, release: str) -> list[str]:
@@ -23,6 +28,11 @@ def line(cells: Sequence[str]) -> str:
 def code(text: str) -> str:
     """A cell in fixed width; nothing for an empty one."""
     return f"`{text}`" if text else ""
+
+
+def decimals(number: float) -> str:
+    """A number with four decimals, as the paper prints it."""
+    return f"{number:.4f}"
 
 
 def p_value(p: float | None) -> str:

@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from semacdr.evaluation.costs import Cost
 from semacdr.evaluation.summary import MetricsRow, System
-from semacdr.reporting.comparison_page import COLD_NOTE
 from semacdr.reporting.cost_table import COST_TITLES, cost_cells, cost_note
-from semacdr.reporting.markdown import code, header, line, page_head
+from semacdr.reporting.markdown import COLD_NOTE, code, decimals, header, line, page_head
 from semacdr.reporting.names import RANKING_TITLES, Column, column_name, system_name
 from semacdr.reporting.paper import DAGGER, PAPER_COLUMNS, REAL_ONLY, REFERENCE, PaperRows, impossible, paper_of
 
@@ -96,11 +95,6 @@ def _paper_table(rows: Sequence[MetricsRow], paper: Mapping[System, Mapping[Colu
         pairs = [decimals(number) for column in columns for number in (by_column[column].mean, paper[system][column])]
         lines.append(line([system_name(*system) + (" †" if system in marked else ""), *pairs]))
     return [*lines, "", *([DAGGER, ""] if marked else [])]
-
-
-def decimals(number: float) -> str:
-    """A number with four decimals, as the paper prints it."""
-    return f"{number:.4f}"
 
 
 def _by_system(rows: Sequence[MetricsRow]) -> dict[System, dict[Column, MetricsRow]]:

@@ -7,8 +7,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from semacdr.evaluation.main_metric import CUTOFF, EVENTS
-from semacdr.reporting.markdown import p_value
-from semacdr.reporting.metrics_page import decimals
+from semacdr.reporting.markdown import decimals, p_value
 from semacdr.reporting.names import RANKING_TITLES, column_name, row_name
 from semacdr.reporting.page import charts
 from semacdr.storage import tsv

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from semacdr.evaluation.summary import System
-from semacdr.reporting.metrics_page import decimals
+from semacdr.reporting.markdown import decimals
 from semacdr.reporting.names import RANKING_TITLES, Column, system_name
 from semacdr.reporting.paper import PAPER_COLUMNS, PAPER_SEEDS, PaperRows, PrintedRow, impossible, paper_of
 from semacdr.storage import tsv
