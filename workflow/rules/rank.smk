@@ -1,4 +1,4 @@
-"""Ranks of the validation and test events under a trained system; the only stage that looks at the test split.
+"""Ranks of the validation and test events under a trained system. No other stage measures on test events.
 
 REQUIRED  what train read, its checkpoint and settings, and candidates.parquet
 OUTPUTS   results/<scenario>/<source>_to_<target>/<system>/seed<N>/ranks.parquet

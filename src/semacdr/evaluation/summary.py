@@ -111,7 +111,9 @@ def _mean(metric: str, ranks: measures.Array, k: int | None) -> float:
 
 def _assert_possible(rows: Sequence[MetricsRow]) -> None:
     """HR and NDCG of the same ranks bound each other. A violation is an error of the measures, not of the input."""
-    hr, ndcg = ({row.k: row.mean for row in rows if row.metric == metric} for metric in ("hr", "ndcg"))
+    hr, ndcg = (
+        {row.k: row.mean for row in rows if row.metric == metric and row.k is not None} for metric in ("hr", "ndcg")
+    )
     broken = broken_bound(hr, ndcg, step=TIE_STEP)
     if broken:
         raise AssertionError(f"impossible means: {broken}, in {rows[0]}")

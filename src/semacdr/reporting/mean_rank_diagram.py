@@ -64,12 +64,12 @@ def mean_rank_diagram(rows: Sequence[MeanRankRow], title: str) -> Figure:
     for place, row in enumerate(rows):
         left = place >= half
         height = low + 0.6 * (len(rows) - 1 - place if left else place)
-        end = len(rows) + margin if left else 1 - margin
-        axis.plot([row.rank, row.rank, end], [0, height, height], color="#777777", linewidth=0.7)
+        side = len(rows) + margin if left else 1 - margin
+        axis.plot([row.rank, row.rank, side], [0, height, height], color="#777777", linewidth=0.7)
         name = f"{row.name} {row.rank:.2f}"
-        axis.text(end, height - 0.05, name, ha="left" if left else "right", va="bottom", fontsize=8)
-    size = min(first.critical_difference, len(rows) - 1)
-    axis.plot([1, 1 + size], [-1.1, -1.1], color="black", linewidth=1.5, marker="|", markersize=6)
+        axis.text(side, height - 0.05, name, ha="left" if left else "right", va="bottom", fontsize=8)
+    length = min(first.critical_difference, len(rows) - 1)
+    axis.plot([1, 1 + length], [-1.1, -1.1], color="black", linewidth=1.5, marker="|", markersize=6)
     axis.text(1, -1.25, f"critical difference {first.critical_difference:.2f}", ha="right", va="bottom", fontsize=8)
     metric = f"mean rank by full-ranking {column_name(('ndcg', CUTOFF))} over {first.data_sets} data sets"
     figure.suptitle(

@@ -49,5 +49,8 @@ def paper_of(paper: PaperRows, source: str, target: str, release: str) -> dict[S
 
 def impossible(row: PrintedRow) -> bool:
     """Whether a row of HR and NDCG breaks the bounds of arithmetic, even allowing for rounding."""
-    hr, ndcg = ({k: cell for (metric, k), cell in row.items() if metric == wanted} for wanted in ("hr", "ndcg"))
+    hr, ndcg = (
+        {k: cell for (metric, k), cell in row.items() if metric == wanted and k is not None}
+        for wanted in ("hr", "ndcg")
+    )
     return broken_bound(hr, ndcg, rounding=PAPER_ROUNDING) is not None

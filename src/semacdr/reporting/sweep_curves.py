@@ -87,7 +87,7 @@ def sensitivity_figure(sweeps: dict[str, list[SweepPoint]], model: str) -> Figur
     metric = METRICS[0]
     rankings = sorted({point.panel[0] for points in sweeps.values() for point in points})
     figure = style.figure(3.2 * len(sweeps), 0.9 + 2.8 * len(rankings))
-    figure.get_layout_engine().set(wspace=0.08)  # keeps the last tick label of a panel off the first of the next
+    figure.set_layout_engine("constrained", wspace=0.08)  # keeps tick labels of two panels apart
     axes = figure.subplots(len(rankings), len(sweeps), squeeze=False, sharey="row")
     for row, ranking in zip(axes, rankings, strict=True):
         for axis, (setting, points) in zip(row, sweeps.items(), strict=True):

@@ -175,8 +175,18 @@ def _draw(axis: Axes, cloud: Cloud, settings: Settings) -> None:
     places = tsne(cloud.vectors[order], settings.perplexity, settings.seed)
     first = min(cloud.direction)  # a domain has one marker in all panels
     is_first = cloud.is_target[order] == (cloud.target == first)
-    axis.scatter(*places[is_first].T, s=6, c=style.COLOURS[0], alpha=0.7, marker=MARKERS[0], linewidths=0)
-    axis.scatter(*places[~is_first].T, s=6, c=style.COLOURS[1], alpha=0.9, marker=MARKERS[1], linewidths=0.6)
+    axis.scatter(
+        places[is_first, 0], places[is_first, 1], s=6, c=style.COLOURS[0], alpha=0.7, marker=MARKERS[0], linewidths=0
+    )
+    axis.scatter(
+        places[~is_first, 0],
+        places[~is_first, 1],
+        s=6,
+        c=style.COLOURS[1],
+        alpha=0.9,
+        marker=MARKERS[1],
+        linewidths=0.6,
+    )
 
 
 def _add_legend(figure: Figure, direction: tuple[str, str]) -> None:

@@ -185,7 +185,7 @@ def _among(axis: Axes, categories: Sequence[Category], user: int, similar: float
     """The distribution of similarities of own pairs and random pairs, with the shown user's value."""
     users, matched = matched_users(categories, minimum, seed)
     same, random = pair_similarities(categories, users, matched)
-    bins = np.linspace(min(same[:, -1].min(), random[:, -1].min()), 1, 31)
+    bins = np.linspace(min(same[:, -1].min(), random[:, -1].min()), 1, 31).tolist()
     axis.hist(random[:, -1], bins, color="#999999", label="random pairs")
     axis.hist(same[:, -1], bins, histtype="step", color="black", linewidth=1.5, label="own pairs")
     axis.axvline(similar, color=style.COLOURS[3], linestyle="--", label=f"user {user}")
@@ -226,7 +226,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         for row in similarity_rows(categories, minimum, settings.permutations, settings.seed, release)
     ]
     shown = median_user(categories, most) if settings.user is None else checked_user(categories, settings.user)
-    figure = user_figure(categories, domains, shown, most, settings.seed, release)
+    figure = user_figure(categories, domains.tolist(), shown, most, settings.seed, release)
     tsv.write(args.output, tsv.text(rows))
     style.save(figure, args.picture)
     log.info("%d rows, user %d shown: %s, %s", len(rows), shown, args.output, args.picture)

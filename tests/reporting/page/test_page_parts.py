@@ -309,7 +309,7 @@ def test_a_table_that_lacks_a_column_is_refused(tmp_path):
 
 
 def test_a_name_in_a_chart_is_text():
-    drawn = charts.forest([("<script>$x_1$", 0.1, 0.05, 0.15)], "Δ")
+    drawn = charts.forest([("<script>$x_1$", (0.1, 0.05, 0.15))], "Δ")
     svg = charts.as_svg(drawn, "a", 'one "of" <two>')
     assert "&lt;script&gt;$x_1$" in svg and "<script" not in svg
     assert 'aria-label="one &#34;of&#34; &lt;two&gt;"' in svg

@@ -120,12 +120,17 @@ def _line(group: str, by_metric: Mapping[tuple[str, str], Mapping[str, str]]) ->
     )
 
 
+def _interval(row: Mapping[str, str], columns: tuple[str, str, str]) -> charts.Interval:
+    value, low, high = (float(row[column]) for column in columns)
+    return value, low, high
+
+
 def _chart(name: str, rows: Rows, grouping: str, what: str) -> tuple[Markup | None, str]:
     """A chart and its label: the differences of a comparison, or the means by group."""
     rows = [row for row in rows if (row["metric"], row["k"]) == MAIN]
     salt = f"{name}-{grouping}-{what}"
     if not grouping:
-        points = [(row_name(row), *(float(row[c]) for c in INTERVAL)) for row in rows if row["difference"]]
+        points = [(row_name(row), _interval(row, INTERVAL)) for row in rows if row["difference"]]
         label = f"Difference in {MAIN_NAME} from {row_name(rows[0])} with 95 % intervals, {what}"
         return charts.as_svg(charts.forest(points, f"Δ {MAIN_NAME}"), salt, label), label
     groups = list(dict.fromkeys(row["group"] for row in rows))
@@ -134,8 +139,7 @@ def _chart(name: str, rows: Rows, grouping: str, what: str) -> tuple[Markup | No
     lines = []
     for variant in dict.fromkeys(row["variant"] for row in rows):
         part = [row for row in rows if row["variant"] == variant]
-        points = [(float(row["mean"]), float(row["low"]), float(row["high"])) for row in part]
-        lines.append((row_name(part[0]), points))
+        lines.append((row_name(part[0]), [_interval(row, ("mean", "low", "high")) for row in part]))
     title = GROUPINGS.get(grouping, grouping)
     label = f"{MAIN_NAME} by {title} with 95 % intervals, {what}"
     return charts.as_svg(charts.groups(groups, lines, title, MAIN_NAME), salt, label), label

@@ -14,8 +14,9 @@ from semacdr.reporting.paper import PAPER_COLUMNS, PAPER_NEGATIVES
 
 def render(content: dict[str, Any]) -> str:
     """The page as HTML. Every text in `content` is escaped; only templates and charts are markup."""
+    loader = PackageLoader("semacdr.reporting.page", "templates")
     templates = Environment(
-        loader=PackageLoader("semacdr.reporting.page", "templates"),
+        loader=loader,
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -31,14 +32,9 @@ def render(content: dict[str, Any]) -> str:
         "MIN_EVENTS": tastes.MIN_EVENTS,
         "MIN_LIFT": tastes.MIN_LIFT,
     }
-    style, script = (_source(templates, name) for name in ("page.css", "page.js"))
+    style, script = (Markup(loader.get_source(templates, name)[0]) for name in ("page.css", "page.js"))
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return templates.get_template("page.html").render(content | {"style": style, "script": script, "digest": digest})
-
-
-def _source(templates: Environment, name: str) -> Markup:
-    """A file of the templates, unescaped."""
-    return Markup(templates.loader.get_source(templates, name)[0])
 
 
 def _count(number: int | str) -> str:

@@ -139,7 +139,8 @@ def _group_name(systems: Sequence[Recommender], key: Sequence[bool]) -> str:
 
 def draw_users(groups: Mapping[str, npt.NDArray[np.int32]], count: int, seed: int) -> list[tuple[int, str]]:
     """`count` users with their group: drawn from each group in turn, each in an order that the seed determines."""
-    rng, drawn = np.random.default_rng(seed), []
+    rng = np.random.default_rng(seed)
+    drawn: list[tuple[int, str]] = []
     orders = {group: rng.permutation(users).tolist() for group, users in groups.items()}
     while len(drawn) < count and any(orders.values()):
         drawn += [(order.pop(), group) for group, order in orders.items() if order]
