@@ -79,7 +79,7 @@ def test_means_over_seeds_the_largest_memory_and_the_experiments_quality(folder,
     assert (b["variant"], float(b["ndcg_10"]), b["parameters"]) == ("b", 0.3, "7")
     page = made["md"].read_text()
     assert page.index("| SASRec (b) |") < page.index("| SASRec (a) |")  # the best first
-    assert "on cpu with 2 threads per job" in page and "full ranking, test events" in page
+    assert "on cpu; threads per job: 2" in page and "full ranking, test events" in page
     assert made["png"].read_bytes().startswith(b"\x89PNG")
     runs[2:4] = [folder("a3", tuned={"names": ["dim"], "other_data": None})]
     efficiency.main([*runs, "--experiment", str(table), *files])

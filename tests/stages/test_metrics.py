@@ -214,8 +214,9 @@ def test_one_run_may_be_two_rows(write_run, metrics_stage):
 
 
 def test_the_name_of_a_run_is_that_of_its_metadata(write_run, metrics_stage):
-    rows, _ = metrics_stage(write_run({1: 1}, run="sasrec-ce-1a2b3c4d"))
-    assert {row["run"] for row in rows} == {"sasrec-ce-1a2b3c4d"}
+    for recorded in ("sasrec-ce-1a2b3c4d", "sasrec-ce-1a2b3c4d/seed1"):
+        rows, _ = metrics_stage(write_run({1: 1}, run=recorded))
+        assert {row["run"] for row in rows} == {"sasrec-ce-1a2b3c4d"}
 
 
 def test_means_that_no_ranks_give_are_a_bug(write_run, metrics_stage, monkeypatch):

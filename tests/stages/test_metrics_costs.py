@@ -28,7 +28,7 @@ def test_the_costs_of_a_direction_follow_its_rankings(write_run, metrics_stage):
         "| SASRec (ce) | 7 | 5.00 | 10 | 6 | 36 | 1,512 |",
     ]
     assert other.strip().splitlines()[-1] == "| Popularity | 0 | 0.00 | 1 | 1 | 36 | 1,512 |"
-    assert own.startswith("\nTrained on cpu with 2 threads per job. Means over seeds (2, 1)")
+    assert own.startswith("\nTrained on cpu; threads per job: 2. Means over seeds (2, 1)")
 
 
 def test_cold_users_have_no_costs_of_their_own(write_run, metrics_stage):

@@ -1,4 +1,6 @@
-"""Ranks of the validation and test events under a trained system. No other stage measures on test events.
+"""Ranks of the validation and test events under a trained system: the only input of results on test events.
+
+Stages recommend and report also show items ranked at the test events, but compute no metric.
 
 REQUIRED  what train read, its checkpoint and settings, and candidates.parquet
 OUTPUTS   results/<scenario>/<source>_to_<target>/<system>/seed<N>/ranks.parquet

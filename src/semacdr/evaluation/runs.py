@@ -3,7 +3,7 @@
 A run is a folder: ranks.parquet (stage rank), settings.json, cost.json and history.tsv (stage train).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,9 +71,10 @@ def load_run(folder: Path, split: str = "test") -> Run:
     )
 
 
-def run_name(folder: Path, metadata: dict[str, str]) -> str:
+def run_name(folder: Path, metadata: Mapping[str, str] | None = None) -> str:
     """The name of a run without its seed: what its tables say, else the name of the folder that holds its seeds."""
-    return metadata.get("run") or folder.parent.name
+    recorded = (metadata or {}).get("run", "").partition("/")[0]  # may be followed by the seed's folder
+    return recorded or folder.resolve().parent.name
 
 
 def run_names(runs: Sequence[Run]) -> str:

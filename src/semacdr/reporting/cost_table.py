@@ -19,6 +19,6 @@ def cost_note(costs: Sequence[Cost]) -> str:
         distinct(getattr(cost, name) for cost in costs) for name in ("device", "threads", "seeds")
     )
     return (
-        f"Trained on {devices} with {threads} threads per job. Means over seeds ({seeds}); peak memory is the maximum. "
+        f"Trained on {devices}; threads per job: {threads}. Means over seeds ({seeds}); peak memory is the maximum. "
         "To best: wall time of pre-training, training and validation until the epoch that validation chose."
     )

@@ -18,6 +18,7 @@ from pathlib import Path
 from semacdr.errors import UserError
 from semacdr.evaluation.costs import RunRecord, distinct, read_record, summarise_costs
 from semacdr.evaluation.main_metric import read_main_metric
+from semacdr.evaluation.runs import run_name
 from semacdr.reporting import style
 from semacdr.reporting.comparison_page import add_arguments
 from semacdr.reporting.efficiency_figure import EfficiencyRow, efficiency_figure, efficiency_page
@@ -53,7 +54,7 @@ def _row(
     experiment: Path, variant: str, runs: Sequence[tuple[Path, RunRecord]], quality: Mapping[str, str]
 ) -> EfficiencyRow:
     settings = runs[0][1].settings
-    name = distinct(folder.parent.name for folder, _ in runs)
+    name = distinct(run_name(folder) for folder, _ in runs)
     if quality.get("run", name) != name or quality["release"] != settings["release"]:
         raise UserError(
             f"{experiment}: its '{variant}' is run {quality.get('run', '')} of release {quality['release']}, --runs "

@@ -131,8 +131,8 @@ class PageWorld:
     def extras(self) -> None:
         """A figure with its numbers, and what Snakemake measured."""
         drawn = style.figure(2, 1)
-        style.save(drawn, self.folder / "profiles.png")
-        self.text("profiles.tsv", "category similarity p release", "Genre 0.123456 0.001 handmade")
+        style.save(drawn, self.folder / "taste_similarity.png")
+        self.text("taste_similarity.tsv", "category similarity p release", "Genre 0.123456 0.001 handmade")
         header = "s h:m:s max_rss max_vms max_uss max_pss io_in io_out mean_load cpu_time"
         self.text("logs/encode.tsv", header, "3.5 0:00:03 100.5 1 1 1 0 0 90 3.1")
         self.text("logs/book_to_film/sasrec/train_seed1.tsv", header, "65.0 0:01:05 NA 1 1 1 0 0 90 60")
@@ -169,7 +169,7 @@ class PageWorld:
         ]
         argv += ["--shown", *(run for run in self.runs if run.parent.name in SHOWN)] if shown else []
         argv += ["--experiments", *(self.folder / f"{name}.tsv" for name in experiments)] if experiments else []
-        argv += ["--figures", self.folder / "profiles.png"] if figures else []
+        argv += ["--figures", self.folder / "taste_similarity.png"] if figures else []
         argv += ["--benchmarks", self.folder / "logs"] if logs else []
         return [str(part) for part in argv]
 

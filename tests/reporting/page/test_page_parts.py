@@ -263,7 +263,7 @@ def test_a_figure_that_is_none_is_refused(tmp_path):
 
 
 def test_numbers_of_a_figure_are_rounded_and_words_are_not(world):
-    figure = figures.read_figure(world.folder / "profiles.png")
+    figure = figures.read_figure(world.folder / "taste_similarity.png")
     assert figure.columns == ["category", "similarity", "p"] and figure.rows == [["Genre", "0.1235", "0.001"]]
 
 

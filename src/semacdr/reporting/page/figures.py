@@ -33,7 +33,6 @@ ABOUT = {  # by name: title, what the figure shows, how to read it
         "own pairs and random pairs.",
     ),
 }
-ABOUT |= {"overlap": ABOUT["domain_mixing"], "profiles": ABOUT["taste_similarity"]}  # names of older results
 PNG = b"\x89PNG\r\n\x1a\n"
 
 

@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from semacdr.errors import UserError
 from semacdr.evaluation.costs import read_record
+from semacdr.evaluation.runs import run_name
 from semacdr.reporting.page import charts
 from semacdr.reporting.page.results import RunKey
 from semacdr.storage import tsv
@@ -63,7 +64,7 @@ def load_training_run(folder: Path) -> TrainingRun:
         points = [(int(row["epoch"]), float(row["valid_ndcg_10"])) for row in history]
     except ValueError as error:
         raise UserError(f"{path}: not what stage train writes: {error}; train the run again") from error
-    return TrainingRun(folder.parent.name, record.settings, record.cost, points)
+    return TrainingRun(run_name(folder), record.settings, record.cost, points)
 
 
 def trained_systems(runs: Sequence[TrainingRun], names: Mapping[RunKey, str]) -> list[TrainedSystem]:
