@@ -1,4 +1,4 @@
-"""The readable table: what is bold, what is said of the sample, and when the paper stands beside ours."""
+"""metrics.md: what is bold, the note on the sample, the paper's numbers, and display names."""
 
 import csv
 from pathlib import Path
@@ -34,7 +34,7 @@ def test_other_cutoffs_make_other_columns_and_may_leave_none_to_compare(write_ru
     assert PRINTED not in readable
 
 
-def test_the_sample_is_named_and_never_stands_beside_the_paper(write_run, metrics_stage):
+def test_the_sample_is_named_and_never_compared_with_the_paper(write_run, metrics_stage):
     rows, readable = metrics_stage(write_run({1: 1}, release="sample"), paper=PAPER)
     assert f"**{tables.SAMPLE_NOTE}**" in readable
     assert readable.count("The paper's numbers are shown for real data only.") == 1
@@ -47,17 +47,17 @@ def test_real_data_carry_no_notice_of_the_sample(write_run, metrics_stage):
     assert tables.SAMPLE_NOTE not in readable and PRINTED not in readable and "paper" not in readable
 
 
-def test_the_papers_numbers_stand_beside_ours_for_the_systems_it_has(write_run, metrics_stage):
+def test_the_papers_numbers_are_compared_with_ours_for_the_systems_it_has(write_run, metrics_stage):
     _, readable = metrics_stage(
         write_run({1: 1}),
         write_run({1: 1}, model="popularity"),
         systems={"sasrec/ce": [write_run({1: 1})]},
         paper=PAPER,
     )
-    beside = readable.split(PRINTED)[1].split("\n## ")[0]
-    assert "| SASRec | 1.0000 | 0.2759 | 1.0000 | 0.3864 | 1.0000 | 0.1989 | 1.0000 | 0.2345 |" in beside
-    assert "(ce)" not in beside and "Popularity" not in beside and "†" not in beside
-    assert "a reference, not a target" in beside
+    compared = readable.split(PRINTED)[1].split("\n## ")[0]
+    assert "| SASRec | 1.0000 | 0.2759 | 1.0000 | 0.3864 | 1.0000 | 0.1989 | 1.0000 | 0.2345 |" in compared
+    assert "(ce)" not in compared and "Popularity" not in compared and "†" not in compared
+    assert "a reference, not a target" in compared
 
 
 def test_a_direction_that_the_paper_lacks_shows_nothing_of_it(write_run, metrics_stage):
@@ -142,6 +142,6 @@ def test_the_papers_table_is_complete():
     assert len(enhanced) == 12 and {model for *_, model in enhanced} == {"c2dsr", "tri_cdr"}
 
 
-def test_an_enhanced_system_stands_beside_table_2(write_run, metrics_stage):
+def test_an_enhanced_system_is_compared_with_table_2(write_run, metrics_stage):
     _, readable = metrics_stage(systems={"c2dsr/enhanced": [write_run({1: 1}, model="c2dsr")]}, paper=PAPER)
     assert "| C2DSR (enhanced) | 1.0000 | 0.2809 | 1.0000 | 0.3993 | 1.0000 | 0.2011 | 1.0000 | 0.2368 |" in readable

@@ -1,4 +1,4 @@
-"""Comparisons: means by hand, intervals and p-values beside what theory says, and every refusal."""
+"""Comparisons: means by hand, intervals and p-values against theory, and every refusal."""
 
 from functools import partial
 

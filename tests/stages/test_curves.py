@@ -5,6 +5,7 @@ import pytest
 from semacdr.errors import UserError
 from semacdr.reporting.sweep_curves import curves_figure, read_sweep
 from semacdr.stages import compare, curves
+from semacdr.storage import tables
 
 
 @pytest.fixture
@@ -60,7 +61,7 @@ def test_the_picture_has_a_panel_per_ranking_and_metric_and_a_line_per_direction
     line = drawn.axes[0].containers[0].lines[0]
     assert list(line.get_xdata()) == [0, 1, 2]
     assert line.get_ydata() == pytest.approx([(1 + 1 / 2.58496) / 3, 2 / 3, (1 + 1 / 1.58496) / 3], rel=1e-4)
-    assert "simulated people" in drawn.get_suptitle() and "1 seed and 3 users" in drawn.get_suptitle()
+    assert tables.SAMPLE_NOTE in drawn.get_suptitle() and "1 seed and 3 users" in drawn.get_suptitle()
     written = [tmp_path / "a.png", tmp_path / "b.png"]
     for output in written:
         curves.main(["--experiment", str(path), "--setting", "x", "--system", "semacdr", "--picture", str(output)])

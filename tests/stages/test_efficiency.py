@@ -1,4 +1,4 @@
-"""Efficiency: what runs cost beside what their experiment says of them."""
+"""Efficiency: the costs of runs joined with the quality in the experiment's table; the front and the figure."""
 
 import dataclasses
 import json

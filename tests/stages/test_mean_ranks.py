@@ -10,7 +10,7 @@ from semacdr.stages import mean_ranks
 
 HEAD = "source\ttarget\tgroup\tranking\tmetric\tk\tvariant\tmean\tlow\thigh\trelease\tsplit\n"
 # Demšar 2006, table 6: AUC of four forms of C4.5 on 14 data sets; section 3.2.2 gives ranks and differences. Rounded
-# to three decimals, two are alike in the 13th, which his ranks tell apart.
+# to three decimals, two are equal in the 13th, for which his ranks differ.
 C45 = np.array([
     [0.763, 0.768, 0.771, 0.798], [0.599, 0.591, 0.590, 0.569], [0.954, 0.971, 0.968, 0.967],
     [0.628, 0.661, 0.654, 0.657], [0.882, 0.888, 0.886, 0.898], [0.936, 0.931, 0.916, 0.931],
@@ -48,7 +48,7 @@ def test_demsars_example():
     assert [row.variant for row in rows] == ["C4.5+m+cf", "C4.5+m", "C4.5+cf", "C4.5"]
     assert rows[0].critical_difference == pytest.approx(1.25, abs=5e-3)
     assert rows[0].p_friedman == pytest.approx(chi2.sf(9.28 / (1 - 78 / 840), 3), rel=5e-3)  # he corrects no ties
-    assert indistinguishable(rows) == [(0, 3)]  # at 5 % Nemenyi's test tells none of the four apart
+    assert indistinguishable(rows) == [(0, 3)]  # at 5 % Nemenyi's test separates none of the four
 
 
 def test_bars_join_what_is_near_and_no_bar_lies_in_another():

@@ -1,1 +1,1 @@
-"""What stands behind the paper's figures, each with numbers beside the picture, and the style that they share."""
+"""Everything that users read: Markdown pages, figures, display names and the HTML report."""

@@ -128,7 +128,7 @@ def caption(points: Sequence[SweepPoint]) -> str:
 
 
 def draw_curves(axis: Axes, points: Sequence[SweepPoint]) -> None:
-    """Draw a line per direction, told apart by colour and marker; values are evenly spaced, whatever their distance."""
+    """Draw a line per direction, each in its colour and marker; values are evenly spaced, whatever their distance."""
     values = sorted({point.value for point in points})
     for place, direction in enumerate(dict.fromkeys(point.direction for point in points)):
         line = [point for point in points if point.direction == direction]

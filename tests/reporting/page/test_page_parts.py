@@ -232,9 +232,9 @@ def test_the_cost_of_answers():
     assert "no price is set" in record.llm_cost(cost | {"dollars": None})
     assert "no language model was used" in record.llm_cost({"engine": "encoder", "model": "e"})
     made = {"model": "t", "answers": 2, "prompt_tokens": 7, "completion_tokens": 5, "dollars": 0.25}
-    told = "2 answers of t for the categories: 7 prompt tokens, 5 completion tokens, $0.2500"
-    assert record.llm_cost({"engine": "encoder", "model": "e"}, made) == told
-    assert record.llm_cost(cost | {"dollars": 0.5}, made).startswith(f"{told}; and 3 answers of m")
+    spent = "2 answers of t for the categories: 7 prompt tokens, 5 completion tokens, $0.2500"
+    assert record.llm_cost({"engine": "encoder", "model": "e"}, made) == spent
+    assert record.llm_cost(cost | {"dollars": 0.5}, made).startswith(f"{spent}; and 3 answers of m")
 
 
 def test_categories_and_examples_of_the_items(world, catalogue):

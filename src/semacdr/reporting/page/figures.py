@@ -5,7 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from semacdr.errors import UserError
+from semacdr.evaluation.main_metric import CUTOFF
+from semacdr.reporting.names import column_name
 from semacdr.storage import tsv
+
+MAIN_NAME = column_name(("ndcg", CUTOFF))
 
 ABOUT = {  # by name: title, what the figure shows, how to read it
     "domain_mixing": (
@@ -16,13 +20,13 @@ ABOUT = {  # by name: title, what the figure shows, how to read it
     ),
     "efficiency": (
         "What does training cost?",
-        "NDCG@10 of full ranking against the seconds until the best epoch; each system has a number",
+        f"{MAIN_NAME} of full ranking against the seconds until the best epoch; each system has a number",
         "The dashed line joins the systems that no other beats in both. Seconds are wall time; on a busy machine they "
         "mean little.",
     ),
     "sensitivity": (
         "How sensitive is the system to its settings?",
-        "NDCG@10 over the values of each setting, in full and in sampled ranking",
+        f"{MAIN_NAME} over the values of each setting, in full and in sampled ranking",
         "The panels of a row share one scale: a steep line is a setting that matters. Whether two values differ on the "
         "same users is a question for the paired tests in the table.",
     ),
