@@ -52,9 +52,12 @@ Share = Annotated[float, Bounds(0, 1)]
 ProperShare = Annotated[float, Bounds(0, 1, open_high=True)]  # one that leaves something
 
 
-def setting(default: Any, help: str, *, tunable: bool = True) -> Any:
-    """A field with its default and a line of help; `tunable`: whether stage tune_search may choose its value."""
-    metadata = {"help": help, "tunable": tunable}
+def setting(default: Any, help: str, *, tunable: bool = True, engine: str | None = None) -> Any:
+    """A field with its default and a line of help.
+
+    `tunable`: whether stage tune_search may choose its value. `engine`: the one of the stage's engines that reads it.
+    """
+    metadata = {"help": help, "tunable": tunable, "engine": engine}
     if isinstance(default, (dict, list)) or dataclasses.is_dataclass(default):
         return dataclasses.field(default_factory=lambda: default, metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
@@ -178,7 +181,7 @@ def add_flags(cli: argparse.ArgumentParser, *kinds: type) -> None:
     for kind in kinds:
         hints = types_of(kind)
         for field in dataclasses.fields(kind):
-            default = json.dumps(_default(field), default=dataclasses.asdict)
+            default = json.dumps(default_of(field), default=dataclasses.asdict)
             told = f"{field.metadata.get('help', '')}; {describe(hints[field.name])}; default {default}"
             flag = "--" + field.name.replace("_", "-")
             cli.add_argument(flag, dest=field.name, default=argparse.SUPPRESS, **_reader(hints[field.name]),
@@ -191,7 +194,8 @@ def from_flags(args: argparse.Namespace, kind: type[T], owner: str) -> T:
     return resolve(kind, args.settings | {name: value for name, value in vars(args).items() if name in names}, owner)
 
 
-def _default(field: dataclasses.Field) -> Any:
+def default_of(field: dataclasses.Field) -> Any:
+    """The default of a field."""
     return field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
 
 
@@ -239,5 +243,5 @@ def schema(kind: Any) -> dict[str, Any]:
 
 def _field_schema(field: dataclasses.Field, kind: Any) -> dict[str, Any]:
     told = {"description": field.metadata["help"]} if "help" in field.metadata else {}
-    default = json.loads(json.dumps(_default(field), default=dataclasses.asdict))
+    default = json.loads(json.dumps(default_of(field), default=dataclasses.asdict))
     return told | schema(kind) | {"default": default}
