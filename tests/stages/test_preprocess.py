@@ -204,7 +204,7 @@ def test_an_empty_result_says_which_filter_emptied_it(tmp_path, films, books, me
 
 
 def test_fewer_than_three_events_a_user_are_refused(tmp_path):
-    with pytest.raises(UserError, match="min_user_interactions must be at least 3: one event to train on"):
+    with pytest.raises(UserError, match=r"\.min_user_interactions must be a whole number of at least 3, not 2"):
         run(tmp_path, [], [], "--min-user-interactions", "2")
 
 
@@ -218,8 +218,11 @@ def test_the_tables_carry_where_they_come_from(tmp_path, release, note):
     output = run(tmp_path, full(["u1", "u2"], A), full(["u1", "u2"], B), *SMALL, release=release)
     expected = {"release": release, "scenario": "book_film", "domains": "book film"}
     expected |= {"note": note} if note else {}
+    digest = tables.read(output / "interactions.parquet", "interactions")[1]["digest"]
     for name in ("interactions", "users", "items"):
-        assert tables.read(output / f"{name}.parquet", name)[1] == expected
+        meta = tables.read(output / f"{name}.parquet", name)[1]
+        made_from = {} if name == "interactions" else {"made_from_interactions": digest}
+        assert meta == expected | made_from | {"digest": meta["digest"]}
     assert all(line.split("\t")[-1] == release for line in (output / "preprocess.tsv").read_text().splitlines()[1:])
 
 
@@ -270,8 +273,9 @@ def test_iterated_is_the_fixpoint_of_all_three_conditions(rows, min_item):
         orient="row",
     )
     expected = {(f"u{user}", f"i{item}", domain) for user, item, domain in fixpoint(rows, min_item, 3)}
+    chosen = preprocess.Settings(min_item_interactions=min_item, filter="iterated")
     try:
-        kept = preprocess.filter_interactions(frame, min_item, 3, True, preprocess.Funnel(["book", "film"]))
+        kept = preprocess.filter_interactions(frame, chosen, preprocess.Funnel(["book", "film"]))
     except UserError:
         assert not expected
     else:

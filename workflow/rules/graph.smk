@@ -1,7 +1,7 @@
-"""The source, target and mixed graph of one direction, with DGL, and their normalised adjacency in Parquet.
+"""The graphs of one direction as normalised adjacency in Parquet, and as DGL files where dgl is installed.
 
 REQUIRED  results/<scenario>/interactions.parquet, items.parquet, <source>_to_<target>/split.parquet
-OUTPUTS   results/<scenario>/<source>_to_<target>/graphs/source, target, mixed: .bin (DGL) and .parquet
+OUTPUTS   results/<scenario>/<source>_to_<target>/graphs/source, target, mixed: .parquet; .bin where dgl is installed
 """
 
 
@@ -13,9 +13,9 @@ rule graph:
         split="results/{scenario}/{source}_to_{target}/split.parquet",
         code=code("semacdr.stages.graph"),
     output:
-        multiext("results/{scenario}/{source}_to_{target}/graphs/source", ".bin", ".parquet"),
-        multiext("results/{scenario}/{source}_to_{target}/graphs/target", ".bin", ".parquet"),
-        multiext("results/{scenario}/{source}_to_{target}/graphs/mixed", ".bin", ".parquet"),
+        "results/{scenario}/{source}_to_{target}/graphs/source.parquet",
+        "results/{scenario}/{source}_to_{target}/graphs/target.parquet",
+        "results/{scenario}/{source}_to_{target}/graphs/mixed.parquet",
         multiext("results/{scenario}/{source}_to_{target}/graphs/source", "_counted.parquet", "_sequence.parquet"),
         multiext("results/{scenario}/{source}_to_{target}/graphs/target", "_counted.parquet", "_sequence.parquet"),
         "results/{scenario}/{source}_to_{target}/graphs/mixed_sequence.parquet",

@@ -10,7 +10,7 @@ localrules:
 
 
 rule sample:
-    """Simulating {params.people} people over the embedded catalogue."""
+    """Simulating {params.users} users over the embedded catalogue."""
     input:
         books="resources/sample/books.tsv",
         films="resources/sample/films.tsv",
@@ -30,12 +30,12 @@ rule sample:
         "../../envs/data.yaml"
     threads: cpus(1)
     params:
-        people=config["sample"]["people"],
+        users=config["sample"]["users"],
         seed=config["sample"]["seed"],
         folder=folder,
     shell:
         "python -m semacdr.stages.sample --books {input.books} --films {input.films}"
-        " --people {params.people} --seed {params.seed} --output {params.folder} 2> {log}"
+        " --users {params.users} --seed {params.seed} --output {params.folder} 2> {log}"
 
 
 rule raw:

@@ -6,7 +6,7 @@ OUTPUTS   results/<scenario>/<source>_to_<target>/split.parquet, candidates.parq
 
 
 rule split:
-    """Splitting {wildcards.target} for {wildcards.source} to {wildcards.target}, {params.negatives} negatives."""
+    """Splitting {wildcards.target} for {wildcards.source} to {wildcards.target}, {params.candidates} candidates."""
     input:
         interactions="results/{scenario}/interactions.parquet",
         catalogue="results/{scenario}/items.parquet",
@@ -22,7 +22,7 @@ rule split:
         "../../envs/data.yaml"
     threads: cpus(1)
     params:
-        negatives=setting("split", "negatives"),
+        candidates=setting("split", "candidates"),
         seed=setting("split", "seed"),
         cold_users=setting("split", "cold_users"),
         folder=folder,
@@ -30,5 +30,5 @@ rule split:
         "POLARS_MAX_THREADS={threads} python -m semacdr.stages.split"
         " --interactions {input.interactions} --items {input.catalogue}"
         " --source {wildcards.source} --target {wildcards.target}"
-        " --negatives {params.negatives} --seed {params.seed} --cold-users {params.cold_users}"
+        " --candidates {params.candidates} --seed {params.seed} --cold-users {params.cold_users}"
         " --output {params.folder} 2> {log}"
