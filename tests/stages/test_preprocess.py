@@ -1,5 +1,6 @@
 """Preprocess on hand-made reviews whose outcome is known, and `iterated` against a plain fixpoint."""
 
+import json
 import random
 
 import polars as pl
@@ -178,6 +179,32 @@ def test_metadata_reach_their_items_and_missing_ones_are_empty(tmp_path):
                                   "categories": ["Films", "War"], "description": "Text."}  # fmt: skip
     for empty in (rows["film", "F1"], rows["book", "F2"]):  # the same number among books is another item
         assert (empty["title"], empty["brand"], empty["categories"], empty["description"]) == ("", "", [], "")
+
+
+def test_a_metadata_file_without_any_of_the_items_is_an_error(tmp_path):
+    """U1: with no id found, all items were untitled and the stage ended well."""
+    with pytest.raises(UserError) as caught:
+        run(tmp_path, full(["u1", "u2"], A), full(["u1", "u2"], B), *SMALL, meta_films=[{"asin": "X1", "title": "X"}])
+    for part in ("meta_Films.json.gz: none of its 1 lines", "of the 3 items of domain 'film', such as 'F1'", "check"):
+        assert part in str(caught.value)
+
+
+def test_few_titles_are_a_warning_and_a_count(tmp_path, caplog):
+    meta = [{"asin": item} for item in A]  # an extract may have ids and no text at all
+    output = run(tmp_path, full(["u1", "u2"], A), full(["u1", "u2"], B), *SMALL, meta_films=meta)
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert any(text.startswith("film: 3 of 3 items have metadata, 0 have a title; stages that") for text in warnings)
+    lines = (output / "preprocess.tsv").read_text().splitlines()
+    assert "film\titems without a title\t3\t\t\tamazon2014" in lines
+    assert "film\titems without a metadata line\t0\t\t\tamazon2014" in lines
+
+
+def test_ids_with_escapes_reach_their_items(tmp_path):
+    items = ["歌S-00001", "pod/1", "O'Brien"]
+    meta = [json.dumps({"asin": item, "title": f"Title of {item}"}).replace("/", "\\/") for item in items]
+    output = run(tmp_path, full(["u1", "u2"], items), full(["u1", "u2"], B), *SMALL, meta_films=meta)
+    found = read(output / "items.parquet", "items").filter(pl.col("domain") == "film")
+    assert dict(found.select("item_id", "title").iter_rows()) == {item: f"Title of {item}" for item in items}
 
 
 @pytest.mark.parametrize(

@@ -84,15 +84,20 @@ def read(path: Path | str, contract: str) -> tuple[pa.Table, dict[str, str]]:
     for name, kind in CONTRACTS[contract].items():
         if name not in table.column_names:
             raise UserError(f"{path}: the {contract} table needs a column '{name}'; it has {table.column_names}")
-        if kind is not None and table.schema.field(name).type != kind:
-            found = table.schema.field(name).type
-            raise UserError(f"{path}: column '{name}' of the {contract} table must be {kind}, it is {found}")
+        found = table.schema.field(name).type
+        if not (_is_vector(found) if kind is None else found == kind):
+            wanted = kind or "fixed_size_list<float>"
+            raise UserError(f"{path}: column '{name}' of the {contract} table must be {wanted}, it is {found}")
     table = table.select(list(CONTRACTS[contract]))
     if contract in SORTED and not _is_sorted([table[name].to_numpy() for name in SORTED[contract]]):
         order = " and ".join(SORTED[contract])
         message = f"{path}: the rows of the {contract} table are not sorted by {order}, or one occurs twice"
         raise UserError(f"{message}; delete it and run its stage again")
     return table, {name: value for name, value in meta.items() if name != "ARROW:schema"}
+
+
+def _is_vector(kind: pa.DataType) -> bool:
+    return pa.types.is_fixed_size_list(kind) and kind.value_type == F32
 
 
 def _is_sorted(columns: Sequence[np.ndarray]) -> bool:
