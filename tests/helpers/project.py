@@ -107,9 +107,9 @@ def shrink(config: dict) -> None:
     for section in ("train", "semantics", "llm", "encode"):  # what is the sample's would override what is set below
         del scenario[section]
     config["raw"]["mine"] = {"source": "local", "folder": "given"}
-    config["sample"]["people"] = 100
+    config["sample"]["users"] = 100
     config["preprocess"]["min_item_interactions"] = 1
-    config["split"]["negatives"] = 20
+    config["split"]["candidates"] = 20
     config["semantics"]["max_characters"] = 40
     config["train"] |= {"seeds": [1], "epochs": 2, "max_length": 10}
     config["train"]["systems"] = {

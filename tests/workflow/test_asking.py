@@ -79,7 +79,7 @@ def test_the_sample_s_recorded_answers_need_no_request_and_a_changed_prompt_says
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     project = checkout.copy(tmp_path / "project")
     few_works(project)
-    project.configure(lambda c: (c["sample"].update(people=100), c["preprocess"].update(min_item_interactions=1)))
+    project.configure(lambda c: (c["sample"].update(users=100), c["preprocess"].update(min_item_interactions=1)))
     project.run(TARGETS[0])
     made = tables.read(project / f"{FOLDER}/agnostic.parquet", "agnostic")[0]["provenance"].to_pylist()
     told = tables.read(project / f"{FOLDER}/inner.parquet", "inner")[0]["provenance"].to_pylist()

@@ -176,7 +176,8 @@ def as_json(settings: Any) -> str:
 
 
 def add_flags(cli: argparse.ArgumentParser, *kinds: type) -> None:
-    """The option --settings, a JSON object, and a flag for each field, which comes before it."""
+    """The option --settings, a JSON object for the first kind, and a flag for each field, which comes before it."""
+    cli.set_defaults(settings_kind=kinds[0])
     cli.add_argument("--settings", type=json.loads, default={}, metavar="JSON", help="all settings as one JSON object")
     for kind in kinds:
         hints = types_of(kind)
@@ -191,7 +192,8 @@ def add_flags(cli: argparse.ArgumentParser, *kinds: type) -> None:
 def from_flags(args: argparse.Namespace, kind: type[T], owner: str) -> T:
     """The settings of a command line that `add_flags` made; a UserError as of `resolve`."""
     names = {field.name for field in dataclasses.fields(kind)}
-    return resolve(kind, args.settings | {name: value for name, value in vars(args).items() if name in names}, owner)
+    given = args.settings if kind is args.settings_kind else {}
+    return resolve(kind, given | {name: value for name, value in vars(args).items() if name in names}, owner)
 
 
 def default_of(field: dataclasses.Field) -> Any:
