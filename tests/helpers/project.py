@@ -102,15 +102,13 @@ def planned(text: str) -> dict[str, int]:
 
 def shrink(config: dict) -> None:
     """Make the config tiny, and take the release `mine` from a folder: what is simulated there serves as raw files."""
-    scenario = config["scenarios"]["movie_book"]
-    scenario["release"] = "mine"
-    for section in ("train", "semantics", "llm", "encode"):  # what is the sample's would override what is set below
-        del scenario[section]
+    config["scenarios"]["movie_book"]["release"] = "mine"
     config["raw"]["mine"] = {"source": "local", "folder": "given"}
-    config["sample"]["users"] = 100
-    config["preprocess"]["min_item_interactions"] = 1
-    config["split"]["candidates"] = 20
-    config["semantics"]["max_characters"] = 40
+    config["sample"] = {"users": 100}
+    config["preprocess"] = {"min_item_interactions": 1}
+    config["split"] = {"candidates": 20}
+    config["semantics"] = {"max_characters": 40}
+    config["taxonomy"] = {}
     config["train"] |= {"seeds": [1], "epochs": 2, "max_length": 10}
     config["train"]["systems"] = {
         "popularity": {"model": "popularity"},
