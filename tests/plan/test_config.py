@@ -8,6 +8,7 @@ from semacdr.errors import UserError
 from semacdr.plan.config import Config, ConfigError, in_order, load, locate
 from semacdr.plan.start import load_plan
 
+SAMPLE, SASREC = {"release": "sample"}, {"model": "sasrec"}
 MOVIE = {"movie": "Movies_and_TV", "book": "Books"}
 
 
@@ -34,27 +35,27 @@ def refusal(change):
         ({"split": 3}, ["split: must be a mapping, not 3"]),
         ({"run": ["movie_bok"]}, ["there is no scenario 'movie_bok'; did you mean 'movie_book'?"]),
         ({"scenarios": {"a b": {}}}, ["'a b' is no name: use letters, digits, '_' and '-'"]),
-        ({"scenarios": {"x": {"release": "sample", "domains": {"a": "A", "b": "B", "c": "C"}}}}, ["two domains, not 3"]),
-        ({"scenarios": {"x": {"release": "sample", "domains": {True: "A", "b": "B"}}}}, ["put the name in quotes"]),
-        ({"scenarios": {"x": {"release": "sample", "domains": {"a": "A", "b": "A"}}}}, ["both domains are the category A"]),
-        ({"scenarios": {"x": {"release": "sample", "domains": {"a": "A", "b": 3.0}}}}, ["x.domains.b", "3.0"]),
-        ({"scenarios": {"x": {"release": "samples", "domains": MOVIE}}}, ["no release 'samples'; did you mean 'sample'?"]),
+        ({"scenarios": {"x": {**SAMPLE, "domains": {"a": "A", "b": "B", "c": "C"}}}}, ["two domains, not 3"]),
+        ({"scenarios": {"x": {**SAMPLE, "domains": {True: "A", "b": "B"}}}}, ["put the name in quotes"]),
+        ({"scenarios": {"x": {**SAMPLE, "domains": {"a": "A", "b": "A"}}}}, ["both domains are the category A"]),
+        ({"scenarios": {"x": {**SAMPLE, "domains": {"a": "A", "b": 3.0}}}}, ["x.domains.b", "3.0"]),
+        ({"scenarios": {"x": {"release": "samples", "domains": MOVIE}}}, ["'samples'; did you mean 'sample'?"]),
         ({"scenarios": {"x": {"release": "sample"}}}, ["scenarios.x: needs domains"]),
         ({"raw": {"mine": {"source": "local"}}}, ["raw.mine: source local needs folder"]),
         ({"raw": {"mine": {"source": "remote"}}}, ["raw.mine.source: must be one of sample, local, download"]),
         ({"raw": {"mine": {"folder": "x"}}}, ["raw.mine: needs source"]),
-        ({"raw": {"mine": {"source": "sample", "split": {"candidats": 3}}}}, ["raw.mine.split.candidats", "'candidates'"]),
+        ({"raw": {"mine": {"source": "sample", "split": {"seeed": 3}}}}, ["raw.mine.split.seeed", "'seed'"]),
         ({"train": {"systems": {"x": {"model": "sasrek"}}}}, ["train.systems.x.model", "did you mean 'sasrec'?"]),
         ({"train": {"systems": {"x": {}}}}, ["train.systems.x.model: needs a model"]),
-        ({"train": {"systems": {"x": {"model": "sasrec", "dim": 3}}}}, ["it is a setting of sasrec: put it under settings"]),
-        ({"train": {"systems": {"x": {"model": "sasrec", "settings": {"dmi": 3}}}}}, ["x.settings.dmi", "'dim'?"]),
-        ({"train": {"systems": {"x": {"model": "sasrec", "settings": {"norm": "best"}}}}}, ["one of original, pre, post"]),
+        ({"train": {"systems": {"x": {"model": "sasrec", "dim": 3}}}}, ["it is a setting of sasrec: put it under"]),
+        ({"train": {"systems": {"x": {**SASREC, "settings": {"dmi": 3}}}}}, ["x.settings.dmi", "'dim'?"]),
+        ({"train": {"systems": {"x": {**SASREC, "settings": {"norm": "best"}}}}}, ["one of original, pre, post"]),
         ({"train": {"systems": {"x": {"model": "sasrec"}}}}, ["sasrec and x would both be the row sasrec/full"]),
         ({"train": {"settings": {"drop": 0.1}}}, ["train.settings.drop", "no model has a setting 'drop'"]),
         ({"train": {"settings": {"semantics": True}}}, ["makes another system"]),
         ({"compare": {"x": {"variants": {}}}}, ["compare.x: needs system"]),
-        ({"compare": {"metrics": SHIPPED["compare"]["loss"]}}, ["compare.metrics: 'metrics' is the name of another table"]),
-        ({"compare": {"loss": {"variants": {"ce": {"los": "ce"}}}}}, ["compare.loss.variants.ce.los", "did you mean 'loss'?"]),
+        ({"compare": {"metrics": SHIPPED["compare"]["loss"]}}, ["'metrics' is the name of another table"]),
+        ({"compare": {"loss": {"variants": {"ce": {"los": "ce"}}}}}, ["compare.loss.variants.ce.los", "'loss'?"]),
         ({"compare": {"sweep_rate": {"sweep": {"learning_rate": [0.1]}}}}, ["two different numbers or more"]),
     ],
 )  # fmt: skip

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from plans import example, overlaid, plan_of
 
 from semacdr.errors import UserError
+from semacdr.plan.config import Config
+from semacdr.plan.plan import Plan
 from semacdr.plan.systems import parse
 
 DIRECTION = ("movie_book", "movie_to_book")
@@ -81,13 +83,8 @@ def test_options_make_no_other_run():
 def test_the_order_of_the_config_names_no_run():
     config = overlaid()
     config["compare"] = dict(reversed(config["compare"].items()))
-    assert plan_of().experiment_runs("movie_book", "baselines") == plan_of({"compare": {}}).experiment_runs(
-        "movie_book", "baselines"
-    )
-    from semacdr.plan.config import Config
-    from semacdr.plan.plan import Plan
-
-    assert Plan(Config(config)).experiment_runs("movie_book", "loss") == plan_of().experiment_runs("movie_book", "loss")
+    turned, shipped = Plan(Config(config)), plan_of()
+    assert turned.experiment_runs("movie_book", "loss") == shipped.experiment_runs("movie_book", "loss")
 
 
 def test_a_baseline_without_training_has_one_run_for_all_seeds():

@@ -23,7 +23,7 @@ from semacdr.plan.targets import check, needed_runs
         ("results/movie_book/ablation.png", ["'ablation' is made as ablation.tsv, ablation.md"]),
         (
             "results/movie_book/movie_to_boks/split.parquet",
-            ["no folder 'movie_to_boks'; did you mean 'movie_to_book'?"],
+            ["no folder 'movie_to_boks'; did you mean"],
         ),
         ("results/movie_book/movie_to_book/sasrec/seed1/ranks.parquet", ["is the run sasrec"]),
     ],
@@ -36,7 +36,7 @@ def test_an_unknown_target_lists_what_is_known(target, words):
 
 def test_wrong_names_in_sections_are_refused_with_their_file():
     for change, target, words in (
-        ({"metrics": {"systems": ["sasrek"]}}, "metrics.tsv", "metrics.systems: there is no 'sasrek'; did you mean 'sasrec'?"),
+        ({"metrics": {"systems": ["sasrek"]}}, "metrics.tsv", "there is no 'sasrek'; did you mean 'sasrec'?"),
         ({"report": {"systems": ["sasrek"]}}, "report.html", "report.systems: there is no 'sasrek'"),
         ({"efficiency": {"experiment": "base"}}, "efficiency.tsv", "efficiency.experiment: there is no 'base'"),
         ({"sensitivity": {"experiments": ["loss"]}}, "sensitivity.tsv", "sensitivity.experiments: there is no 'loss'"),

@@ -1,4 +1,4 @@
-"""Tuning end to end: the target makes settings, they count once a person copies them, and tuning starts without them."""
+"""Tuning end to end: the target makes settings, which count once a person copies them."""
 
 import json
 
