@@ -59,7 +59,7 @@ rule raw:
     params:
         source=lambda wc: plan.config.raw[wc.release].source,
         place=lambda wc: place_options(plan.config, wc.release, wc.kind),
-        inbox="resources/inbox/{release}",
+        inbox="resources/inbox",
         checksums=shown(Path(workflow.basedir, "resources/checksums")),
     message:
         "Fetching {wildcards.kind} of {wildcards.category} ({params.source})"
