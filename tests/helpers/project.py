@@ -33,7 +33,7 @@ class Project:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         environment = os.environ | {"PATH": path, "CUDA_VISIBLE_DEVICES": ""}  # the same bytes are promised on the CPU
         options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT} | options
-        command = [sys.executable, "-m", "snakemake", *arguments]
+        command = [sys.executable, "-m", "snakemake", *DETAIL, *arguments]
         return subprocess.Popen(command, cwd=self.folder, env=environment, text=True, **options)
 
     def call(self, *arguments: str) -> tuple[int, str]:
@@ -82,6 +82,7 @@ class Project:
         return Project(folder)
 
 
+DETAIL = ("--logger-semacdr-detail",)  # the tests read Snakemake's own output
 # Most of these jobs are imports, so two jobs side by side are faster than two threads in one. Threads rerun nothing.
 RUN = ["--cores", "2", "--set-threads", *(f"{rule}=1" for rule in FULL)]
 
