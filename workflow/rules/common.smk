@@ -105,7 +105,7 @@ def local_file(wc):
     release = config["raw"][wc.release]
     if release["source"] != "local":
         return []
-    return str(find_local(Path(release["folder"]), wc.category, wc.kind))
+    return str(find_local(Path(release["folder"]), wc.category, wc.kind, wc.release))
 
 
 def check_local(name):
@@ -120,7 +120,7 @@ def check_local(name):
     for category in SCENARIOS[name]["domains"].values() if release["source"] == "local" else []:
         for kind in ("reviews", "meta"):
             try:
-                find_local(Path(release["folder"]), category, kind)
+                find_local(Path(release["folder"]), category, kind, SCENARIOS[name]["release"])
             except UserError as error:
                 raise WorkflowError(f"config: scenario '{name}', release '{SCENARIOS[name]['release']}': {error}")
 

@@ -66,5 +66,5 @@ rule raw:
         checksums="resources/checksums",
     shell:
         "python -m semacdr.stages.raw --source {params.source} --release {wildcards.release} --kind {wildcards.kind}"
-        " --category {wildcards.category} {params.folder} {params.url} --checksums {params.checksums}"
+        " --category {wildcards.category} {params.folder} {params.url} --checksums {params.checksums} --inbox resources/inbox"
         " --output {output} 2> {log}"
