@@ -69,12 +69,12 @@ def said(**values):
     return Answer(text=json.dumps({name.replace("_", " "): value for name, value in values.items()}), finish="stop")
 
 
-READ = filing.reader([GENRE, MOOD], 2)
+PARSE = filing.filing_parser([GENRE, MOOD], 2)
 
 
 def test_a_filed_item_in_the_model_s_order_without_repeats_and_up_to_the_most():
     answer = said(Genre=["Other", "War", "Other", "Love story"], Mood_and_tone=["Bleak"])
-    assert READ(answer) == ([["Other", "War"], ["Bleak"]], "")
+    assert PARSE(answer) == ([["Other", "War"], ["Bleak"]], "")
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_a_filed_item_in_the_model_s_order_without_repeats_and_up_to_the_most():
     ],
 )
 def test_json_that_does_not_conform(answer, why):
-    value, found = READ(answer)
+    value, found = PARSE(answer)
     assert value is None
     assert re.match(why, found), found
     assert "\n" not in found

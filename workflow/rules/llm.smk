@@ -32,13 +32,20 @@ def shards(wc):
     return [f"{folder}/{shard}of{count}.parquet" for shard in range(1, count + 1)] if count > 1 else []
 
 
-def model_asked(wc, stage, **own):
-    """The options that determine what a language model answers a stage, its `own` too; none where it is not asked."""
+def stage_settings(wc, stage):
+    """The settings of a stage that change its results, as one JSON object; those of engine llm only where it asks."""
+    options = {"semantics": ("shards", "threads", "device"), "taxonomy": ()}[stage]
+    of_llm = ("method", "llm") if stage == "semantics" else set(config["taxonomy"]) - {"engine", "file"}
+    names = [name for name in config[stage] if name not in options and (asks(wc, stage) or name not in of_llm)]
+    return f"--settings {quoted({name: setting(stage, name)(wc) for name in names})}"
+
+
+def model_asked(wc, stage):
+    """The options that determine what a language model answers a stage; none where it is not asked."""
     if not asks(wc, stage):
         return ""
-    told = {name: setting("llm", name)(wc) for name in ("model", "weights", "parameters", "token_limit")}
-    options = [f"--{name.replace('_', '-')} {quoted(value)}" for name, value in told.items() if value]
-    return " ".join([*options, *(f"--{name} {quoted(value)}" for name, value in own.items())])
+    names = ("model", "weights", "parameters", "token_limit")
+    return f"--llm-settings {quoted({name: setting('llm', name)(wc) for name in names})}"
 
 
 def how_asked(wc, input, stage):
@@ -46,18 +53,14 @@ def how_asked(wc, input, stage):
     from, Snakemake does not count them as a reason to run a job again."""
     if not asks(wc, stage):
         return ""
-    how = {name: setting("llm", name)(wc) for name in ("endpoint", "local", "store", "running", "budget", "batch")}
-    how["price"] = setting("llm", "prices")(wc).get(setting("llm", "model")(wc))
-    how["prompts"] = setting("llm", "prompts")(wc)
-    run_batch = setting("llm", "run-batch")(wc)
-    if stage == "taxonomy" and not run_batch:
-        del how["batch"]  # few requests, each step's after the answers of the last: a day for each would be long
-    if how.get("batch"):  # a folder of each job's own: one process holds it
+    names = ("prompts", "endpoint", "local", "store", "offline", "batch", "run_batch", "budget", "prices", "running")
+    how = {name: setting("llm", name)(wc) for name in names}
+    if stage == "taxonomy" and not how["run_batch"]:
+        how["batch"] = ""  # few requests, each step's after the answers of the last: a day for each would be long
+    if how["batch"]:  # a folder of each job's own: one process holds it
         how["batch"] = str(Path(how["batch"], wc.scenario, stage, wc.get("shard", "")))
-    options = [f"--{name} {quoted(value)}" for name, value in how.items() if value]
-    given = [*input.get("recorded", []), *input.get("shards", [])]
-    options += [f"--recorded {' '.join(map(quoted, given))}"] if given else []
-    return " ".join(options + [f"--{name}" for name in ("offline", "run-batch") if setting("llm", name)(wc)])
+    how["recorded"] = [*input.get("recorded", []), *input.get("shards", [])]
+    return f"--llm-options {quoted(how)}"
 
 
 def taxonomy_given(wc, input):
@@ -67,10 +70,8 @@ def taxonomy_given(wc, input):
 
 def taxonomy_asked(wc):
     """The options of a taxonomy that a language model makes."""
-    names = [name for name in config["taxonomy"] if name not in ("engine", "file")]
-    settings = {name: setting("taxonomy", name)(wc) for name in names}
     categories = " ".join(map(quoted, SCENARIOS[wc.scenario]["domains"].values()))
-    return f"{model_asked(wc, 'taxonomy', settings=settings)} --avoid {categories}" if asks(wc, "taxonomy") else ""
+    return f"{model_asked(wc, 'taxonomy')} --avoid {categories}" if asks(wc, "taxonomy") else ""
 
 
 def quoted(value):

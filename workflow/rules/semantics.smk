@@ -32,11 +32,12 @@ rule taxonomy:
     threads: cpus(1)
     params:
         engine=setting("taxonomy", "engine"),
+        settings=lambda wc: stage_settings(wc, "taxonomy"),
         llm=taxonomy_asked,
         given=taxonomy_given,
         how=lambda wc, input: how_asked(wc, input, "taxonomy"),
     shell:
-        "python -m semacdr.stages.taxonomy --engine {params.engine} {params.given} --output {output.taxonomy}"
+        "python -m semacdr.stages.taxonomy {params.settings} {params.given} --output {output.taxonomy}"
         " --report {output.tests} {params.llm} {params.how} 2> {log}"
 
 
@@ -70,20 +71,14 @@ rule semantics:
     params:
         threads=setting("semantics", "threads"),
         engine=setting("semantics", "engine"),
-        encoder=setting("semantics", "encoder"),
-        max_characters=setting("semantics", "max_characters"),
-        max_subcategories=setting("semantics", "max_subcategories"),
-        margin=setting("semantics", "margin"),
-        llm=lambda wc: model_asked(
-            wc, "semantics", method=setting("semantics", "method")(wc), llm=setting("semantics", "llm")(wc)
-        ),
+        settings=lambda wc: stage_settings(wc, "semantics"),
+        llm=lambda wc: model_asked(wc, "semantics"),
         how=lambda wc, input: how_asked(wc, input, "semantics"),
         reviews=lambda wc, input: f"--snippets {input.snippets}" if input.snippets else "",
         goal=lambda wc, output: f"--output {Path(output[0]).parent}",
     shell:
-        "python -m semacdr.stages.semantics --items {input.catalogue} --taxonomy {input.taxonomy} --engine {params.engine}"
-        " {params.reviews} --encoder {params.encoder} --max-characters {params.max_characters}"
-        " --max-subcategories {params.max_subcategories} --margin {params.margin} --threads {params.threads}"
+        "python -m semacdr.stages.semantics --items {input.catalogue} --taxonomy {input.taxonomy} {params.settings}"
+        " {params.reviews} --threads {params.threads}"
         " {params.llm} {params.how} {params.goal} 2> {log}"
 
 

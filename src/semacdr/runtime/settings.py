@@ -191,6 +191,12 @@ def from_flags(args: argparse.Namespace, kind: type[T], owner: str) -> T:
     return resolve(kind, args.settings | {name: value for name, value in vars(args).items() if name in names}, owner)
 
 
+def options_from_flags(args: argparse.Namespace, kind: type[T], owner: str) -> T:
+    """The options of a command line, which have flags but no place in --settings; a UserError as of `resolve`."""
+    names = {field.name for field in dataclasses.fields(kind)}
+    return resolve(kind, {name: value for name, value in vars(args).items() if name in names}, owner)
+
+
 def _default(field: dataclasses.Field) -> Any:
     return field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
 

@@ -73,12 +73,12 @@ def test_a_key_in_an_error_is_not_shown(place, server, monkeypatch):
 
 
 def test_errors_are_asked_again_but_what_is_refused_as_it_is_is_final(place, server):
-    rounds = []
+    passes = []
 
     def outcome(requests):
-        rounds.append({request["custom_id"] for request in requests})
+        passes.append({request["custom_id"] for request in requests})
         bad = {key(2): (400, "content policy"), key(5): (500, "server error"), key(6): (429, "slow down")}
-        if len(rounds) > 1:
+        if len(passes) > 1:
             del bad[key(6)]
         output = [answered(request) for request in requests if request["custom_id"] not in bad]
         errors = [refused(r, *bad[r["custom_id"]]) for r in requests if r["custom_id"] in bad]
@@ -86,7 +86,7 @@ def test_errors_are_asked_again_but_what_is_refused_as_it_is_is_final(place, ser
 
     server.outcome = outcome
     assert place.run() == expected() | {2: "content policy", 5: "server error"}
-    assert rounds == [{key(index) for index in range(8)}, {key(5), key(6)}, {key(5)}]
+    assert passes == [{key(index) for index in range(8)}, {key(5), key(6)}, {key(5)}]
     assert len(place.stored()) == 6
     server.outcome = all_answered
     assert place.run() == expected()  # another run asks for all that is missing
@@ -162,7 +162,7 @@ def test_batches_that_an_account_s_queue_does_not_hold_wait_for_those_before(pla
     server.outcome = lambda requests: (
         "failed", [], [{"code": "token_limit_exceeded", "message": "Enqueued token limit reached"}]
     )  # fmt: skip
-    with pytest.raises(UserError, match=r"Enqueued token limit reached; llm\.running\.queued_tokens holds that limit"):
+    with pytest.raises(UserError, match=r"Enqueued token limit reached; set llm\.running\.queued_tokens to that limit"):
         place.run(range(20))
 
 

@@ -77,7 +77,7 @@ def test_a_batch_whose_confirmation_is_lost_is_not_submitted_again(place, server
 
 def test_an_endpoint_that_is_out_of_reach_for_a_while_ends_no_run(place, server):
     server.broken |= {"GET /batches/*": 12, "POST /files": 7, "GET /files/*/content": 7}
-    assert place.run(retries=0) == expected()
+    assert place.run(http_retries=0) == expected()
     assert set(server.asked.values()) == {1}
 
 
@@ -85,7 +85,7 @@ def test_an_endpoint_that_stays_out_of_reach_is_named_and_the_run_goes_on_later(
     server.broken["GET /batches/*"] = 1000
     message = "(?s)/v1: .*broken.*What is under way is noted in .*batches; the same command goes on"
     with pytest.raises(UserError, match=message):
-        place.run(retries=0)
+        place.run(http_retries=0)
     server.broken.clear()
     assert place.run() == expected()
     assert len(server.batches) == 1
@@ -100,7 +100,7 @@ def test_a_process_days_later_collects_what_one_has_submitted(place, server, sma
     assert [batch["requests"] for batch in place.state()] == [3, 3, 2, 1]
 
 
-def test_rounds_are_counted_over_processes(place, server):
+def test_passes_are_counted_over_processes(place, server):
     server.outcome = lambda requests: ("completed", [], [refused(request, 500, "server error") for request in requests])
     for _ in range(3):
         place.run_killed_in(BatchRun, "_failed_in", range(2))
