@@ -3,12 +3,14 @@
 import re
 import time
 
+import httpx2
 import pytest
 from fake_llm_server import AS_ANSWER, Server
 from llm_engines import CATEGORIES, KEY, describe, failed, file, items
 
 from semacdr.errors import UserError
 from semacdr.llm import session
+from semacdr.llm.endpoint import Endpoint
 from semacdr.llm.limits import Bill
 from semacdr.llm.options import Price
 from semacdr.llm.requests import Answer, answer_of
@@ -157,6 +159,58 @@ def test_letters_are_asked_and_judged_for_each_category(ask):
         filed = file(ask(items(3), server.url), "letters")
         assert all({item for item, _, _ in rows} == {0, 1, 2} and not reasons for rows, reasons in filed)
         assert server.asked.total() == 4 * len(CATEGORIES)
+
+
+def test_letters_of_a_category_without_any_good_answer_leave_all_its_items_to_the_encoder(ask):
+    """An endpoint without log-probabilities, or one category that the model never answers."""
+    name = CATEGORIES[0].name
+    with Server(lambda key, asked: "refusal" if name in key[0] else None) as server:
+        first, *others = file(ask(items(3), server.url), "letters", CATEGORIES[:2])
+    assert first == ([], dict.fromkeys(range(3), "refused"))
+    assert all({item for item, _, _ in rows} == {0, 1, 2} for rows, _ in others)
+
+
+# The environment, and the key
+
+
+@pytest.mark.parametrize("name", ["ALL_PROXY", "HTTP_PROXY", "SSL_CERT_FILE"])
+def test_proxies_and_certificates_of_the_environment_are_not_used_on_this_machine(ask, monkeypatch, name):
+    monkeypatch.setenv(name, {"SSL_CERT_FILE": "/nowhere.pem"}.get(name, "socks5://127.0.0.1:9"))
+    monkeypatch.setenv(name.lower(), "http://127.0.0.1:9")
+    with Server() as server:
+        assert failed(ask(items(1), server.url)) == {}
+
+
+@pytest.mark.parametrize(("name", "value"), [("ALL_PROXY", "socks5://127.0.0.1:9"), ("SSL_CERT_FILE", "/nowhere.pem")])
+@pytest.mark.parametrize("kind", [httpx2.Client, httpx2.AsyncClient])
+def test_an_environment_that_allows_no_client_is_named(monkeypatch, name, value, kind):
+    for other in ("NO_PROXY", "no_proxy", "all_proxy"):
+        monkeypatch.delenv(other, raising=False)
+    monkeypatch.setenv(name, value)
+    with pytest.raises(UserError, match=r"https://api\.example/v1: cannot be reached with the proxy or certificate"):
+        Endpoint("https://api.example/v1").open_http(kind)
+
+
+def test_a_connection_error_says_its_cause(ask):
+    with pytest.raises(UserError, match=r"APIConnectionError: Connection error\. \(ConnectError: .*\)"):
+        failed(ask(items(1), "http://127.0.0.1:9/v1"))
+
+
+@pytest.mark.parametrize("key", ["sk-caf\u00e9", "sk-\u201cquoted\u201d", "sk-1\nsk-2"])
+def test_a_key_that_no_header_can_hold_names_its_variable_and_not_the_key(ask, monkeypatch, key):
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    with (
+        Server() as server,
+        pytest.raises(UserError, match="OPENAI_API_KEY holds a character that no API key has") as e,
+    ):
+        failed(ask(items(1), server.url))
+    assert key not in str(e.value) and server.asked.total() == 0
+
+
+@pytest.mark.parametrize("url", ["api.openai.com/v1", "ftp://a/v1", "smollm2", "http://"])
+def test_an_endpoint_that_is_no_url_is_named(url):
+    with pytest.raises(UserError, match=f"llm.endpoint is '{url}'; it must begin with http"):
+        Endpoint(url).key()
 
 
 def whole(**message):
