@@ -59,7 +59,11 @@ def load_text(path: Path, items: int) -> torch.Tensor:
     table, _ = tables.read(path, "embeddings")
     if not np.array_equal(table["item"].to_numpy(), np.arange(items)):
         raise UserError(f"{path}: its items are not the scenario's {items} items in order; run encode again")
-    return torch.from_numpy(tables.matrix(table["vector"]).copy())
+    vectors = tables.matrix(table["vector"])
+    if not np.isfinite(vectors).all():
+        wrong = int(np.argmin(np.isfinite(vectors).all(1)))
+        raise UserError(f"{path}: the vector of item {wrong} is not finite; delete the file and run encode again")
+    return torch.from_numpy(vectors.copy())
 
 
 def load_semantics(path: Path, items: int) -> Semantics:
