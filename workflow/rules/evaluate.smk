@@ -20,6 +20,7 @@ localrules:
 rule metrics:
     input:
         runs=lambda wc: distinct(plan.table_runs(wc.scenario), "ranks.parquet", "settings.json", "cost.json"),
+        candidates=lambda wc: plan.candidates(wc.scenario),
         paper=shown(Path(workflow.basedir, "resources/paper/results.tsv")),
         code=code("semacdr.stages.metrics"),
     output:
@@ -38,8 +39,8 @@ rule metrics:
     message:
         "Writing the result table of {wildcards.scenario}"
     shell:
-        "python -m semacdr.stages.metrics {params.runs:q} --paper {input.paper:q} --settings {params.settings:q}"
-        " --output {output.metrics:q} --table {output.table:q} 2> {log:q}"
+        "python -m semacdr.stages.metrics {params.runs:q} --candidates {input.candidates:q} --paper {input.paper:q}"
+        " --settings {params.settings:q} --output {output.metrics:q} --table {output.table:q} 2> {log:q}"
 
 
 rule compare:

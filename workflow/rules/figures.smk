@@ -27,8 +27,8 @@ rule curves:
     message:
         "Drawing {wildcards.experiment} of {wildcards.scenario}"
     shell:
-        "python -m semacdr.stages.curves --table {input.table:q} --setting {params.setting} --system {params.system}"
-        " --output {output:q} 2> {log:q}"
+        "python -m semacdr.stages.curves --experiment {input.table:q} --setting {params.setting} --system {params.system}"
+        " --picture {output:q} 2> {log:q}"
 
 
 rule sensitivity:

@@ -28,6 +28,7 @@ rule report:
         interactions="results/{scenario}/interactions.parquet",
         catalogue="results/{scenario}/items.parquet",
         splits=lambda wc: plan.splits(wc.scenario),
+        candidates=lambda wc: plan.candidates(wc.scenario),
         taxonomy="results/{scenario}/semantics/taxonomy.json",
         inner="results/{scenario}/semantics/inner.parquet",
         agnostic="results/{scenario}/semantics/agnostic.parquet",
@@ -47,7 +48,7 @@ rule report:
         "../../envs/report.yaml"
     threads: cpus(1)
     params:
-        runs=lambda wc: as_options(plan.table_runs(wc.scenario)),
+        runs=lambda wc: plan.run_folders(wc.scenario),
         given=lambda wc: plan.report_options(wc.scenario),
         benchmarks="logs/benchmarks/{scenario}",
         settings=settings("report"),
@@ -57,5 +58,6 @@ rule report:
         "python -m semacdr.stages.report --statistics {input.statistics:q} --steps {input.steps:q}"
         " --interactions {input.interactions:q} --items {input.catalogue:q} --splits {input.splits:q}"
         " --taxonomy {input.taxonomy:q} --inner {input.inner:q} --agnostic {input.agnostic:q} --filed {input.filed:q}"
-        " --asked {input.asked:q} --metrics {input.metrics:q} --paper {input.paper:q} {params.runs:q} {params.given:q}"
+        " --asked {input.asked:q} --metrics {input.metrics:q} --paper {input.paper:q} --runs {params.runs:q}"
+        " --candidates {input.candidates:q} {params.given:q}"
         " --benchmarks {params.benchmarks:q} --settings {params.settings:q} --output {output:q} 2> {log:q}"

@@ -155,7 +155,7 @@ use rule semantics as semantics_price with:
     benchmark:
         "logs/benchmarks/{scenario}/semantics_price.tsv"
     params:
-        goal=lambda wc, output: ["--dry-run", "--price-file", output[0]],
+        goal=lambda wc, output: ["--dry-run", "--price", output[0]],
     message:
         "Computing what a language model would cost on {wildcards.scenario}"
 

@@ -225,6 +225,14 @@ class Plan:
         """The splits of both directions."""
         return [f"{RESULTS}/{scenario}/{direction}/split.parquet" for direction in self.scenario(scenario).directions]
 
+    def candidates(self, scenario: str) -> list[str]:
+        """The stored candidates of both directions."""
+        return [split.replace("split.parquet", "candidates.parquet") for split in self.splits(scenario)]
+
+    def run_folders(self, scenario: str) -> list[str]:
+        """The folders of the result table's runs."""
+        return [run.folder for runs in self.table_runs(scenario).values() for run in runs]
+
     @cached_property
     def directions(self) -> list[str]:
         """The directions of all scenarios."""

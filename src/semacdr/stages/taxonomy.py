@@ -37,19 +37,33 @@ class Settings:
     """Where the taxonomy comes from; all but `engine` and `file` matter only for engine llm."""
 
     engine: Literal["file", "llm"] = setting("file", "file: take a taxonomy file; llm: a language model makes one")
-    file: str = setting("resources/taxonomies/{scenario}.json", "engine file: the taxonomy file of a scenario")
-    categories: Count = setting(5, "number of categories")
-    min_subcategories: Annotated[int, Bounds(2)] = setting(4, "least subcategories of a category, besides Other")
-    max_subcategories: Annotated[int, Bounds(2)] = setting(12, "most subcategories of a category, besides Other")
-    samples: Count = setting(3, "samples to propose from; the proposals are merged")
-    items_per_sample: Annotated[int, Bounds(2)] = setting(24, "items of a sample")
-    max_characters: Annotated[int, Bounds(20)] = setting(300, "most characters of an item's description in a sample")
-    test_items: Annotated[int, Bounds(2)] = setting(60, "items that each test files; other items for each test")
-    revision_rounds: Natural = setting(2, "most rounds of revision, each followed by a test")
-    max_other: Share = setting(0.1, "share of test items that may fit only Other; above it a category is revised")
-    max_unfiled_share: Share = setting(0.5, "share of test items without a conforming answer; above it the stage stops")
-    answer_attempts: Count = setting(3, "attempts until an answer conforms, each with another seed")
-    seed: Natural = setting(0, "seed of the samples")
+    file: str = setting(
+        "resources/taxonomies/{scenario}.json", "engine file: the taxonomy file of a scenario", engine="file"
+    )
+    categories: Count = setting(5, "number of categories", engine="llm")
+    min_subcategories: Annotated[int, Bounds(2)] = setting(
+        4, "least subcategories of a category, besides Other", engine="llm"
+    )
+    max_subcategories: Annotated[int, Bounds(2)] = setting(
+        12, "most subcategories of a category, besides Other", engine="llm"
+    )
+    samples: Count = setting(3, "samples to propose from; the proposals are merged", engine="llm")
+    items_per_sample: Annotated[int, Bounds(2)] = setting(24, "items of a sample", engine="llm")
+    max_characters: Annotated[int, Bounds(20)] = setting(
+        300, "most characters of an item's description in a sample", engine="llm"
+    )
+    test_items: Annotated[int, Bounds(2)] = setting(
+        60, "items that each test files; other items for each test", engine="llm"
+    )
+    revision_rounds: Natural = setting(2, "most rounds of revision, each followed by a test", engine="llm")
+    max_other: Share = setting(
+        0.1, "share of test items that may fit only Other; above it a category is revised", engine="llm"
+    )
+    max_unfiled_share: Share = setting(
+        0.5, "share of test items without a conforming answer; above it the stage stops", engine="llm"
+    )
+    answer_attempts: Count = setting(3, "attempts until an answer conforms, each with another seed", engine="llm")
+    seed: Natural = setting(0, "seed of the samples", engine="llm")
 
     def most_requests(self) -> int:
         """The most requests that a taxonomy takes if every answer conforms."""
