@@ -9,7 +9,7 @@ from semacdr.errors import UserError
 from semacdr.plan import declarations
 from semacdr.plan.declarations import SOURCES, has_class, literal, settings_class
 from semacdr.plan.systems import models
-from semacdr.runtime.settings import types_of
+from semacdr.runtime.settings import describe, schema, types_of
 
 STAGES = [f"semacdr.stages.{path.stem}" for path in sorted(SOURCES.glob("semacdr/stages/[!_]*.py"))]
 OTHERS = ["semacdr.training.settings", "semacdr.llm.options", *(f"semacdr.models.{model}" for model in models())]
@@ -26,8 +26,8 @@ def test_a_class_read_from_source_is_the_one_that_is_imported(module, name):
 
 
 def _plain(hints):
-    """Types without the identity of nested classes, which are read too."""
-    return {name: "nested" if dataclasses.is_dataclass(kind) else kind for name, kind in hints.items()}
+    """Types in words and as schema, as nested classes are read too and so have another identity."""
+    return {name: (describe(kind), schema(kind)) for name, kind in hints.items()}
 
 
 @pytest.fixture

@@ -41,7 +41,7 @@ rule tune_search:
         key="[A-Za-z0-9_-]+",
     conda:
         "../../envs/tune.yaml"
-    threads: cpus(option("train", "threads"))
+    threads: cpus(option("tune", "threads"))
     resources:
         gpu=GPU,
     params:
@@ -52,7 +52,7 @@ rule tune_search:
         name=lambda wc: tuning.system(wc.scenario, wc.key)[0],
         settings=settings("tune"),
         space=lambda wc: tuning.space(wc.scenario, wc.key),
-        threads=lambda wc, input: plan.options("train", wc.scenario).threads,
+        threads=lambda wc, input: plan.options("tune", wc.scenario).threads,
         storage=lambda wc, output: str(Path(output[0]).with_suffix(".sqlite")),
     message:
         "Tuning {wildcards.key}, {wildcards.direction} ({wildcards.scenario})"
@@ -84,7 +84,7 @@ rule tune_retrain:
         key="[A-Za-z0-9_-]+",
     conda:
         "../../envs/train.yaml"
-    threads: cpus(option("train", "threads"))
+    threads: cpus(option("tune", "threads"))
     resources:
         gpu=GPU,
     params:
@@ -92,7 +92,7 @@ rule tune_retrain:
         model=lambda wc: tuned_record(wc).model,
         settings=lambda wc: tuned_record(wc).training,
         model_settings=lambda wc: tuned_record(wc).settings,
-        threads=lambda wc, input: plan.options("train", wc.scenario).threads,
+        threads=lambda wc, input: plan.options("tune", wc.scenario).threads,
         folder=folder,
     message:
         "Training the proposed settings of {wildcards.key}, {wildcards.direction}, seed {wildcards.seed}"

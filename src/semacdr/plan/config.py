@@ -1,6 +1,7 @@
 """The config: checked once, key by key, and looked up by scenario. An error names the file, the line and the key."""
 
 import dataclasses
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -144,7 +145,8 @@ def locate(path: Sequence[str], files: Iterable[Path]) -> str:
                 break
             depth, line, node = depth + 1, entry[0].start_mark.line + 1, entry[1]
         if depth >= best and depth:
-            best, found = depth, f"{file}, line {line}"
+            name = os.path.relpath(file) if Path(file).is_relative_to(Path.cwd()) else file
+            best, found = depth, f"{name}, line {line}"
     return found
 
 

@@ -56,7 +56,9 @@ def literal(module: str, name: str, default: Any = ...) -> Any:
 
 
 def has_class(module: str, name: str) -> bool:
-    """Whether a module defines a class."""
+    """Whether a module defines a class, or imports it from this project."""
+    if file_of(_imports(module).get(name, ("", ""))[0]) is not None:
+        return True
     return any(isinstance(node, ast.ClassDef) and node.name == name for node in tree_of(module).body)
 
 

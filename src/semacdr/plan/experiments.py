@@ -104,14 +104,11 @@ def _swept(path: list[str], given: Any) -> dict[str, dict[str, Any]]:
 
 def check_same_data(config: Config, one: str, other: str, experiment: str) -> None:
     """Raise a ConfigError where two scenarios of an experiment do not share users, items, split and candidates."""
-    for what in ("release", "domains"):
-        ours, theirs = getattr(config.scenarios[one], what), getattr(config.scenarios[other], what)
-        if ours != theirs or (what == "domains" and list(ours) != list(theirs)):
-            raise ConfigError(
-                ["compare", experiment], f"{one} and {other} have not the same {what}, so they cannot be compared"
-            )
-    for section in DATA:
-        if config.settings(section, one) != config.settings(section, other):
-            raise ConfigError(
-                ["compare", experiment], f"{one} and {other} differ in {section}, so they cannot be compared"
-            )
+    ours, theirs = config.scenarios[one], config.scenarios[other]
+    alike = {
+        "release": ours.release == theirs.release,
+        "domains": list(ours.domains.items()) == list(theirs.domains.items()),
+        **{section: config.settings(section, one) == config.settings(section, other) for section in DATA},
+    }
+    for what in [what for what, same in alike.items() if not same]:
+        raise ConfigError(["compare", experiment], f"{one} and {other} differ in {what}, so they cannot be compared")

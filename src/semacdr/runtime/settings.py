@@ -16,6 +16,7 @@ import json
 import types
 import typing
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Annotated, Any, Literal, TypeVar
 
 from semacdr.errors import UserError
@@ -63,6 +64,7 @@ def setting(default: Any, help: str, *, tunable: bool = True, engine: str | None
     return dataclasses.field(default=default, metadata=metadata)
 
 
+@cache
 def types_of(kind: type) -> dict[str, Any]:
     """The type of each field, with its bounds."""
     return typing.get_type_hints(kind, include_extras=True)
@@ -100,7 +102,12 @@ def check(kind: Any, value: Any, where: str) -> Any:
     """A JSON value as a value of a type: lists become tuples, objects settings; a UserError where it is none."""
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin is Annotated:
-        found = check(arguments[0], value, where)
+        try:
+            found = check(arguments[0], value, where)
+        except UserError:
+            if isinstance(value, (list, tuple)):
+                raise  # it names the entry that is wrong
+            raise UserError(f"{where} must be {describe(kind)}, not {value!r}") from None
         if not all(bounds.hold(len(found) if isinstance(found, tuple) else found) for bounds in arguments[1:]):
             raise UserError(f"{where} must be {describe(kind)}, not {value!r}")
         return found
