@@ -13,7 +13,7 @@ from tiny_dataset import World, neighbours, read, worlds
 from semacdr.errors import UserError
 from semacdr.stages import graph
 from semacdr.storage import tables
-from semacdr.training.inputs import KINDS, load_graph
+from semacdr.training.inputs import GRAPH_FILES, load_graph
 
 NAMES = ("source", "target", "mixed")
 
@@ -185,7 +185,7 @@ def test_the_same_input_gives_the_same_bytes(tmp_path):
     for path in sorted(one.iterdir()):
         assert path.read_bytes() == (two / path.name).read_bytes(), path.name
     files = {f"{name}.{end}" for name in NAMES for end in ("bin", "parquet")}
-    files |= {f"{name}.parquet" for name in KINDS["counted"] + KINDS["sequence"]}
+    files |= {f"{name}.parquet" for name in GRAPH_FILES["counted"] + GRAPH_FILES["sequence"]}
     assert {path.name for path in one.iterdir()} == files
 
 

@@ -67,7 +67,12 @@ def tuning(project):
                     "variants": {"full": {}, "without": {"settings": {"agnostic": False}},
                                  "dropout": {"settings": {"dropout": 0.5}}}}  # fmt: skip
         config["compare"] = {"field": field, "ablation": ablation}
-        config["tune"] |= {"trials": 2, "seconds": 60, "epochs": 1, "space": SPACE | {"semacdr": {"dropout": None}}}
+        config["tune"] |= {
+            "trials": 2,
+            "trial_seconds": 60,
+            "epochs": 1,
+            "space": SPACE | {"semacdr": {"dropout": None}},
+        }
 
     project.configure(change)
     return project

@@ -26,7 +26,6 @@ use rule train as confirm with:
     wildcard_constraints:
         settings="untuned|proposed",
     params:
-        **{name: training(name, tuned=False) for name in UNTUNED},
-        loss=loss_option(tuned=False),
+        training=training_settings(tuned=False),
         settings=own_settings(tuned=False),
         proposed=lambda wc, input: f"--proposed {input.found}" if wc.settings == "proposed" else "",

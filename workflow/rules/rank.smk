@@ -28,10 +28,11 @@ rule rank:
     resources:
         gpu=GPU,
     params:
+        run=lambda wc, input: str(Path(input.checkpoint).parent),
         threads=setting("rank", "threads"),
         options=model_options,
         batch_size=setting("rank", "batch_size"),
     shell:
         "python -m semacdr.stages.rank --interactions {input.interactions} --items {input.catalogue} --split {input.split}"
-        " {params.options} --candidates {input.candidates} --checkpoint {input.checkpoint}"
-        " --settings {input.settings} --batch-size {params.batch_size} --threads {params.threads} --output {output} 2> {log}"
+        " {params.options} --candidates {input.candidates} --run {params.run} --batch-size {params.batch_size}"
+        " --threads {params.threads} --output {output} 2> {log}"

@@ -27,11 +27,12 @@ rule recommend:
     resources:
         gpu=GPU,
     params:
+        run=lambda wc, input: str(Path(input.checkpoint).parent),
         threads=setting("recommend", "threads"),
         options=model_options,
         top=setting("recommend", "top"),
         batch_size=setting("recommend", "batch_size"),
     shell:
         "python -m semacdr.stages.recommend --interactions {input.interactions} --items {input.catalogue}"
-        " --split {input.split} {params.options} --checkpoint {input.checkpoint} --settings {input.settings}"
+        " --split {input.split} {params.options} --run {params.run}"
         " --top {params.top} --batch-size {params.batch_size} --threads {params.threads} --output {output} 2> {log}"

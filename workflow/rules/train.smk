@@ -33,31 +33,11 @@ rule train:
         threads=training("threads"),
         options=model_options,
         model=lambda wc: SYSTEMS[wc.system]["model"],
-        variant=lambda wc: SYSTEMS[wc.system].get("variant", "full"),
         settings=own_settings(tuned=True),
-        loss=loss_option(tuned=True),
-        max_length=training("max_length"),
-        visibility=training("visibility"),
-        batch_size=training("batch_size"),
-        negatives=training("negatives"),
-        shared_negatives=training("shared_negatives"),
-        calibration=training("calibration"),
-        learning_rate=training("learning_rate"),
-        semantic_learning_rate=training("semantic_learning_rate"),
-        weight_decay=training("weight_decay"),
-        epochs=training("epochs"),
-        patience=training("patience"),
-        precision=training("precision"),
+        training=training_settings(tuned=True),
         proposed="",
-        deterministic=lambda wc: "--deterministic" if training("deterministic")(wc) else "",
         folder=folder,
     shell:
         "python -m semacdr.stages.train --interactions {input.interactions} --items {input.catalogue} --split {input.split}"
-        " {params.options} --model {params.model} --variant {params.variant} --settings '{params.settings}'"
-        " {params.loss} --max-length {params.max_length} --visibility {params.visibility} --batch-size {params.batch_size}"
-        " --negatives {params.negatives} --shared-negatives {params.shared_negatives}"
-        " --calibration {params.calibration} --learning-rate {params.learning_rate}"
-        " --semantic-learning-rate {params.semantic_learning_rate} --weight-decay {params.weight_decay}"
-        " --epochs {params.epochs} --patience {params.patience} --precision {params.precision}"
-        " {params.proposed} {params.deterministic} --seed {wildcards.seed}"
-        " --threads {params.threads} --output {params.folder} 2> {log}"
+        " {params.options} --model {params.model} --model-settings '{params.settings}' --settings '{params.training}'"
+        " {params.proposed} --seed {wildcards.seed} --threads {params.threads} --output {params.folder} 2> {log}"

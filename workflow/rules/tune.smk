@@ -35,18 +35,18 @@ rule tune:
         key=lambda wc: kind_of(SYSTEMS[wc.system]),
         space=space_of,
         trials=setting("tune", "trials"),
-        seconds=setting("tune", "seconds"),
+        trial_seconds=setting("tune", "trial_seconds"),
         seeds=lambda wc: " ".join(map(str, setting("tune", "seeds")(wc))),
         epochs=setting("tune", "epochs"),
         patience=setting("tune", "patience"),
-        startup=setting("tune", "startup"),
-        warmup=setting("tune", "warmup"),
+        random_trials=setting("tune", "random_trials"),
+        prune_after_epoch=setting("tune", "prune_after_epoch"),
         seed=setting("tune", "seed"),
         storage=lambda wc, output: str(Path(output[0]).with_suffix(".sqlite")),
     shell:
         "python -m semacdr.stages.tune_search --interactions {input.interactions} --items {input.catalogue} --split {input.split}"
-        " {params.inputs} --code {input.code} --model {params.model} --settings '{params.settings}' {params.options}"
+        " {params.inputs} --code {input.code} --model {params.model} --model-settings '{params.settings}' --training '{params.options}'"
         " --name {params.name} --key {params.key} --space '{params.space}' --trials {params.trials}"
-        " --seconds {params.seconds} --seeds {params.seeds} --epochs {params.epochs} --patience {params.patience}"
-        " --startup {params.startup} --warmup {params.warmup} --seed {params.seed} --threads {params.threads}"
+        " --trial-seconds {params.trial_seconds} --seeds {params.seeds} --epochs {params.epochs} --patience {params.patience}"
+        " --random-trials {params.random_trials} --prune-after-epoch {params.prune_after_epoch} --seed {params.seed} --threads {params.threads}"
         " --storage {params.storage} --output {output} 2> {log}"

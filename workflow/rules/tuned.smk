@@ -28,7 +28,8 @@ rule tuned:
         "../../envs/data.yaml"
     threads: cpus(1)
     params:
+        retrained=lambda wc: list(dict.fromkeys(str(Path(path).parent) for path in all_confirmed(wc))),
         filtered=lambda wc: json.dumps(filtered(wc.scenario)),
     shell:
-        "python -m semacdr.stages.tune_select --found {input.found} --preprocess '{params.filtered}' --output {output.settings}"
+        "python -m semacdr.stages.tune_select --found {input.found} --retrained {params.retrained} --preprocess '{params.filtered}' --output {output.settings}"
         " --table {output.table} --page {output.page} 2> {log}"

@@ -13,7 +13,7 @@ UNTUNED = (  # how a system is trained, beside the budget; tuning may choose of 
     "max_length",
     "visibility",
     "batch_size",
-    "negatives",
+    "train_negatives",
     "shared_negatives",
     "calibration",
     "learning_rate",
@@ -134,8 +134,20 @@ def own_settings(tuned):
     return find
 
 
-def loss_option(tuned):
-    """A function of the wildcards: the loss that a system names, as an option; none: the one it was published with.
+def training_settings(tuned, names=None):
+    """A function of the wildcards: how a system is trained, as JSON."""
+    names = names or (*UNTUNED, "epochs", "patience", "deterministic")
+
+    def find(wc):
+        loss = loss_of(tuned)(wc) or declared(SYSTEMS[wc.system]["model"], "LOSS")
+        settings = {name: training(name, tuned=tuned)(wc) for name in names} | ({"loss": loss} if loss else {})
+        return json.dumps(settings, sort_keys=True)
+
+    return find
+
+
+def loss_of(tuned):
+    """A function of the wildcards: the loss that a system names; None: the one it was published with.
 
     A system whose loss is `tuned` has the one that tuning chose with its other settings, and nothing to be trained with
     before that.
@@ -145,7 +157,7 @@ def loss_option(tuned):
         loss = SYSTEMS[wc.system].get("loss")
         if loss == "tuned":
             loss = chosen_loss(wc) if tuned else None
-        return f"--loss {loss}" if loss else ""
+        return loss
 
     return find
 
@@ -218,11 +230,8 @@ def space_of(wc):
 
 
 def untuned_options(wc):
-    """Options of how the system is trained where nothing is chosen for it."""
-    values = {name: training(name, tuned=False)(wc) for name in UNTUNED}
-    options = [f"--{name.replace('_', '-')} {value}" for name, value in values.items()]
-    loss = loss_option(tuned=False)(wc) or f"--loss {declared(SYSTEMS[wc.system]['model'], 'LOSS')}"
-    return " ".join([*options, loss])
+    """How the system is trained without tuning, as JSON."""
+    return training_settings(tuned=False, names=UNTUNED)(wc)
 
 
 def proposal(wc):

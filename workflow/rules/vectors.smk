@@ -25,8 +25,9 @@ rule vectors:
         "../../envs/train.yaml"
     threads: cpus(1)
     params:
+        run=lambda wc, input: str(Path(input.checkpoint).parent),
         options=model_options,
     shell:
         "python -m semacdr.stages.vectors --interactions {input.interactions} --items {input.catalogue} --split {input.split}"
-        " {params.options} --checkpoint {input.checkpoint} --settings {input.settings} --threads 1 --device cpu"
+        " {params.options} --run {params.run} --threads 1 --device cpu"
         " --output {output} 2> {log}"
