@@ -39,11 +39,10 @@ def default_settings(model, name="Settings"):
     """What a model's Settings take where nothing else is said, those of the classes they extend too; `...`: no literal."""
     (owner,) = (node for node in source_of(model).body if getattr(node, "name", "") == name)
     found = {}
-    for parent in owner.bases:  # `Name` of the same file, or `file.Name`
-        place = (parent.value.id, parent.attr) if isinstance(parent, ast.Attribute) else (model, parent.id)
-        found |= default_settings(*place)
+    for parent in owner.bases:  # classes of models/settings.py
+        found |= default_settings("settings" if model != "settings" else model, parent.id)
     fields = (node for node in owner.body if isinstance(node, ast.AnnAssign))
-    literal = lambda value: value.value if isinstance(value, ast.Constant) else ...  # noqa: E731
+    literal = lambda value: ast.literal_eval(value.args[0])  # noqa: E731
     return found | {field.target.id: literal(field.value) for field in fields}
 
 
