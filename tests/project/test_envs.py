@@ -110,7 +110,7 @@ def test_an_environment_has_what_its_stages_import_and_nothing_more(name):
 def test_training_and_ranking_need_little(module):
     found = foreign(module)
     assert not {pair for pair in found if pair[0] not in {"torch", "numpy", "pyarrow", "safetensors"}}
-    assert "torch" in {name for name, _ in found}  # else the walk sees nothing
+    assert "torch" in {name for name, _ in found} or module == "semacdr.models.settings"  # else the walk sees nothing
 
 
 def test_the_walk_sees_what_is_imported_through_others():

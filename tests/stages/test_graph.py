@@ -15,7 +15,7 @@ from tiny_dataset import World, neighbours, read, worlds
 from semacdr.errors import UserError
 from semacdr.stages import graph
 from semacdr.storage import tables
-from semacdr.training.inputs import KINDS, load_graph
+from semacdr.training.inputs import GRAPH_FILES, load_graph
 
 needs_dgl = pytest.mark.skipif(importlib.util.find_spec("dgl") is None, reason="dgl is not installed")
 NAMES = ("source", "target", "mixed")
@@ -227,8 +227,9 @@ def test_the_same_input_gives_the_same_bytes(tmp_path):
     one, two = run(tmp_path / "a", tiny()), run(tmp_path / "b", tiny())
     for path in sorted(one.iterdir()):
         assert path.read_bytes() == (two / path.name).read_bytes(), path.name
-    names = {f"{name}.parquet" for name in [*NAMES, *KINDS["counted"], *KINDS["sequence"]]}
-    assert {path.name for path in one.iterdir() if path.suffix == ".parquet"} == names
+    files = {f"{name}.{end}" for name in NAMES for end in ("bin", "parquet")}
+    files |= {f"{name}.parquet" for name in GRAPH_FILES["counted"] + GRAPH_FILES["sequence"]}
+    assert {path.name for path in one.iterdir()} == files
 
 
 def test_the_adjacency_says_what_it_is(tmp_path):
