@@ -13,6 +13,7 @@ from semacdr.runtime.settings import describe, schema, types_of
 
 STAGES = [f"semacdr.stages.{path.stem}" for path in sorted(SOURCES.glob("semacdr/stages/[!_]*.py"))]
 OTHERS = ["semacdr.training.settings", "semacdr.llm.options", *(f"semacdr.models.{model}" for model in models())]
+CACHED = ("file_of", "tree_of", "settings_class", "_imports", "_assigned")
 CLASSES = [(m, n) for m in STAGES + OTHERS for n in ("Settings", "Training", "Options") if has_class(m, n)]
 
 
@@ -34,7 +35,7 @@ def _plain(hints):
 def module(tmp_path, monkeypatch):
     """Writes a module into a package of its own, and gives its name."""
     monkeypatch.setattr(declarations, "SOURCES", tmp_path)
-    for cached in ("file_of", "tree_of", "settings_class", "_imports"):
+    for cached in CACHED:
         getattr(declarations, cached).cache_clear()
 
     def write(text, name="one"):
@@ -42,7 +43,7 @@ def module(tmp_path, monkeypatch):
         return name
 
     yield write
-    for cached in ("file_of", "tree_of", "settings_class", "_imports"):
+    for cached in CACHED:
         getattr(declarations, cached).cache_clear()
 
 

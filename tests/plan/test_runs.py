@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from plans import example, overlaid, plan_of
 
@@ -40,6 +40,7 @@ def test_a_default_of_the_model_is_another_run_where_the_scenario_sets_another_v
     assert "dropout_0.5" in published.folder and "dropout" not in plain.folder
 
 
+@settings(deadline=None, max_examples=20)
 @given(st.floats(0.001, 0.5), st.integers(1, 4))
 def test_records_are_equal_exactly_if_their_folders_are(rate, blocks):
     plan = plan_of()

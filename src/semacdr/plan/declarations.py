@@ -44,15 +44,23 @@ def tree_of(module: str) -> ast.Module:
 
 def literal(module: str, name: str, default: Any = ...) -> Any:
     """The literal that a module assigns to a name, else the default; a UserError if there is neither."""
-    for node in tree_of(module).body:
-        goals = (
-            node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
-        )
-        if any(isinstance(goal, ast.Name) and goal.id == name for goal in goals) and node.value is not None:
-            return ast.literal_eval(node.value)
+    node = _assigned(module).get(name)
+    if node is not None:
+        return ast.literal_eval(node)
     if default is ...:
         raise UserError(f"{file_of(module)} does not declare {name}")
     return default
+
+
+@cache
+def _assigned(module: str) -> dict[str, ast.expr]:
+    """What a module assigns to its names."""
+    found = {}
+    for node in tree_of(module).body:
+        if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
+            goals = node.targets if isinstance(node, ast.Assign) else [node.target]
+            found |= {goal.id: node.value for goal in goals if isinstance(goal, ast.Name)}
+    return found
 
 
 def has_class(module: str, name: str) -> bool:

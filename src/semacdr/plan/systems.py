@@ -131,6 +131,7 @@ def table_systems(config: Config) -> dict[str, System]:
     return found
 
 
+@cache
 def common_settings(config: Config, scenario: str) -> dict[str, Any]:
     """What train.settings sets for every system whose model has it: scenario before release before config."""
     merged: dict[str, Any] = {}
