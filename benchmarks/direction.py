@@ -1,22 +1,22 @@
-"""What the benchmarks that train have in common: a direction that the pipeline made, as a system sees it."""
+"""Inputs and trainers for the benchmarks that train, from a direction that the pipeline made."""
 
-import argparse
 from pathlib import Path
 
 import torch
 
 from semacdr import models
-from semacdr.models.base import Problem
-from semacdr.training.engine import Trainer, Training
-from semacdr.training.inputs import load_problem
+from semacdr.models.base import ModelInputs
+from semacdr.training.engine import Trainer
+from semacdr.training.inputs import DirectionPaths, load_inputs
+from semacdr.training.settings import Training
 
 
-def problem_of(folder: Path, name: str, settings: object = None) -> Problem:
-    """A system's problem from results/<scenario>/<source>_to_<target>; the scenario's tables lie one folder above.
+def inputs_of(folder: Path, name: str, settings: object = None) -> ModelInputs:
+    """A model's inputs from results/<scenario>/<source>_to_<target>; the scenario's tables lie one folder above.
 
-    `settings` are the model's Settings, by default as they are.
+    `settings` are the model's Settings, by default the default ones.
     """
-    paths = argparse.Namespace(
+    paths = DirectionPaths(
         interactions=folder.parent / "interactions.parquet",
         items=folder.parent / "items.parquet",
         split=folder / "split.parquet",
@@ -26,19 +26,19 @@ def problem_of(folder: Path, name: str, settings: object = None) -> Problem:
     )
     module = models.load(name)
     settings = settings or module.Settings()
-    return load_problem(paths, models.inputs(module, settings), Training().max_length, settings)
+    return load_inputs(paths, models.required_inputs(module, settings), Training().max_length, settings)
 
 
 def trainer_of(
-    problem: Problem,
+    inputs: ModelInputs,
     name: str,
     training: Training,
     device: torch.device,
     kind: type[Trainer] = Trainer,
     settings: object = None,
 ) -> Trainer:
-    """A trainer of the system with seed 0 and, where no others are given, its default settings."""
+    """A trainer of the model with seed 0 and, if none are given, its default settings."""
     module = models.load(name)
     torch.manual_seed(0)
-    model = module.Model(problem, settings or module.Settings()).to(device)
-    return kind(model, problem.history, training, 0, device)
+    model = module.Model(inputs, settings or module.Settings()).to(device)
+    return kind(model, inputs.history, training, 0, device)

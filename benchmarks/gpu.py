@@ -39,15 +39,15 @@ from statistics import median
 from typing import NamedTuple
 
 import torch
-from direction import problem_of, trainer_of
+from direction import inputs_of, trainer_of
 from reference import Loop, model_of
 from torch.profiler import ProfilerActivity, profile
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from semacdr import models
-from semacdr.models.base import Problem
+from semacdr.models.base import ModelInputs
 from semacdr.training.device import PRECISIONS, be_deterministic, device_of
-from semacdr.training.engine import Training
+from semacdr.training.settings import Training
 
 PLUS = {"source_weight": 1.0, "contrastive_weight": 0.0, "graph": "none"}  # settings of variant `plus`
 TRAINED = (
@@ -119,12 +119,12 @@ def bandwidth(device: torch.device, megabytes: int) -> float:
 
 def loops(folder: Path, training: dict, reference: Path | None, device: torch.device) -> Iterator[Timed]:
     """The reference first, then ours; each is made when it is its turn."""
-    problem = problem_of(folder, "sasrec")
-    yield padded(problem, reference, training["batch_size"], device)
+    inputs = inputs_of(folder, "sasrec")
+    yield padded(inputs, reference, training["batch_size"], device)
     for name, loss, own in TRAINED:
         settings = models.load(name).Settings(**own)
-        problem = problem_of(folder, name, settings)
-        trainer = trainer_of(problem, name, Training(loss=loss, **training), device, settings=settings)
+        inputs = inputs_of(folder, name, settings)
+        trainer = trainer_of(inputs, name, Training(loss=loss, **training), device, settings=settings)
         trainer.model.train()
         yield Timed(
             f"{name}, {loss}" + ", plus" * bool(own),
@@ -134,9 +134,9 @@ def loops(folder: Path, training: dict, reference: Path | None, device: torch.de
         )
 
 
-def padded(problem: Problem, folder: Path | None, batch: int, device: torch.device) -> Timed:
+def padded(inputs: ModelInputs, folder: Path | None, batch: int, device: torch.device) -> Timed:
     """The reference's loop with SASRec's default settings of ours."""
-    history = problem.history
+    history = inputs.history
     model = model_of(folder, history.users, len(history.target_items), dim=64, rate=0.5, blocks=2, device=device)
     loop = Loop(model, history, batch, device)
     name = "padded to 200, " + (f"model of {folder.name}" if folder else "baseline of our own")

@@ -17,13 +17,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from direction import problem_of, trainer_of
+from direction import inputs_of, trainer_of
 
 from semacdr.batching.batches import Batch
 from semacdr.batching.windows import Ragged, Windows
 from semacdr.models.losses import step_loss
 from semacdr.runtime.machine import use_threads
-from semacdr.training.engine import Trainer, Training
+from semacdr.training.engine import Trainer
+from semacdr.training.settings import Training
 
 
 def padded(windows: Windows, length: int) -> Windows:
@@ -94,8 +95,8 @@ def around(trainer: Trainer) -> float:
 
 def compare(folder: Path, name: str, loss: str, rounds: int) -> str:
     """A line of the table: median seconds of both, their ratio (median of the rounds'), share around the steps."""
-    problem, cpu = problem_of(folder, name), torch.device("cpu")
-    trainers = [trainer_of(problem, name, Training(loss=loss), cpu, kind) for kind in (Trainer, PaddedTrainer)]
+    inputs, cpu = inputs_of(folder, name), torch.device("cpu")
+    trainers = [trainer_of(inputs, name, Training(loss=loss), cpu, kind) for kind in (Trainer, PaddedTrainer)]
     packed, other = trainers
     check_equal(packed, other)
     packed.epoch()

@@ -4,7 +4,7 @@
     python benchmarks/scale.py results/scale --table docs/results/scale.tsv --picture docs/results/scale.png
 
 Each job is a process of its own, as the workflow starts it, with one thread; its peak is what the system says of it.
-Stages run as they are. A training loads its problem and learns from batches of an epoch, drawn as the epoch draws them,
+Stages run as they are. A training loads its inputs and learns from batches of an epoch, drawn as the epoch draws them,
 until `--seconds` have gone, and then scores a batch of validation, which counts for its memory alone: seconds an epoch
 are those of a batch times the batches of an epoch. Seconds are of CPU, as others on the machine then matter less.
 Rounds go over all sizes, so that a slow moment hits each of them. Measurements are kept in measured.jsonl beside the
@@ -25,7 +25,7 @@ from statistics import median
 import numpy as np
 import pyarrow.parquet as pq
 import torch
-from direction import problem_of, trainer_of
+from direction import inputs_of, trainer_of
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 from memory import ALLOCATOR
@@ -38,7 +38,7 @@ from semacdr.models.base import Model
 from semacdr.reporting import style
 from semacdr.runtime.machine import peak_mb
 from semacdr.storage import tsv
-from semacdr.training.engine import Training
+from semacdr.training.settings import Training
 
 SYSTEMS = {  # by the name of the job: model, loss, settings
     "SASRec, sampled softmax": ("sasrec", "sampled_softmax", {}),
@@ -74,8 +74,8 @@ def measure(job: str, folder: Path, seconds: float) -> None:
     torch.set_num_threads(1)
     name, loss, own = SYSTEMS[job]
     settings = load(name).Settings(**own)
-    problem = problem_of(folder / "movie_to_book", name, settings)
-    trainer = trainer_of(problem, name, Training(loss=loss), torch.device("cpu"), settings=settings)
+    inputs = inputs_of(folder / "movie_to_book", name, settings)
+    trainer = trainer_of(inputs, name, Training(loss=loss), torch.device("cpu"), settings=settings)
     trainer.model.train()
     spent, start = [], time.process_time()
     for batch in trainer.shuffled():
@@ -84,7 +84,7 @@ def measure(job: str, folder: Path, seconds: float) -> None:
         if sum(spent) >= seconds:
             break
         start = time.process_time()
-    score(trainer.model, problem.history)
+    score(trainer.model, inputs.history)
     spent = spent[1:] or spent  # the first one also asks the system for memory
     print(
         json.dumps(

@@ -1,19 +1,20 @@
 """A system of this project in the same comparison, through the engine that stage train uses.
 
---settings holds `model`, fields of semacdr.training.engine.Training, and under `own` fields of the system's Settings.
+--settings holds `model`, fields of semacdr.training.settings.Training, and under `own` fields of the model's Settings.
 """
 
 import dataclasses
 from importlib.metadata import version
 
 import torch
-from direction import problem_of
+from direction import inputs_of
 from protocol import Run, arguments, rankers
 
 from semacdr import models
-from semacdr.runtime.cli import resolve
 from semacdr.runtime.machine import use_threads
-from semacdr.training.engine import Trainer, Training
+from semacdr.runtime.settings import resolve
+from semacdr.training.engine import Trainer
+from semacdr.training.settings import Training
 
 
 def main() -> None:
@@ -24,11 +25,11 @@ def main() -> None:
     module = models.load(name)
     settings = resolve(module.Settings, own, module.__name__)
     training = resolve(Training, {"loss": module.LOSS} | given, "training")
-    problem = problem_of(args.folder, name, settings)
+    inputs = inputs_of(args.folder, name, settings)
     torch.manual_seed(args.seed)
-    model, device = module.Model(problem, settings), torch.device("cpu")
-    trainer = Trainer(model, problem.history, training, args.seed, device)
-    own_rankers = rankers(problem.history, args.folder / "candidates.parquet", training.max_length)
+    model, device = module.Model(inputs, settings), torch.device("cpu")
+    trainer = Trainer(model, inputs.history, training, args.seed, device)
+    own_rankers = rankers(inputs.history, args.folder / "candidates.parquet", training.max_length)
     run = Run(args, model, lambda split: own_rankers[split].rank(model))
     run.start()
     if model.pretraining_epochs:
@@ -39,7 +40,7 @@ def main() -> None:
             break
     said = ["loss", "learning_rate", "batch_size", "max_length"]
     said += ["semantic_learning_rate"] if model.semantic_parameters() else []
-    said += {"sampled_softmax": ["shared_negatives"], "bce": ["negatives"]}.get(training.loss, [])
+    said += {"sampled_softmax": ["shared_negatives"], "bce": ["train_negatives"]}.get(training.loss, [])
     common = {name: getattr(settings, name) for name in ("dim", "blocks", "dropout") if hasattr(settings, name)}
     more = common | own | {name: dataclasses.asdict(training)[name] for name in said}
     run.write({"semacdr": version("semacdr")}, more)

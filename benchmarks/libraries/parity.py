@@ -37,7 +37,12 @@ class Pair:
     ours: dict
 
 
-OURS = {"negatives": 1, "learning_rate": 0.001, "batch_size": 256, "max_length": 50}  # no user has more target events
+OURS = {
+    "train_negatives": 1,
+    "learning_rate": 0.001,
+    "batch_size": 256,
+    "max_length": 50,
+}  # no user has more target events
 ENCODER = {"dim": 64, "blocks": 2, "dropout": 0.5}
 PAIRS = {
     "sasrec": Pair(

@@ -34,7 +34,7 @@ def test_rank_is_the_expected_place_under_random_tie_breaking(others, positive):
 
 @pytest.fixture
 def setting(world):
-    history = world.problem("popularity").history
+    history = world.model_inputs("popularity").history
     negatives = np.random.default_rng(0).integers(0, 30, (history.users, 10))
     return history, lambda split: Ranker(history, split, 20, 16, torch.device("cpu"), negatives), negatives
 
@@ -74,8 +74,8 @@ def test_a_score_that_is_not_finite_is_an_error_that_names_the_first_user(settin
 
 
 def test_popularity_counts_training_events_alone(world):
-    model, problem = build(world, "popularity")
-    history = problem.history
+    model, inputs = build(world, "popularity")
+    history = inputs.history
     assert model.counts.sum() == (history.training() & history.is_target).sum()
     items = history.item[history.training() & history.is_target] - history.target_items.start
     assert model.counts.tolist() == np.bincount(items, minlength=len(history.target_items)).tolist()
@@ -83,8 +83,8 @@ def test_popularity_counts_training_events_alone(world):
 
 @pytest.mark.parametrize(("kind", "length"), [("target", 100), ("mixed", 100), ("target", 3)])
 def test_item_knn_sums_the_cosines_of_the_users_items(world, kind, length):
-    model, problem = build(world, "item_knn", history=kind, neighbours=5)
-    history = problem.history
+    model, inputs = build(world, "item_knn", history=kind, neighbours=5)
+    history = inputs.history
     allowed = history.training() & (history.is_target | (kind == "mixed"))
     matrix = np.zeros((history.users, 55))
     matrix[history.user()[allowed], history.item[allowed]] = 1

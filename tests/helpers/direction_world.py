@@ -1,6 +1,5 @@
 """A small world of two domains, taken through the real stages, on which every system is tested."""
 
-import argparse
 import importlib
 import json
 import pkgutil
@@ -15,7 +14,7 @@ import torch
 from semacdr import models
 from semacdr.stages import graph, rank, split, train
 from semacdr.storage import tables
-from semacdr.training.inputs import load_problem
+from semacdr.training.inputs import DirectionPaths, load_inputs
 
 MODULES = tuple(module.name for module in pkgutil.iter_modules(models.__path__))
 SYSTEMS = tuple(name for name in MODULES if hasattr(importlib.import_module(f"semacdr.models.{name}"), "INPUTS"))
@@ -50,35 +49,33 @@ class World:
     def inputs(self, name, settings=None):
         """The command line's input options of a system under its settings, by default its own."""
         module = models.load(name)
-        needs = models.inputs(module, settings or module.Settings())
+        needs = models.required_inputs(module, settings or module.Settings())
         options = {"interactions": "interactions.parquet", "items": "items.parquet", "split": "split.parquet"}
         extra = {"embeddings": "embeddings.parquet", "agnostic": "agnostic.parquet", "graphs": "graphs"}
         options |= {need: extra[need] for need in needs}
         return [part for key, file in options.items() for part in (f"--{key}", str(self.folder / file))]
 
-    def problem(self, name, max_length=20, settings=None):
-        """The system's Problem."""
-        cli = argparse.ArgumentParser()
-        for option in ("interactions", "items", "split", "embeddings", "agnostic", "graphs"):
-            cli.add_argument(f"--{option}", type=Path)
+    def model_inputs(self, name, max_length=20, settings=None):
+        """The system's ModelInputs."""
         module, settings = models.load(name), settings or models.load(name).Settings()
-        args = cli.parse_args(self.inputs(name, settings))
-        return load_problem(args, models.inputs(module, settings), max_length, settings)
+        files = ("interactions", "items", "split", "embeddings", "agnostic")
+        paths = DirectionPaths(*(self.folder / f"{file}.parquet" for file in files), self.folder / "graphs")
+        return load_inputs(paths, models.required_inputs(module, settings), max_length, settings)
 
     def train(self, name, output, *options, **settings):
-        """Run the train stage and return its folder."""
+        """Run the train stage with the model's published loss and return its folder."""
         settings = ({"dim": 16, "dropout": 0.2} if name in LEARNED else {}) | settings
         argv = [*self.inputs(name, models.load(name).Settings(**settings)), "--model", name, "--output", str(output)]
-        argv += ["--settings", json.dumps(settings), "--seed", "3", "--threads", "1"]
+        argv += ["--model-settings", json.dumps(settings), "--seed", "3", "--threads", "1"]
+        argv += ["--loss", models.load(name).LOSS or "bpr"]
         train.main([*argv, "--max-length", "20", "--batch-size", "16", "--epochs", "3", *options])
         return output
 
     def rank(self, name, trained, output, *options):
         """Run the rank stage and return its table."""
-        files = {"candidates": self.folder / "candidates.parquet", "checkpoint": trained / "checkpoint.safetensors"}
-        files |= {"settings": trained / "settings.json", "output": output}
+        files = {"candidates": self.folder / "candidates.parquet", "run": trained, "output": output}
         argv = [part for key, file in files.items() for part in (f"--{key}", str(file))]
-        own = models.load(name).Settings(**json.loads(files["settings"].read_text())["settings"])
+        own = models.load(name).Settings(**json.loads((trained / "settings.json").read_text())["settings"])
         rank.main([*self.inputs(name, own), *argv, "--threads", "1", *options])
         return pl.from_arrow(tables.read(output, "ranks")[0])
 
@@ -110,18 +107,18 @@ def finish_world(folder, items, cold=0.0):
     agnostic = pa.table(agnostic | {"provenance": ["test"] * len(rows)})
     tables.write(agnostic, folder / "agnostic.parquet", "agnostic", META)
     paths = ["--interactions", str(folder / "interactions.parquet"), "--items", str(folder / "items.parquet")]
-    direction = ["--source", "movie", "--target", "book", "--negatives", "10"]
+    direction = ["--source", "movie", "--target", "book", "--candidates", "10"]
     split.main([*paths, *direction, "--cold-users", str(cold), "--output", str(folder)])
     graph.main([*paths, "--split", str(folder / "split.parquet"), "--output", str(folder / "graphs")])
     return World(folder, items)
 
 
 def build(world, name, seed=0, max_length=20, **settings):
-    """A system on a world's problem, in training mode, with small settings."""
+    """A model with small settings in training mode, and its inputs."""
     module = models.load(name)
     if name in LEARNED:
         settings = {"dim": 16, "dropout": 0.0} | settings
     torch.manual_seed(seed)
     own = module.Settings(**settings)
-    problem = world.problem(name, max_length, own)
-    return module.Model(problem, own), problem
+    inputs = world.model_inputs(name, max_length, own)
+    return module.Model(inputs, own), inputs

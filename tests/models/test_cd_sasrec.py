@@ -9,19 +9,18 @@ from direction_world import build
 
 from semacdr.batching.batches import Batches
 from semacdr.batching.windows import training_windows
-from semacdr.errors import UserError
 
 CPU = torch.device("cpu")
 
 
-def batch_of(problem, max_length=20, visibility="causal"):
-    return next(Batches(training_windows(problem.history, max_length, visibility), 64, CPU).ordered())
+def batch_of(inputs, max_length=20, visibility="causal"):
+    return next(Batches(training_windows(inputs.history, max_length, visibility), 64, CPU).ordered())
 
 
-def steps_of(events, problem, max_length=20):
+def steps_of(events, inputs, max_length=20):
     """Of each training step, in the batch's order, the target item and the visible source items; from timestamps."""
-    target, source = problem.history.target_items.start, problem.history.source_items.start
-    for user in range(problem.history.users):
+    target, source = inputs.history.target_items.start, inputs.history.source_items.start
+    for user in range(inputs.history.users):
         own = events.filter(pl.col("user") == user).sort("timestamp", "item")
         books, movies = (own.filter(pl.col("domain") == domain).rows(named=True) for domain in ("book", "movie"))
         books = books[:-2]
@@ -46,12 +45,12 @@ def inputs_of(model, batch):
 @pytest.mark.parametrize("aggregate", ["mean", "attention"])
 @pytest.mark.parametrize("max_length", [20, 4])
 def test_each_step_carries_the_aggregate_of_what_its_user_did_before(world, events, aggregate, fuse, max_length):
-    model, problem = build(world, "cd_sasrec", aggregate=aggregate, fuse=fuse)
+    model, inputs = build(world, "cd_sasrec", aggregate=aggregate, fuse=fuse)
     model.eval()
-    batch = batch_of(problem, max_length)
+    batch = batch_of(inputs, max_length)
     found, states = inputs_of(model, batch)
     expected, blind = [], 0
-    for item, visible in steps_of(events, problem, max_length):
+    for item, visible in steps_of(events, inputs, max_length):
         own, vectors = model.items.weight[item], model.source_items.weight[visible]
         source = torch.zeros(16)
         if visible and aggregate == "mean":
@@ -70,19 +69,19 @@ def test_each_step_carries_the_aggregate_of_what_its_user_did_before(world, even
 
 def test_visibility_all_gives_every_step_the_mean_of_the_whole_history(world, events):
     """The leak of the plain reading, there to be measured."""
-    model, problem = build(world, "cd_sasrec")
-    batch = batch_of(problem, visibility="all")
+    model, inputs = build(world, "cd_sasrec")
+    batch = batch_of(inputs, visibility="all")
     found = inputs_of(model, batch)[0] - model.items.weight[batch.target.items.long()]
     for row, user in enumerate(batch.users.tolist()):
         movies = events.filter((pl.col("user") == user) & (pl.col("domain") == "movie"))["item"].to_list()
-        whole = model.source_items.weight[torch.tensor(movies) - problem.history.source_items.start].mean(0)
+        whole = model.source_items.weight[torch.tensor(movies) - inputs.history.source_items.start].mean(0)
         own = found[batch.target.row == row]
         torch.testing.assert_close(own, whole.expand_as(own), rtol=1e-4, atol=1e-5)
 
 
 def test_own_source_vectors_learn_from_the_source_alone(world):
-    model, problem = build(world, "cd_sasrec", source_vectors="own")
-    batch = batch_of(problem)
+    model, inputs = build(world, "cd_sasrec", source_vectors="own")
+    batch = batch_of(inputs)
     model.states(None, batch).square().sum().backward()
     assert model.source_items.weight.grad is None and model.items.weight.grad is not None
     model.zero_grad()
@@ -102,8 +101,3 @@ def test_own_source_vectors_learn_from_the_source_alone(world):
             score, other = states[step - 1] @ table[item], states[step - 1] @ table[negatives[step - 1]]
             losses.append(-score.sigmoid().log() - (1 - other.sigmoid()).log())
     assert loss.item() == pytest.approx(torch.stack(losses).mean().item(), rel=1e-4)
-
-
-def test_settings_that_cannot_be_are_refused(world):
-    with pytest.raises(UserError, match="cd_sasrec: fuse is one of add, concat, not 'gate'"):
-        build(world, "cd_sasrec", fuse="gate")

@@ -32,8 +32,8 @@ def rows_of(view, lengths):
     return found
 
 
-def batch_of(world, model, problem):
-    return next(Batches(training_windows(problem.history, 20), 64, torch.device("cpu")).ordered())
+def batch_of(world, model, inputs):
+    return next(Batches(training_windows(inputs.history, 20), 64, torch.device("cpu")).ordered())
 
 
 @given(LENGTHS, st.integers(0, 99))
@@ -110,9 +110,9 @@ def test_contrast_by_hand():
 
 
 def test_the_encoder_is_torch_s_post_norm_transformer_on_right_padded_sequences(world):
-    model, problem = build(world, "cl4srec")
+    model, inputs = build(world, "cl4srec")
     model.eval()
-    batch = batch_of(world, model, problem)
+    batch = batch_of(world, model, inputs)
     found = model.states(None, batch)
     options = {"batch_first": True, "activation": "gelu", "layer_norm_eps": 1e-12}
     layers = torch.nn.ModuleList(torch.nn.TransformerEncoderLayer(16, 1, 16, 0.0, **options) for _ in range(2))
@@ -137,9 +137,9 @@ def test_the_encoder_is_torch_s_post_norm_transformer_on_right_padded_sequences(
 
 @pytest.mark.parametrize("representation", ["predict", "mean", "concat"])
 def test_auxiliary_loss_equals_views_encoded_one_by_one(world, representation):
-    model, problem = build(world, "cl4srec", representation=representation, temperature=2.0)
+    model, inputs = build(world, "cl4srec", representation=representation, temperature=2.0)
     model.eval()
-    batch = batch_of(world, model, problem)
+    batch = batch_of(world, model, inputs)
     torch.manual_seed(5)
     found = model.auxiliary_loss(None, batch)
     lengths, kinds = batch.target.lengths.tolist(), []
@@ -162,27 +162,27 @@ def test_auxiliary_loss_equals_views_encoded_one_by_one(world, representation):
 
 
 def test_a_masked_item_is_attended_to_and_no_candidate(world):
-    model, problem = build(world, "cl4srec", operators="m", mask=1.0)
+    model, inputs = build(world, "cl4srec", operators="m", mask=1.0)
     model.eval()
-    batch = batch_of(world, model, problem)
+    batch = batch_of(world, model, inputs)
     view = augment(batch.target, {"m": 1.0})
     before = model._represent(view, batch.target)
     with torch.no_grad():
         model.mask.normal_()
     assert ((model._represent(view, batch.target) - before).abs().max(1).values > 1e-3).all()
-    assert model.item_vectors(None).shape[0] == len(problem.history.target_items)
+    assert model.item_vectors(None).shape[0] == len(inputs.history.target_items)
 
 
 def test_views_know_nothing_of_the_last_training_item(world):
     """A view is of the input; where the positives of all rows are others, it is the same."""
-    model, problem = build(world, "cl4srec")
-    batch = batch_of(world, model, problem)
+    model, inputs = build(world, "cl4srec")
+    batch = batch_of(world, model, inputs)
     losses = []
     for positives in (batch.positives, torch.zeros_like(batch.positives)):
         torch.manual_seed(0)
         losses.append(model.auxiliary_loss(None, replace(batch, positives=positives)).item())
     assert losses[0] == losses[1]
-    history = problem.history
+    history = inputs.history
     training = np.bincount(history.user()[history.training() & history.is_target], minlength=history.users)
     assert batch.target.lengths.tolist() == [training[user] - 1 for user in batch.users.tolist()]
 
@@ -190,11 +190,8 @@ def test_views_know_nothing_of_the_last_training_item(world):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"operators": "mx"}, "operators are some of the letters m, c, r, not 'mx'"),
-        ({"representation": "last"}, "representation is one of predict, mean, concat, not 'last'"),
-        ({"crop": 0.0}, "crop is a share above 0"),
-        ({"mask": 1.5}, "mask is a share from 0 to 1, not 1.5"),
-        ({"reorder": 2.0}, "reorder is a share from 0 to 1, not 2.0"),
+        ({"operators": "mx"}, "operators must be some of the letters m, c, r, not 'mx'"),
+        ({"crop": 0.0}, "crop must be above 0"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(settings, message):

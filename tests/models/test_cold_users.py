@@ -57,12 +57,12 @@ def test_hidden_events_change_nothing_but_what_is_no_candidate(cold_world, event
     assert digests(tmp_path / "a") == digests(tmp_path / "b")
     assert ranks["a"].filter(pl.col("user") != user).equals(ranks["b"].filter(pl.col("user") != user))
     # The user's own ranks: the same scores, counted without the items that are hidden, or among the stored candidates.
-    model, problem = build(cold_world, name, **({"dim": 16, "dropout": 0.2} if name in LEARNED else {}))
+    model, inputs = build(cold_world, name, **({"dim": 16, "dropout": 0.2} if name in LEARNED else {}))
     model.load_state_dict(load_file(tmp_path / "a/checkpoint.safetensors"))
     model.double().eval()
-    batches = Ranker(problem.history, "test", 20, 64, CPU).batches
+    batches = Ranker(inputs.history, "test", 20, 64, CPU).batches
     scores = model.scores(model.prepare(), next(batches.ordered()))[user]
-    positive = int(problem.history.item[problem.history.test[user]])
+    positive = int(inputs.history.item[inputs.history.test[user]])
     for world, hidden, part in ((cold_world, before, "a"), (other, after, "b")):
         stored = read(world, "candidates").filter((pl.col("user") == user) & (pl.col("split") == "test"))
         candidates = {"full": set(range(BOOKS)) - hidden - {positive}, "sampled": set(stored["negatives"][0])}
@@ -113,9 +113,9 @@ def test_who_has_no_event_at_all_gets_scores_as_well(events, name, settings, tmp
     """A cold user without source events, in a batch alone and among others."""
     user = cold_users(make_world(tmp_path / "cold", events, cold=SHARE))[0]
     nothing = events.filter((pl.col("user") != user) | (pl.col("domain") == "book"))
-    model, problem = build(make_world(tmp_path / "nothing", nothing, cold=SHARE), name, **settings)
+    model, inputs = build(make_world(tmp_path / "nothing", nothing, cold=SHARE), name, **settings)
     model.double().eval()
-    alone, among = (next(batches_of(problem, size, user)) for size in (1, 64))
+    alone, among = (next(batches_of(inputs, size, user)) for size in (1, 64))
     assert alone.users.tolist() == [user] and len(alone.mixed.items) == 0
     prepared = model.prepare()
     scores, beside = model.scores(prepared, alone)[0], model.scores(prepared, among)[user]
@@ -123,16 +123,16 @@ def test_who_has_no_event_at_all_gets_scores_as_well(events, name, settings, tmp
     torch.testing.assert_close(beside, scores, rtol=0, atol=1e-10)
 
 
-def batches_of(problem, size, user=0):
+def batches_of(inputs, size, user=0):
     """The test batches from that on which a user is in."""
-    batches = Batches(evaluation_windows(problem.history, "test", 20), size, CPU).ordered()
+    batches = Batches(evaluation_windows(inputs.history, "test", 20), size, CPU).ordered()
     return (batch for batch in batches if batch.users[-1] >= user)
 
 
 def test_sasrec_gives_all_cold_users_the_same_scores_and_others_their_own(cold_world):
-    model, problem = build(cold_world, "sasrec")
+    model, inputs = build(cold_world, "sasrec")
     model.eval()
-    scores, cold = model.scores(None, next(batches_of(problem, 64))), cold_users(cold_world)
+    scores, cold = model.scores(None, next(batches_of(inputs, 64))), cold_users(cold_world)
     torch.testing.assert_close(scores[cold], scores[cold[:1]].expand(len(cold), -1), rtol=0, atol=1e-6)
     assert scores[cold[0]].std() > 0  # what the blank's place says
     warm = np.setdiff1d(np.arange(40), cold)
@@ -144,8 +144,8 @@ def test_counting_systems_take_a_blank_for_no_item(cold_world, name):
     """Cold users get what an empty target history gives: of markov popularity alone, of item_knn nothing."""
     cold = cold_users(cold_world)
     for history in ("target", "mixed"):
-        model, problem = build(cold_world, name, history=history)
-        known = model.scores(None, next(batches_of(problem, 64)))[cold] - getattr(model, "popularity", 0)
+        model, inputs = build(cold_world, name, history=history)
+        known = model.scores(None, next(batches_of(inputs, 64)))[cold] - getattr(model, "popularity", 0)
         assert known.any() == (history == "mixed")
 
 
@@ -160,9 +160,9 @@ def test_semacdr_knows_cold_users_by_their_source_events(cold_world, events, cro
     changed = events.with_columns(item=pl.when(one).then(other).otherwise("item"))
     found = []
     for world in (cold_world, make_world(tmp_path / "changed", changed, cold=SHARE)):
-        model, problem = build(world, "semacdr", cross_domain=cross_domain, graph="none", user_vector="id")
+        model, inputs = build(world, "semacdr", cross_domain=cross_domain, graph="none", user_vector="id")
         model.eval()
-        found.append(model.scores(model.prepare(), next(batches_of(problem, 64))))
+        found.append(model.scores(model.prepare(), next(batches_of(inputs, 64))))
     assert (found[0][user] - found[1][user]).abs().max() > 1e-4
     others = np.delete(np.arange(40), user)
     torch.testing.assert_close(found[0][others], found[1][others], rtol=0, atol=1e-6)

@@ -19,9 +19,9 @@ ALONE = {"c2dsr": {"weight": 1.0}, "tri_cdr": {"coarse_weight": 0.0, "fine_weigh
 OPTIONS = {"semantics": True, "semantic_weight": 0.7, "semantic_temperature": 0.4}
 
 
-def batch_with(problem, books, movies):
+def batch_with(inputs, books, movies):
     """A training batch whose distinct items are the given ones; its books are the target's, 30 in number."""
-    batch = next(Batches(training_windows(problem.history, 20), 64, CPU, distinct=100).ordered())
+    batch = next(Batches(training_windows(inputs.history, 20), 64, CPU, distinct=100).ordered())
     items = {"target_items": torch.tensor(books), "source_items": torch.tensor(movies)}
     return type(batch)(**vars(batch) | {name: value.long() for name, value in items.items()})
 
@@ -57,11 +57,11 @@ def test_c2dsr_has_the_items_meanings_in_all_three_tables_before_graph_and_seque
 
 @pytest.mark.parametrize("name", NAMES)
 def test_eq_3_aligns_the_views_of_the_batchs_items(world, name):
-    model, problem = build(world, name, **OPTIONS, **ALONE[name])
+    model, inputs = build(world, name, **OPTIONS, **ALONE[name])
     prepared, (inner, agnostic) = model.prepare(), model.semantic()
-    without = model.states_and_auxiliary_loss(prepared, batch_with(problem, [], []))[1]
+    without = model.states_and_auxiliary_loss(prepared, batch_with(inputs, [], []))[1]
     books, movies = [3, 7, 29, 11], [0, 24, 9]
-    found = model.states_and_auxiliary_loss(prepared, batch_with(problem, books, movies))[1] - without
+    found = model.states_and_auxiliary_loss(prepared, batch_with(inputs, books, movies))[1] - without
     expected = 0.0
     for items in (books, [30 + movie for movie in movies]):
         for view in (own_vectors(name, model), inner):
@@ -74,23 +74,23 @@ def test_the_weight_of_eq_3_is_beside_the_published_loss(world):
     """C2DSR's own losses are divided by lambda, that the target steps' loss may stand as it is."""
     found = []
     for lambda_ in (0.5, 1.0):
-        model, problem = build(world, "c2dsr", **OPTIONS, weight=lambda_)
+        model, inputs = build(world, "c2dsr", **OPTIONS, weight=lambda_)
         prepared, losses = model.prepare(), []
         for items in ([1, 2, 3], []):
             torch.manual_seed(0)  # of what infomax corrupts
-            losses.append(model.states_and_auxiliary_loss(prepared, batch_with(problem, items, items))[1])
+            losses.append(model.states_and_auxiliary_loss(prepared, batch_with(inputs, items, items))[1])
         found.append((losses[0] - losses[1]).item() * lambda_ / model.semantic.loss(
-            prepared.views, batch_with(problem, [1, 2, 3], [1, 2, 3])).item())  # fmt: skip
+            prepared.views, batch_with(inputs, [1, 2, 3], [1, 2, 3])).item())  # fmt: skip
     assert found == pytest.approx([1, 1], abs=1e-3)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_only_the_enhanced_form_asks_for_semantics(world, tmp_path, name):
     module = models.load(name)
-    assert models.inputs(module, module.Settings()) == ()
-    assert models.inputs(module, module.Settings(semantics=True)) == ("agnostic", "embeddings")
-    with pytest.raises(UserError, match="this system needs --agnostic"):
-        world.train(name, tmp_path / "none", "--settings", json.dumps({"dim": 16, "semantics": True}))
+    assert models.required_inputs(module, module.Settings()) == ()
+    assert models.required_inputs(module, module.Settings(semantics=True)) == ("agnostic", "embeddings")
+    with pytest.raises(UserError, match="this model needs --agnostic"):
+        world.train(name, tmp_path / "none", "--model-settings", json.dumps({"dim": 16, "semantics": True}))
     ranks = []
     for settings in ({}, {"semantics": True}):
         trained = world.train(name, tmp_path / f"with{len(settings)}", **settings)

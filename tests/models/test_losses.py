@@ -1,6 +1,7 @@
 """Losses: by hand on two steps and four items, and what ties them to each other."""
 
 import math
+from typing import get_args
 
 import pytest
 import torch
@@ -9,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from semacdr.models import losses
-from semacdr.models.losses import LOSSES, power, softmax_loss, step_loss
+from semacdr.models.losses import power, softmax_loss, step_loss
+from semacdr.runtime.settings import types_of
+from semacdr.training.settings import Training
 
 STATES = torch.tensor([[1.0, 0.0], [0.5, -1.0]], dtype=torch.float64)
 ITEMS = torch.tensor(
@@ -166,7 +169,7 @@ def test_sampled_softmax_comes_to_the_full_one_as_more_are_drawn():
     assert step_loss("sampled_softmax", STATES, ITEMS, POSITIVES, drawn).item() == pytest.approx(full, abs=0.01)
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", get_args(types_of(Training)["loss"]))
 def test_better_scores_of_the_positives_lower_every_loss(name):
     negatives = torch.tensor([2, 3]) if name == "sampled_softmax" else NEGATIVES
     items = ITEMS.clone().requires_grad_()

@@ -7,9 +7,7 @@ import pytest
 import torch
 from direction_world import build
 
-from semacdr.errors import UserError
 from semacdr.evaluation.ranks import Ranker
-from semacdr.models.markov import Model, Settings
 
 
 def last_before(own, domain, time, item):
@@ -23,10 +21,10 @@ def last_before(own, domain, time, item):
 @pytest.mark.parametrize("split", ["valid", "test"])
 @pytest.mark.parametrize("kind", ["target", "mixed"])
 def test_scores_count_what_came_next_in_training(world, events, kind, split):
-    model, problem = build(world, "markov", history=kind)
+    model, inputs = build(world, "markov", history=kind)
     domains = ("book", "movie") if kind == "mixed" else ("book",)
     pairs, popular, last = Counter(), Counter(), []
-    for user in range(problem.history.users):
+    for user in range(inputs.history.users):
         own = events.filter(pl.col("user") == user).rows(named=True)
         books = sorted((e["timestamp"], e["item"]) for e in own if e["domain"] == "book")
         for time, item in books[:-2]:
@@ -36,7 +34,7 @@ def test_scores_count_what_came_next_in_training(world, events, kind, split):
         asked = books[-2 if split == "valid" else -1]
         last.append([before for domain in domains for before in last_before(own, domain, *asked)])
     assert {len(before) for before in last} == {1} if kind == "target" else {1, 2}
-    batches = Ranker(problem.history, split, 20, 64, torch.device("cpu")).batches
+    batches = Ranker(inputs.history, split, 20, 64, torch.device("cpu")).batches
     found = model.scores(None, next(batches.ordered()))
     for user, before in enumerate(last):
         for item in range(30):
@@ -52,11 +50,6 @@ def test_popularity_decides_among_equal_counts_alone(world):
 
 
 def test_ranks_do_not_depend_on_who_shares_the_batch(world):
-    model, problem = build(world, "markov", history="mixed")
-    ranks = [Ranker(problem.history, "test", 20, size, torch.device("cpu")).rank(model)["full"] for size in (1, 7, 64)]
+    model, inputs = build(world, "markov", history="mixed")
+    ranks = [Ranker(inputs.history, "test", 20, size, torch.device("cpu")).rank(model)["full"] for size in (1, 7, 64)]
     assert (ranks[0] == ranks[1]).all() and (ranks[0] == ranks[2]).all()
-
-
-def test_a_history_that_there_is_not_is_refused(world):
-    with pytest.raises(UserError, match="markov: history is one of mixed, target, not 'source'"):
-        Model(build(world, "popularity")[1], Settings(history="source"))

@@ -63,7 +63,7 @@ def dynamic_nodes(cell, h):
     return h - z * (h - new)
 
 
-def inputs(model, static, domain, items):
+def enter(model, static, domain, items):
     """x = LN(w_1 G + w_2 N) sqrt(d) + P of a sequence, and N."""
     g, n = static[items], dynamic_nodes(model.cells[domain], model.items.weight[items])
     w = torch.cat([g, n], 1) @ model.gates[domain].weight.T + model.gates[domain].bias
@@ -83,10 +83,10 @@ def block(module, x, keys, mask):
 
 def published(model, static, target, source):
     """(U^t, U^s', h) at the last step of sequences that end before its positive."""
-    x = inputs(model, static, "target", target)[0]
+    x = enter(model, static, "target", target)[0]
     for module in model.blocks:
         x = block(module, x, x, torch.ones(len(x), len(x), dtype=torch.bool).tril())
-    keys = inputs(model, static, "source", source)[0] if source else torch.zeros(1, x.shape[1], dtype=torch.float64)
+    keys = enter(model, static, "source", source)[0] if source else torch.zeros(1, x.shape[1], dtype=torch.float64)
     crossed = keys[-1:]
     for module in model.cross_blocks:
         crossed = block(module, crossed, keys, torch.ones(1, len(keys), dtype=torch.bool))
@@ -110,13 +110,13 @@ def pasts(history):
 
 
 def random_model(world, **settings):
-    """A model in double precision whose every parameter counts, its problem and the batch of all training windows."""
-    model, problem = build(world, "mgcl", **settings)
+    """A model in double precision whose every parameter counts, its inputs and the batch of all training windows."""
+    model, inputs = build(world, "mgcl", **settings)
     model.double()
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.3 * torch.randn_like(parameter))
-    return model, problem.history, next(Batches(training_windows(problem.history, LENGTH), 64, CPU).ordered())
+    return model, inputs.history, next(Batches(training_windows(inputs.history, LENGTH), 64, CPU).ordered())
 
 
 @pytest.mark.parametrize("settings", [{}, {"layers": 3, "blocks": 1}, {"layers": 2}], ids=str)
@@ -135,7 +135,7 @@ def test_each_step_of_training_is_the_published_model_on_what_precedes_its_posit
 
 
 def test_the_global_graph_joins_users_to_the_training_items_of_both_domains(world):
-    history = world.problem("mgcl").history
+    history = world.model_inputs("mgcl").history
     graph, expected = bipartite(history), dense_graph(history)
     torch.testing.assert_close(graph.to_dense().double(), expected)
     assert all((expected[domain.start : domain.stop] > 0).any(1).all() for domain in _seen(history))
@@ -171,7 +171,7 @@ def test_the_auxiliary_loss_by_hand(world):
     pairs = [(0.3, *(torch.stack([view[place] for view in views]) for place in (0, 1)))]
     for domain, weight in (("target", 0.2), ("source", 0.7)):
         g = torch.cat([static[items] for items in item_of[domain]])
-        n = torch.cat([inputs(model, static, domain, items)[1] for items in item_of[domain] if items])
+        n = torch.cat([enter(model, static, domain, items)[1] for items in item_of[domain] if items])
         pairs.append((weight, linear(model.static, g), linear(model.dynamic[domain], n)))
     torch.manual_seed(5)
     for weight, a, b in pairs:
@@ -198,8 +198,8 @@ def test_a_batch_without_any_source_event(tmp_path):
     """Where no user has a source event before the target ones, everything is finite and the source contrast is nil."""
     years = pl.when(pl.col("domain") == "movie").then(1000 * DAY).otherwise(0)
     events = random_events(users=8).with_columns(pl.col("timestamp") + years)
-    model, problem = build(make_world(tmp_path, events), "mgcl")
-    batch = next(Batches(training_windows(problem.history, LENGTH), 64, CPU).ordered())
+    model, inputs = build(make_world(tmp_path, events), "mgcl")
+    batch = next(Batches(training_windows(inputs.history, LENGTH), 64, CPU).ordered())
     assert len(batch.source.items) == 0
     states, auxiliary = model.states_and_auxiliary_loss(model.prepare(), batch)
     (states.sum() + auxiliary).backward()

@@ -8,7 +8,8 @@ import pytest
 import torch
 from direction_world import DAY, LEARNED_FORMS, build, make_world
 
-from semacdr.training.engine import Trainer, Training
+from semacdr.training.engine import Trainer
+from semacdr.training.settings import Training
 
 SHORT, LONG = 8, 48  # events of every user in each domain
 
@@ -49,8 +50,8 @@ def calls(work):
 
 def calls_of_a_step(world, name, settings):
     """Of the loss and its gradients; where a system has pre-training, of that too."""
-    model, problem = build(world, name, max_length=LONG, dropout=0.2, **settings)
-    trainer = Trainer(model, problem.history, Training(max_length=LONG), 0, torch.device("cpu"))
+    model, inputs = build(world, name, max_length=LONG, dropout=0.2, **settings)
+    trainer = Trainer(model, inputs.history, Training(max_length=LONG), 0, torch.device("cpu"))
     batch = next(trainer.shuffled())
     losses = [trainer.loss, *([model.pretraining_loss] if model.pretraining_epochs else [])]
     for loss in losses:

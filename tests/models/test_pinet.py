@@ -88,11 +88,11 @@ def read_all(model, history, windows, length):
     "own", [{}, {"source_weight": 0.5, "shared_member_map": True}, {"source_weight": 0.0}], ids=str
 )
 def test_what_is_predicted_is_what_reading_event_by_event_gives(world, own, length):
-    model, problem = build(world, "pinet", **own)
+    model, inputs = build(world, "pinet", **own)
     model.double().eval()
-    windows = training_windows(problem.history, length)
+    windows = training_windows(inputs.history, length)
     batch = next(Batches(windows, 64, CPU).ordered())
-    logits, loss = read_all(model, problem.history, windows, length)
+    logits, loss = read_all(model, inputs.history, windows, length)
     states, auxiliary = model.states_and_auxiliary_loss(None, batch)
     torch.testing.assert_close(states @ model.item_vectors(None).T, logits, rtol=0, atol=1e-10)
     torch.testing.assert_close(torch.as_tensor(auxiliary), own.get("source_weight", 1.0) * torch.as_tensor(loss))
@@ -101,9 +101,9 @@ def test_what_is_predicted_is_what_reading_event_by_event_gives(world, own, leng
 
 
 def test_a_user_without_source_events_is_scored_from_the_target_alone(world):
-    model, problem = build(world, "pinet")
+    model, inputs = build(world, "pinet")
     model.eval()
-    windows = evaluation_windows(problem.history, "test", 20)
+    windows = evaluation_windows(inputs.history, "test", 20)
     none = {"source": windows.source.__class__(windows.source.values[:0], np.zeros_like(windows.source.offsets))}
     none |= {"source_visible": np.zeros_like(windows.source_visible), "target_before": windows.target_before[:0]}
     batch = next(Batches(windows.__class__(**vars(windows) | none), 64, CPU).ordered())
@@ -128,12 +128,12 @@ def test_each_map_of_the_members_has_its_own_part(world):
 
 
 def test_biases_and_heads_start_as_published_and_heads_are_tied_to_nothing(world):
-    model, problem = build(world, "pinet")
+    model, inputs = build(world, "pinet")
     for unit in model.predictions.values():
         assert (unit.filter.gate.bias == 1).all() and (unit.filter.candidate.bias == 1).all()
         assert (unit.head.bias == 0).all()
     shapes = {name: tuple(unit.head.weight.shape) for name, unit in model.predictions.items()}
-    assert shapes == {"target": (len(problem.history.target_items), 32), "source": (25, 32)}
+    assert shapes == {"target": (len(inputs.history.target_items), 32), "source": (25, 32)}
     assert {name: len(table.weight) for name, table in model.items.items()} == {"target": 30, "source": 25}
 
 

@@ -8,15 +8,15 @@ from semacdr.batching.batches import Batches
 from semacdr.batching.windows import training_windows
 
 
-def first_batch(problem):
-    return next(Batches(training_windows(problem.history, 20), 64, torch.device("cpu")).ordered())
+def first_batch(inputs):
+    return next(Batches(training_windows(inputs.history, 20), 64, torch.device("cpu")).ordered())
 
 
 @pytest.mark.parametrize("cross_domain", [True, False])
 def test_source_loss_is_the_mean_over_events_that_a_source_event_follows(world, cross_domain):
-    model, problem = build(world, "semacdr", source_weight=0.5, contrastive_weight=0.0, cross_domain=cross_domain)
+    model, inputs = build(world, "semacdr", source_weight=0.5, contrastive_weight=0.0, cross_domain=cross_domain)
     model.eval()
-    batch, prepared, own = first_batch(problem), model.prepare(), problem.history.source_items
+    batch, prepared, own = first_batch(inputs), model.prepare(), inputs.history.source_items
     mixed = model.encoders["mixed"](prepared.mixed[batch.mixed.items], batch.mixed)
     vectors = prepared.source if cross_domain else prepared.mixed[own.start : own.stop]
     losses = []
@@ -29,5 +29,5 @@ def test_source_loss_is_the_mean_over_events_that_a_source_event_follows(world, 
 
 
 def test_without_weight_there_is_no_source_loss(world):
-    model, problem = build(world, "semacdr", contrastive_weight=0.0)
-    assert model.auxiliary_loss(model.prepare(), first_batch(problem)) == 0
+    model, inputs = build(world, "semacdr", contrastive_weight=0.0)
+    assert model.auxiliary_loss(model.prepare(), first_batch(inputs)) == 0

@@ -54,9 +54,9 @@ def state(model, user, target, source):
 @pytest.mark.parametrize("length", [20, 3])
 def test_states_are_the_equations_of_what_a_step_may_see(world, events, length):
     """From the events' timestamps: target events before the positive, source events of an earlier day."""
-    model, problem = build(world, "tjapl")
+    model, inputs = build(world, "tjapl")
     model.double().eval()
-    windows = evaluation_windows(problem.history, "test", length)
+    windows = evaluation_windows(inputs.history, "test", length)
     found = model.states(None, next(Batches(windows, 64, CPU).ordered()))
     expected, unseen = [], 0
     for user, own in events.sort("user", "timestamp", "item").group_by("user", maintain_order=True):
@@ -73,9 +73,9 @@ def test_states_are_the_equations_of_what_a_step_may_see(world, events, length):
 
 def test_the_first_of_many_source_events_is_no_more_visible_than_others(world):
     """A window that is full of source events used to show its first one to steps that precede it."""
-    model, problem = build(world, "tjapl")
+    model, inputs = build(world, "tjapl")
     model.eval()
-    windows = evaluation_windows(problem.history, "test", 20)
+    windows = evaluation_windows(inputs.history, "test", 20)
     batch = next(Batches(windows, 64, CPU).ordered())
     other = windows.source.__class__((windows.source.values + 1) % 25, windows.source.offsets)
     changed = next(Batches(windows.__class__(**vars(windows) | {"source": other}), 64, CPU).ordered())
@@ -84,8 +84,8 @@ def test_the_first_of_many_source_events_is_no_more_visible_than_others(world):
 
 
 def test_one_table_holds_and_scores_the_items_and_its_norm_is_in_the_loss(world):
-    model, problem = build(world, "tjapl", l2=0.1)
-    history = problem.history
+    model, inputs = build(world, "tjapl", l2=0.1)
+    history = inputs.history
     assert model.items.weight.shape == (len(history.source_items) + len(history.target_items), 16)
     first = history.target_items.start
     assert model.item_vectors(None).data_ptr() == model.items.weight[first].data_ptr()
@@ -96,12 +96,12 @@ def test_one_table_holds_and_scores_the_items_and_its_norm_is_in_the_loss(world)
 
 
 def test_in_training_all_that_the_user_attends_with_and_to_is_dropped_out_each_by_itself(world):
-    model, problem = build(world, "tjapl", dropout=0.5, dim=64)
+    model, inputs = build(world, "tjapl", dropout=0.5, dim=64)
     given = {}
     for part in ("user_norms", "key_values"):
         for name, module in getattr(model, part).items():
             module.register_forward_pre_hook(lambda _, args, key=(part, name): given.update({key: args[0].detach()}))
-    model.states(None, next(Batches(training_windows(problem.history, 20), 64, CPU).ordered()))
+    model.states(None, next(Batches(training_windows(inputs.history, 20), 64, CPU).ordered()))
     assert [(x == 0).float().mean().item() for x in given.values()] == pytest.approx([0.5] * 4, abs=0.05)
     target, source = (given["user_norms", name] != 0 for name in ("target", "source"))
     assert 0.2 < (target & source).float().mean() < 0.3  # two draws for the same users
@@ -109,9 +109,9 @@ def test_in_training_all_that_the_user_attends_with_and_to_is_dropped_out_each_b
 
 def test_states_are_the_user_s_own(world):
     """The same events under another user's number give another state: the overall preference is the user's."""
-    model, problem = build(world, "tjapl")
+    model, inputs = build(world, "tjapl")
     model.eval()
-    windows = make_windows(problem.history, problem.history.test[:1], np.array([0]), 20)
+    windows = make_windows(inputs.history, inputs.history.test[:1], np.array([0]), 20)
     batches = [windows, windows.__class__(**vars(windows) | {"users": np.array([1])})]
     one, other = (model.states(None, next(Batches(w, 4, CPU).ordered())) for w in batches)
     assert (one[0] - other[0]).abs().max() < 1e-6  # one item to attend to, whoever attends (and no source event yet)

@@ -12,24 +12,25 @@ from semacdr.batching.windows import evaluation_windows, training_windows
 from semacdr.errors import UserError
 from semacdr.models.tri_cdr import SEQUENCES
 from semacdr.models.views import nt_xent
-from semacdr.training.engine import Trainer, Training
+from semacdr.training.engine import Trainer
+from semacdr.training.settings import Training
 
 LIMIT = 6  # shorter than most histories: then the mixed window begins after the first target steps
 CPU = torch.device("cpu")
 
 
-def batch_of(problem, max_length=LIMIT, windows=training_windows):
-    return next(Batches(windows(problem.history, max_length), 64, CPU, distinct=100).ordered())
+def batch_of(inputs, max_length=LIMIT, windows=training_windows):
+    return next(Batches(windows(inputs.history, max_length), 64, CPU, distinct=100).ordered())
 
 
 @pytest.fixture(scope="module")
 def small(world):
-    model, problem = build(world, "tri_cdr", scale=3.0)
+    model, inputs = build(world, "tri_cdr", scale=3.0)
     with torch.no_grad():  # else both slopes are alike, and all biases zero
         for parameter in model.parameters():
             if parameter.dim() == 1:
                 parameter.add_(0.3 * torch.randn_like(parameter))
-    return model.double().eval(), problem
+    return model.double().eval(), inputs
 
 
 def seen_events(history, user):
@@ -59,8 +60,8 @@ def triple_attention(attention, query, context, facts):
 
 
 def test_attention_and_fusion_equal_loops_over_visible_events(small):
-    model, problem = small
-    batch, prepared = batch_of(problem), model.prepare()
+    model, inputs = small
+    batch, prepared = batch_of(inputs), model.prepare()
     tables = {"mixed": (prepared.mixed, 0), "source": (prepared.own, 30), "target": (prepared.own, 0)}
     states = {}
     for name, (table, first) in tables.items():
@@ -69,7 +70,7 @@ def test_attention_and_fusion_equal_loops_over_visible_events(small):
         states[name] = whole.split(sequence.lengths.tolist())
     expected, empty = {name: [] for name in SEQUENCES}, dict.fromkeys(SEQUENCES, 0)
     for row, user in enumerate(batch.users.tolist()):
-        for step, seen in enumerate(seen_events(problem.history, user)):
+        for step, seen in enumerate(seen_events(inputs.history, user)):
             query, mixed = states["target"][row][step], states["mixed"][row][seen["mixed"]]
             context = mixed.mean(0) if len(mixed) else torch.zeros_like(query)
             for name in SEQUENCES:
@@ -91,8 +92,8 @@ def test_attention_and_fusion_equal_loops_over_visible_events(small):
 
 def test_a_step_without_a_source_event_takes_nothing_out_of_the_source(small):
     """Not the mean over all of it, the future included, as the official code's visible index 0 does."""
-    model, problem = small
-    batch, prepared = batch_of(problem), model.prepare()
+    model, inputs = small
+    batch, prepared = batch_of(inputs), model.prepare()
     none = batch.source_visible == 0
     assert none.any() and (batch.source.lengths[batch.target.row[none].long()] > 0).any()
     before = model.states(prepared, batch)
@@ -104,8 +105,8 @@ def test_a_step_without_a_source_event_takes_nothing_out_of_the_source(small):
 
 
 def test_at_test_the_mixed_sequence_holds_the_validation_event(small):
-    model, problem = small
-    batch, history = batch_of(problem, 20, evaluation_windows_of_test), problem.history
+    model, inputs = small
+    batch, history = batch_of(inputs, 20, evaluation_windows_of_test), inputs.history
     before = model.scores(model.prepare(), batch)
     with torch.no_grad():
         mixed = model.mixed.weight.clone()
@@ -141,9 +142,9 @@ SETTINGS |= {"mixed_source": 5.0, "mixed_target": 2.0, "source_target": 1.0}
 
 
 def test_coarse_and_fine_loss_by_hand(world):
-    model, problem = build(world, "tri_cdr", **SETTINGS)
+    model, inputs = build(world, "tri_cdr", **SETTINGS)
     model.double().eval()
-    batch = batch_of(problem)
+    batch = batch_of(inputs)
     last = [int(n) - 1 for n in batch.target.lengths.cumsum(0)]
     batch.source_visible[last[:4]] = 0
     attended, loss = model._attended(model.prepare(), batch), model.states_and_auxiliary_loss(model.prepare(), batch)[1]
@@ -160,8 +161,8 @@ def test_coarse_and_fine_loss_by_hand(world):
 
 
 def test_a_batch_in_which_nobody_sees_a_source_event_trains(world):
-    model, problem = build(world, "tri_cdr")
-    batch = batch_of(problem)
+    model, inputs = build(world, "tri_cdr")
+    batch = batch_of(inputs)
     blind = type(batch)(**vars(batch) | {"source_visible": torch.zeros_like(batch.source_visible)})
     states, loss = model.states_and_auxiliary_loss(model.prepare(), blind)
     (states.sum() + loss).backward()
@@ -170,8 +171,8 @@ def test_a_batch_in_which_nobody_sees_a_source_event_trains(world):
 
 
 def test_a_batch_in_which_no_source_event_is_followed_pretrains(world):
-    model, problem = build(world, "tri_cdr")
-    batch = batch_of(problem, 1)  # windows of one event
+    model, inputs = build(world, "tri_cdr")
+    batch = batch_of(inputs, 1)  # windows of one event
     assert len(batch.source.items) and batch.source.lengths.max() == 1
     loss = model.pretraining_loss(batch)
     assert torch.isfinite(loss) and loss > 0
@@ -183,7 +184,7 @@ def test_pretraining_is_next_item_loss_of_each_sequence(small):
 
 
 def test_pretraining_of_the_enhanced_form_has_its_item_vectors(world):
-    model, problem = build(world, "tri_cdr", semantics=True, dropout=0.0)
+    model, inputs = build(world, "tri_cdr", semantics=True, dropout=0.0)
 
     def enhanced(model):
         prepared = model.prepare()
@@ -191,11 +192,11 @@ def test_pretraining_of_the_enhanced_form_has_its_item_vectors(world):
         assert not torch.allclose(prepared.mixed, model.mixed.weight)
         return prepared
 
-    check_pretraining(model.double(), problem, enhanced)
+    check_pretraining(model.double(), inputs, enhanced)
 
 
-def check_pretraining(model, problem, prepared_of):
-    batch, prepared = batch_of(problem, 20), prepared_of(model)
+def check_pretraining(model, inputs, prepared_of):
+    batch, prepared = batch_of(inputs, 20), prepared_of(model)
     last = batch.positives[batch.last].tolist()
     torch.manual_seed(5)
     found = model.pretraining_loss(batch)
@@ -218,9 +219,9 @@ def check_pretraining(model, problem, prepared_of):
 
 
 def test_pretraining_moves_encoders_and_tables_alone_and_leaves_a_new_optimiser(world):
-    model, problem = build(world, "tri_cdr", pretraining=2)
+    model, inputs = build(world, "tri_cdr", pretraining=2)
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    trainer = Trainer(model, problem.history, Training(loss="bce", max_length=20), 0, CPU)
+    trainer = Trainer(model, inputs.history, Training(loss="bce", max_length=20), 0, CPU)
     trainer.pretrain()
     moved = {name.split(".")[0] for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
     assert moved == {"own", "mixed", "encoders"}

@@ -15,8 +15,7 @@ ALL = "30"  # books in the world
 
 
 def recommended(world, name, trained, *options):
-    files = {"checkpoint": "checkpoint.safetensors", "settings": "settings.json", "output": "recommendations.parquet"}
-    argv = [part for key, file in files.items() for part in (f"--{key}", str(trained / file))]
+    argv = ["--run", str(trained), "--output", str(trained / "recommendations.parquet")]
     recommend.main([*world.inputs(name), *argv, "--threads", "1", *options])
     table, meta = tables.read(trained / "recommendations.parquet", "recommendations")
     return pl.from_arrow(table), meta
@@ -61,7 +60,7 @@ def test_earlier_items_are_left_out_hidden_ones_too(kind, request, tmp_path):
 
 
 def test_the_best_come_first_and_of_equal_scores_the_smaller_number(world):
-    history = world.problem("popularity").history
+    history = world.model_inputs("popularity").history
     table = torch.randn(history.users, 30, generator=torch.Generator().manual_seed(2)).round(decimals=1).double()
     items, scores = Ranker(history, "test", 20, 16, torch.device("cpu")).top(Fixed(table), 5)
     assert items.shape == scores.shape == (history.users, 5)

@@ -21,9 +21,11 @@ UNLIKE = ("seconds", "cpu_seconds", "date")  # of one run and the next
 
 def options(world, folder, name="sasrec", trials=4, **more):
     """The stage's command line on a world; trials end by themselves, so that they are the same each time."""
-    given = {"model": name, "settings": '{"dim": 16}', "loss": "ce", "name": name, "key": f"{name}-ce"}
-    given |= {"space": json.dumps(SPACE), "trials": trials, "seconds": 600, "epochs": 4, "max-length": 20}
-    given |= {"batch-size": 16, "startup": 2, "warmup": 1, "threads": 1, "device": "cpu"}
+    training = {"loss": more.pop("loss", "ce"), "max_length": 20, "batch_size": 16}
+    given = {"model": name, "model-settings": '{"dim": 16}', "name": name, "key": f"{name}-ce"}
+    given |= {"space": json.dumps(SPACE), "trials": trials, "trial-seconds": 600, "epochs": 4}
+    given |= {"training": json.dumps(training), "random-trials": 2, "prune-after-epoch": 1}
+    given |= {"threads": 1, "device": "cpu"}
     given |= {"storage": folder / "trials.sqlite", "output": folder / "found.json"} | more
     return [*world.inputs(name), *(str(part) for key, value in given.items() for part in (f"--{key}", value))]
 
@@ -86,9 +88,9 @@ def test_seconds_of_pretraining_are_told_apart_and_are_of_training(world, tmp_pa
 @pytest.mark.parametrize(
     ("found", "words"),
     [
-        ({"model": "cl4srec", "training": {}, "settings": {}}, "settings of cl4srec, not of sasrec"),
-        ({"model": "sasrec", "training": {}}, "cannot be read as what stage tune writes of sasrec: KeyError"),
-        ({"model": "sasrec", "training": {}, "settings": {"droput": 0.1}}, "sasrec: TypeError.*droput"),
+        ({"model": "cl4srec", "training": {}, "settings": {}}, "has settings of cl4srec, not of sasrec"),
+        ({"model": "sasrec", "training": {}}, "cannot be read as a file of stage tune_search: KeyError"),
+        ({"model": "sasrec", "training": {}, "settings": {"droput": 0.1}}, "sasrec has no setting 'droput'"),
     ],
 )
 def test_a_proposal_that_is_none_of_the_system(world, tmp_path, found, words):
@@ -119,11 +121,13 @@ def test_other_data_begin_anew_and_the_same_run_no_trial(world, whole, tmp_path,
     first = run(world, tmp_path, trials=2)
     monkeypatch.setattr(tune_search, "fit", lambda *_: pytest.fail("a trial ran"))
     assert alike(run(world, tmp_path, trials=2)) == alike(first)
-    monkeypatch.setattr(tune_search.options, "machine", lambda args: (torch.device("cpu"), args.threads))  # of any CPUs
+    monkeypatch.setattr(
+        tune_search.systems, "machine_of", lambda args, training, threads: (torch.device("cpu"), threads)
+    )  # of any CPUs
     for more in (
-        {"seconds": 601},
+        {"trial-seconds": 601},
         {"code": SOURCES / "semacdr/stages/tune_search.py"},
-        {"settings": '{"dim": 8}'},
+        {"model-settings": '{"dim": 8}'},
         {"threads": 2},
     ):
         with pytest.raises(pytest.fail.Exception):
@@ -131,7 +135,7 @@ def test_other_data_begin_anew_and_the_same_run_no_trial(world, whole, tmp_path,
 
 
 def test_a_trial_ends_when_its_seconds_are_used_up(world, tmp_path):
-    found = run(world, tmp_path, trials=2, seconds=1e-6)["found"]
+    found = run(world, tmp_path, trials=2, **{"trial-seconds": 1e-6})["found"]
     assert (found["finished"], found["ended_by_time"], found["epochs"]) == (2, 2, 1)
 
 
@@ -140,7 +144,8 @@ def test_pretraining_counts_and_is_cut(world, tmp_path, caplog):
         with caplog.at_level("INFO", logger="semacdr"):
             caplog.clear()
             settings = '{"dim": 16, "pretraining": 3}'
-            found = run(world, folder, name="tri_cdr", trials=1, seconds=seconds, epochs=2, settings=settings)["found"]
+            given = {"trial-seconds": seconds, "model-settings": settings}
+            found = run(world, folder, name="tri_cdr", trials=1, epochs=2, **given)["found"]
         lines = [message for message in caplog.messages if message.startswith("pre-training epoch")]
         return len(lines), found["epochs"], found["ended_by_time"]
 
@@ -159,20 +164,20 @@ def test_the_mean_over_seeds_is_judged(world, tmp_path):
 
 
 def test_a_trial_ended_by_time_if_one_of_its_seeds_did(world, tmp_path, monkeypatch):
-    watches = iter([tune_search.Watch(1e-6), tune_search.Watch(600)])
-    monkeypatch.setattr(tune_search, "Watch", lambda *_: next(watches))
+    stoppers = iter([tune_search.TrialStopper(1e-6), tune_search.TrialStopper(600)])
+    monkeypatch.setattr(tune_search, "TrialStopper", lambda *_: next(stoppers))
     argv = options(world, tmp_path, trials=1)
     tune_search.main([*argv, "--seeds", "1", "2"])
     assert json.loads((tmp_path / "found.json").read_text())["found"]["ended_by_time"] == 1
 
 
 def test_an_enhanced_system_is_tuned_with_its_inputs(world, tmp_path):
-    with pytest.raises(UserError, match="this system needs --agnostic"):
-        run(world, tmp_path, name="c2dsr", settings='{"dim": 16, "semantics": true}')
+    with pytest.raises(UserError, match="this model needs --agnostic"):
+        run(world, tmp_path, name="c2dsr", **{"model-settings": '{"dim": 16, "semantics": true}'})
     files = {"agnostic": world.folder / "agnostic.parquet", "embeddings": world.folder / "embeddings.parquet"}
     space = json.dumps({"semantic_learning_rate": {"low": 0.0001, "high": 0.01, "log": True}})
-    settings = '{"dim": 16, "semantics": true}'
-    found = run(world, tmp_path, name="c2dsr", settings=settings, trials=1, space=space, **files)
+    files["model-settings"] = '{"dim": 16, "semantics": true}'
+    found = run(world, tmp_path, name="c2dsr", trials=1, space=space, **files)
     assert found["training"] == {"semantic_learning_rate": 0.001}
 
 
@@ -191,5 +196,5 @@ def test_a_trial_that_needs_too_much_memory_fails_alone(world, tmp_path, monkeyp
 
 
 def test_an_empty_space_is_refused(world, tmp_path):
-    with pytest.raises(UserError, match=r"tune.space: there is nothing to choose for sasrec"):
+    with pytest.raises(UserError, match=r"tune.space: has no setting of sasrec"):
         run(world, tmp_path, space="{}")

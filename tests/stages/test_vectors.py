@@ -1,6 +1,4 @@
-"""Item vectors of a trained system: the nodes as the graphs leave them, and what cannot be loaded."""
-
-import json
+"""Item vectors of a trained model: the nodes after the graphs."""
 
 import polars as pl
 import pytest
@@ -13,18 +11,17 @@ from semacdr.storage import tables
 from semacdr.training.inputs import load_graph
 from semacdr.training.trained import load_trained
 
-LIGHT = '{"dim": 16, "convolution": "light", "self_information": "self_loop", "inner": false, "agnostic": false}'
+LIGHT = '{"dim": 16, "convolution": "light", "self_information": "residual", "inner": false, "agnostic": false}'
 
 
 def options(world, name, trained):
-    return [*world.inputs(name), "--checkpoint", str(trained / "checkpoint.safetensors"), "--settings",
-            str(trained / "settings.json"), "--threads", "1", "--output", str(trained / "vectors.parquet")]  # fmt: skip
+    return [*world.inputs(name), "--run", str(trained), "--output", str(trained / "vectors.parquet")]
 
 
 @pytest.fixture(scope="module")
 def light(world, tmp_path_factory):
-    """A run whose spaces are A X of the identity's vectors alone, and its vectors by space."""
-    trained = world.train("semacdr", tmp_path_factory.mktemp("light"), "--settings", LIGHT, "--epochs", "1")
+    """A run whose spaces are X + A X of the identity's vectors X, and its vectors by space."""
+    trained = world.train("semacdr", tmp_path_factory.mktemp("light"), "--model-settings", LIGHT, "--epochs", "1")
     vectors.main(options(world, "semacdr", trained))
     return trained, tables.read(trained / "vectors.parquet", "vectors")
 
@@ -33,14 +30,14 @@ def test_spaces_are_the_propagated_nodes_of_all_items_in_order(world, light):
     trained, (table, meta) = light
     frame = pl.from_arrow(table)
     assert meta["release"] == "test" and (meta["source"], meta["target"]) == ("movie", "book")
-    assert (meta["model"], meta["variant"], meta["seed"]) == ("semacdr", "full", "3")
-    model = load_trained(vectors.arguments(options(world, "semacdr", trained))).model
+    assert (meta["model"], meta["seed"]) == ("semacdr", "3")
+    model = load_trained(vectors.arguments(options(world, "semacdr", trained)), 1).model
     identity, users = model.identity.weight.detach(), model.user_identity.weight.detach()
     graphs = {name: load_graph(world.folder / f"graphs/{name}.parquet").to_dense().double() for name in
               ("source", "target", "mixed")}  # fmt: skip
     expected = {
-        "domain_graphs": torch.cat([graphs["target"] @ identity[:30], graphs["source"] @ identity[30:]]),
-        "mixed_graph": (graphs["mixed"] @ torch.cat([identity, users]))[:55],
+        "domain_graphs": identity + torch.cat([graphs["target"] @ identity[:30], graphs["source"] @ identity[30:]]),
+        "mixed_graph": identity + (graphs["mixed"] @ torch.cat([identity, users]))[:55],
     }
     for space, rows in expected.items():
         part = frame.filter(pl.col("space") == space)
@@ -50,7 +47,9 @@ def test_spaces_are_the_propagated_nodes_of_all_items_in_order(world, light):
 
 
 def test_without_a_source_sequence_there_is_the_mixed_graph_alone(world, tmp_path):
-    trained = world.train("semacdr", tmp_path, "--settings", '{"dim": 16, "cross_domain": false}', "--epochs", "1")
+    trained = world.train(
+        "semacdr", tmp_path, "--model-settings", '{"dim": 16, "cross_domain": false}', "--epochs", "1"
+    )
     vectors.main(options(world, "semacdr", trained))
     assert set(tables.read(tmp_path / "vectors.parquet", "vectors")[0]["space"].to_pylist()) == {"mixed_graph"}
 
@@ -59,20 +58,6 @@ def test_a_system_of_one_domain_has_no_such_vectors(world, tmp_path):
     trained = world.train("sasrec", tmp_path, "--epochs", "1")
     with pytest.raises(UserError, match="sasrec has no vectors of source and target items in one space"):
         vectors.main(options(world, "sasrec", trained))
-
-
-def test_a_run_that_cannot_be_loaded_is_refused(world, light, tmp_path):
-    trained, _ = light
-    argv = options(world, "semacdr", trained)
-    place = argv.index("--checkpoint") + 1
-    with pytest.raises(UserError, match=r"none\.safetensors: no training run can be read there"):
-        vectors.main([*argv[:place], str(tmp_path / "none.safetensors"), *argv[place + 1 :]])
-    settings = json.loads((trained / "settings.json").read_text())
-    settings["settings"]["dim"] = 8
-    (tmp_path / "settings.json").write_text(json.dumps(settings))
-    place = argv.index("--settings") + 1
-    with pytest.raises(UserError, match="was trained on other data or code; train again"):
-        vectors.main([*argv[:place], str(tmp_path / "settings.json"), *argv[place + 1 :]])
 
 
 def test_the_first_categories():

@@ -11,16 +11,16 @@ from optuna.trial import TrialState
 from semacdr import models
 from semacdr.errors import UserError
 from semacdr.stages import tune_search, tune_select
-from semacdr.training import options
-from semacdr.training.engine import Epoch, Training
-from semacdr.training.options import System
+from semacdr.training.engine import Epoch
+from semacdr.training.settings import Training
+from semacdr.training.system import System, split_settings
 from semacdr.tuning import space as spaces
-from semacdr.tuning.study import Budget, Outcome, best, ended, identity, opened, search
+from semacdr.tuning.study import Outcome, Settings, best, ended, identity, open_study, search
 
-BUDGET = Budget(trials=7, seconds=60, seeds=(1,), startup=3, warmup=1, seed=5)
+BUDGET = Settings(trials=7, trial_seconds=60.0, random_trials=3, prune_after_epoch=1, seed=5)
 GIVEN = {
     "learning_rate": {"low": 0.0001, "high": 0.1, "log": True},
-    "dropout": {"low": 0, "high": 1},
+    "dropout": {"low": 0, "high": 0.9},
     "blocks": {"low": 1, "high": 4},
     "norm": {"choices": ["original", "pre"]},
 }
@@ -47,7 +47,7 @@ def test_what_is_in_force_is_the_better_end_of_equal_budgets_and_every_setting_i
         assert found["chosen"] == max(("untuned", "proposed"), key=ends.get)
         assert chosen == (found["proposed"]["training"] | found["proposed"]["settings"] if chosen else {})
         assert bool(chosen) == (found["chosen"] == "proposed") and chosen.keys() <= found["space"].keys()
-        training, own = options.parts(chosen)
+        training, own = split_settings(chosen)
         assert training.keys() == entry["training"].keys()
         models.load(entry["model"]).Settings(**own)
 
@@ -76,7 +76,7 @@ class Toy:
 
 
 def run(path, toy, budget=BUDGET, name="a"):
-    with opened(path, name, budget) as study:
+    with open_study(path, name, budget) as study:
         return search(study, SPACE, {"dropout": 0.5}, budget, toy)
 
 
@@ -94,7 +94,7 @@ def whole(tmp_path_factory):
 def test_a_killed_search_goes_on_with_the_same_trials_and_loses_none(tmp_path, whole, at):
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "trials.sqlite", Toy(interrupt_at=at))
-    with opened(tmp_path / "trials.sqlite", "a", BUDGET) as study:
+    with open_study(tmp_path / "trials.sqlite", "a", BUDGET) as study:
         assert told(ended(study)) == told(whole)[: at - 1]
     toy = Toy()
     assert told(run(tmp_path / "trials.sqlite", toy)) == told(whole)
@@ -105,7 +105,7 @@ def test_the_search_is_one(whole):
     """Not one point many times, and not without learning: it prunes, and its best is no bad one."""
     assert len({json.dumps(trial.params) for trial in whole}) == BUDGET.trials
     assert {TrialState.PRUNED, TrialState.COMPLETE} == {trial.state for trial in whole}
-    assert all(trial.state == TrialState.COMPLETE for trial in whole[: BUDGET.startup])
+    assert all(trial.state == TrialState.COMPLETE for trial in whole[: BUDGET.random_trials])
     found = best(whole, "toy")
     assert found.value == max(trial.value for trial in whole if trial.state == TrialState.COMPLETE) > 2.4
     assert {type(trial.params["blocks"]) for trial in whole} == {int}
@@ -117,7 +117,7 @@ def test_the_first_trial_has_the_settings_that_are_there(whole):
 
 
 def test_more_trials_go_on_from_those_that_are_there_and_fewer_take_the_first(tmp_path, whole):
-    fewer = Budget(**vars(BUDGET) | {"trials": 4})
+    fewer = Settings(**vars(BUDGET) | {"trials": 4})
     assert told(run(tmp_path / "trials.sqlite", Toy(), fewer)) == told(whole)[:4]
     toy = Toy()
     assert told(run(tmp_path / "trials.sqlite", toy)) == told(whole)
@@ -127,7 +127,7 @@ def test_more_trials_go_on_from_those_that_are_there_and_fewer_take_the_first(tm
 
 
 def test_another_study_in_the_same_file_has_its_own_trials(tmp_path, whole):
-    two = Budget(**vars(BUDGET) | {"trials": 2})
+    two = Settings(**vars(BUDGET) | {"trials": 2})
     run(tmp_path / "trials.sqlite", Toy(), two, name="a")
     toy = Toy()
     assert told(run(tmp_path / "trials.sqlite", toy, two, name="b")) == told(whole)[:2]
@@ -151,14 +151,18 @@ def test_a_trial_that_fails_counts_and_is_never_the_best(tmp_path):
     assert len(toy.seen) == len(trials) == BUDGET.trials and failed
     assert {trial.user_attrs["error"] for trial in failed} == {"training diverged"}
     assert best(trials, "toy").params["norm"] == "original"
-    trials = run(tmp_path / "none.sqlite", Toy(refuse=lambda params: True), Budget(**vars(BUDGET) | {"trials": 2}))
+    trials = run(tmp_path / "none.sqlite", Toy(refuse=lambda params: True), Settings(**vars(BUDGET) | {"trials": 2}))
     with pytest.raises(UserError, match="toy: none of 2 trials finished; the last error: training diverged"):
         best(trials, "toy")
 
 
 def test_two_processes_do_not_share_a_search(tmp_path):
     path = tmp_path / "trials.sqlite"
-    with opened(path, "a", BUDGET), pytest.raises(UserError, match="another process"), opened(path, "a", BUDGET):
+    with (
+        open_study(path, "a", BUDGET),
+        pytest.raises(UserError, match="another process"),
+        open_study(path, "a", BUDGET),
+    ):
         pass
 
 
@@ -166,7 +170,7 @@ def test_a_file_that_is_none_of_trials_is_refused(tmp_path):
     (tmp_path / "trials.sqlite").write_text("no database, but long enough to be read as the header of one" * 20)
     with (
         pytest.raises(UserError, match=r"trials.sqlite: cannot be opened"),
-        opened(tmp_path / "trials.sqlite", "a", BUDGET),
+        open_study(tmp_path / "trials.sqlite", "a", BUDGET),
     ):
         pass
 
@@ -177,24 +181,27 @@ def test_a_file_that_is_none_of_trials_is_refused(tmp_path):
         ({"droput": {"low": 0, "high": 1}}, "tune.space: sasrec has no setting 'droput'"),
         ({"members": {"low": 1, "high": 2}}, "tune.space: sasrec has no setting 'members'"),
         ({"dropout": {"low": 0.5, "high": 0.5}}, "sasrec: dropout needs numbers, low below high"),
-        ({"dropout": {"low": "a", "high": "b"}}, "setting 'dropout' is a float, not 'a'"),
-        ({"dropout": {"low": 0.5}}, "setting 'dropout' is a float, not None"),
-        ({"dropout": 0.5}, "sasrec: dropout is to be"),
-        ({"dropout": {"low": 0, "high": 1, "logarithmic": True}}, "sasrec: dropout is to be"),
-        ({"dropout": {"low": 0.0, "high": 1.0, "log": True}}, "sasrec: dropout is no range"),
-        ({"dropout": {"low": 0.1, "high": 1.0, "log": True, "step": 0.1}}, "sasrec: dropout is no range"),
-        ({"blocks": {"low": 1, "high": 2.5}}, "setting 'blocks' is a int, not 2.5"),
-        ({"blocks": {"low": 1, "high": 3, "step": 0.5}}, "blocks needs a step above 0, a whole one"),
+        ({"dropout": {"low": "a", "high": "b"}}, "sasrec.dropout must be a number, not 'a'"),
+        ({"dropout": {"low": 0.5}}, "sasrec.dropout must be a number"),
+        ({"dropout": 0.5}, "sasrec: dropout must be"),
+        ({"dropout": {"low": 0, "high": 0.9, "logarithmic": True}}, "sasrec: dropout must be"),
+        ({"dropout": {"low": 0.0, "high": 0.9, "log": True}}, "sasrec: dropout is not a valid range"),
+        ({"dropout": {"low": 0.1, "high": 0.9, "log": True, "step": 0.1}}, "sasrec: dropout is not a valid range"),
+        ({"blocks": {"low": 1, "high": 2.5}}, "sasrec.blocks must be a whole number, not 2.5"),
+        ({"blocks": {"low": 1, "high": 3, "step": 0.5}}, "blocks needs a step above 0, a whole number"),
         ({"dropout": {"low": 0.1, "high": 0.5, "step": -0.1}}, "dropout needs a step above 0"),
-        ({"norm": {"low": "a", "high": "b"}}, "sasrec: norm needs numbers"),
-        ({"norm": {"choices": ["pre"]}}, "sasrec: norm needs two choices"),
-        ({"norm": {"choices": ["pre", 1]}}, "setting 'norm' is a str, not 1"),
-        ({"loss": {"choices": ["ce", "brp"]}}, "sasrec: loss is one of bpr, bce, gbce, sampled_softmax, ce, not brp"),
+        ({"norm": {"low": "pre", "high": "post"}}, "sasrec: norm needs numbers"),
+        ({"norm": {"choices": ["pre"]}}, "sasrec: norm needs at least two choices"),
+        ({"norm": {"choices": ["pre", 1]}}, "sasrec.norm must be one of original, pre, post, not 1"),
+        (
+            {"loss": {"choices": ["ce", "brp"]}},
+            "sasrec.loss must be one of bpr, bce, gbce, sampled_softmax, ce, not 'brp'",
+        ),
         (
             {"precision": {"choices": ["float32", "float16"]}},
-            "sasrec: precision is one of float32, bfloat16, not float16",
+            "sasrec.precision must be one of float32, bfloat16, not 'float16'",
         ),
-        ({"epochs": {"low": 1, "high": 2}}, "sasrec: epochs is the same for all systems"),
+        ({"epochs": {"low": 1, "high": 2}}, "sasrec: epochs is the same for all models"),
     ],
 )
 def test_a_space_that_cannot_be_is_refused(given, words):
@@ -204,40 +211,45 @@ def test_a_space_that_cannot_be_is_refused(given, words):
 
 
 def test_a_setting_that_makes_another_system_is_not_chosen():
-    with pytest.raises(UserError, match="c2dsr: semantics makes another system"):
+    with pytest.raises(UserError, match="c2dsr: semantics changes the model's inputs"):
         spaces.parse({"semantics": {"choices": [True, False]}}, system("c2dsr"))
 
 
 def test_chosen_settings_reach_training_and_system():
-    found = options.assign({"learning_rate": 0.02, "dropout": 0.3, "blocks": 1}, system(norm="pre"))
+    found = system(norm="pre").choose({"learning_rate": 0.02, "dropout": 0.3, "blocks": 1})
     assert (found.training.learning_rate, found.training.loss) == (0.02, "ce")
-    assert (found.own.dropout, found.own.blocks, found.own.norm, found.own.dim) == (0.3, 1, "pre", 64)
+    assert (found.settings.dropout, found.settings.blocks, found.settings.norm, found.settings.dim) == (
+        0.3,
+        1,
+        "pre",
+        64,
+    )
 
 
 def test_a_training_ends_with_the_epoch_in_which_its_seconds_are_used_up(monkeypatch):
     now = 100.0
     monkeypatch.setattr(tune_search.time, "monotonic", lambda: now)
-    watch, asked = tune_search.Watch(10), []
+    stopper, asked = tune_search.TrialStopper(10), []
     for number, value in enumerate((0.3, 0.5, 0.4), 1):
         now += 4
-        asked.append(watch(Epoch(number, 0.0, value, 0.0)))
-    assert asked == [False, False, True] and (watch.best, watch.by) == (0.5, "time")
+        asked.append(stopper(Epoch(number, 0.0, value, 0.0)))
+    assert asked == [False, False, True] and (stopper.best, stopper.ended_by) == (0.5, "time")
 
 
 def test_a_training_that_is_no_better_than_others_is_given_up(tmp_path):
-    budget = Budget(trials=3, seconds=60, seeds=(1,), startup=1, warmup=1, seed=0)
-    qualities, watches = iter((0.5, 0.2, 0.9)), []
+    budget = Settings(trials=3, trial_seconds=60.0, random_trials=1, prune_after_epoch=1)
+    qualities, stopperes = iter((0.5, 0.2, 0.9)), []
 
     def outcome(trial):
-        watch, level = tune_search.Watch(60, trial), next(qualities)
-        epochs = next((number for number in range(1, 6) if watch(Epoch(number, 0.0, level, 0.0))), 5)
-        watches.append((watch.by, epochs))
-        return Outcome(watch.best, watch.by == "pruner", {})
+        stopper, level = tune_search.TrialStopper(60, trial), next(qualities)
+        epochs = next((number for number in range(1, 6) if stopper(Epoch(number, 0.0, level, 0.0))), 5)
+        stopperes.append((stopper.ended_by, epochs))
+        return Outcome(stopper.best, stopper.ended_by == "pruner", {})
 
-    with opened(tmp_path / "trials.sqlite", "a", budget) as study:
+    with open_study(tmp_path / "trials.sqlite", "a", budget) as study:
         trials = search(study, SPACE, {}, budget, outcome)
-    assert watches[0] == watches[2] == ("itself", 5)
-    assert watches[1][0] == "pruner" and watches[1][1] < 5
+    assert stopperes[0] == stopperes[2] == ("itself", 5)
+    assert stopperes[1][0] == "pruner" and stopperes[1][1] < 5
     assert best(trials, "toy").number == 2 and isinstance(study, optuna.Study)
 
 
@@ -246,7 +258,7 @@ FILTER = {"min_item_interactions": 5, "min_user_interactions": 3, "filter": "ite
 
 def found(tmp_path, name, direction=("kitchen", "food"), key=None, seconds=120.0, ends=(0.05, 0.07)):
     """What stage tune would have written of a system, and stage train of it without tuning and with it."""
-    budget = {"trials": 2, "seconds": seconds, "seeds": [1, 2], "threads": 1, "device": "cpu"}
+    budget = {"trials": 2, "trial_seconds": seconds, "seeds": [1, 2], "threads": 1, "device": "cpu"}
     counts = dict.fromkeys(tune_select.COUNTS, 1)
     written = {
         "release": "amazon2014", "scenario": "kitchen_food", "source": direction[0], "target": direction[1],
@@ -269,7 +281,8 @@ def found(tmp_path, name, direction=("kitchen", "food"), key=None, seconds=120.0
 def collect(tmp_path, *paths):
     outputs = {kind: tmp_path / name for kind, name in (
         ("output", "tuned.json"), ("table", "tune.tsv"), ("page", "tune.md"))}  # fmt: skip
-    more = ["--preprocess", json.dumps(FILTER)]
+    more = ["--preprocess", json.dumps(FILTER), "--retrained"]
+    more += [str(folder) for path in paths for folder in path.with_suffix("").glob("*/seed*")] or ["none"]
     tune_select.main(
         ["--found", *map(str, paths), *more, *(part for k, v in outputs.items() for part in (f"--{k}", str(v)))]
     )
@@ -287,7 +300,7 @@ def test_what_was_chosen_is_one_file_by_direction_and_kind_of_system(tmp_path):
     rows = [line.split("\t") for line in table.splitlines()]
     assert [row[2] for row in rows] == ["system", "sasrec", "c2dsr", "c2dsr"]
     assert "learning_rate 0.01235, norm pre" in table and "| c2dsr | learning_rate 0.01235, norm pre |" in page
-    assert "at most 120 s" in page and "wall time" in page
+    assert "at most 120 s" in page and "wall-clock time" in page
 
 
 def test_what_is_better_trained_to_its_end_is_chosen(tmp_path):
@@ -311,7 +324,7 @@ def test_what_is_better_trained_to_its_end_is_chosen(tmp_path):
     assert [(row["untuned_end"], row["proposed_end"], row["end_seconds"]) for row in rows[:1]] == [
         ("0.08", "0.07", "34")
     ]
-    assert "|  | 0.0612 | 0.0800 | 0.0700 | untuned |" in page and "trained to their end" in page
+    assert "|  | 0.0612 | 0.0800 | 0.0700 | untuned |" in page and "trained fully" in page
 
 
 def test_the_loss_that_stands_there_is_of_what_was_chosen(tmp_path):
@@ -330,7 +343,7 @@ def test_a_system_that_was_not_trained_to_its_end_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"untuned/seed2/history.tsv: cannot be read as a table"):
         collect(tmp_path, path)
     (path.with_suffix("") / "untuned/seed1/cost.json").write_text("{}")
-    with pytest.raises(UserError, match=r"sasrec_kitchen.json: cannot be read as what stages tune and confirm write"):
+    with pytest.raises(UserError, match=r"sasrec_kitchen.json: this file and the trainings next to it are not those"):
         collect(tmp_path, path)
 
 
@@ -340,5 +353,5 @@ def test_other_budgets_and_two_systems_in_one_place_are_refused(tmp_path):
     with pytest.raises(UserError, match="mine and sasrec are both sasrec-ce"):
         collect(tmp_path, found(tmp_path, "sasrec"), found(tmp_path, "mine", key="sasrec-ce"))
     (tmp_path / "none.json").write_text("{}")
-    with pytest.raises(UserError, match=r"none.json: cannot be read as what stages tune and confirm write"):
+    with pytest.raises(UserError, match=r"none.json: this file and the trainings next to it are not those"):
         collect(tmp_path, tmp_path / "none.json")

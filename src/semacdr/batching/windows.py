@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from semacdr.data.history import History
-from semacdr.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,6 @@ class Windows:
     target_before: np.ndarray  # (source events,) how many events of the target window precede the event
 
 
-VISIBILITIES = ("causal", "all")
 BLANK = np.iinfo(np.int32).min  # no table has such a row: a system that takes a blank for an item fails
 
 
@@ -56,8 +54,6 @@ def make_windows(
     history: History, last_positive: np.ndarray, users: np.ndarray, max_length: int, visibility: str = "causal"
 ) -> Windows:
     """The windows of `users` (rows,) that end before the events `last_positive` (rows,), target events of theirs."""
-    if visibility not in VISIBILITIES:
-        raise UserError(f"visibility is one of {', '.join(VISIBILITIES)}, not '{visibility}'")
     begin = history.start[users]
     target_before = np.append(0, np.cumsum(history.is_target))  # target events before each event index
     source_before = np.arange(len(target_before)) - target_before

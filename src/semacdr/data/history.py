@@ -57,8 +57,9 @@ class History:
 def load_history(interactions: Path, items: Path, split: Path) -> History:
     """The history of the direction that `split` belongs to; a UserError where the three tables do not fit together."""
     roles, meta = tables.read(split, "split")
-    catalogue = tables.read(items, "items")[0]
-    events = tables.read(interactions, "interactions")[0]
+    catalogue, items_meta = tables.read(items, "items")
+    events, events_meta = tables.read(interactions, "interactions")
+    tables.check_made_from(split, meta, "split", interactions=events_meta, items=items_meta)
     if not {"source", "target"} <= meta.keys():
         raise UserError(f"{split}: says neither source nor target; run the split stage again")
     target = pc.equal(events["domain"], meta["target"]).to_numpy()

@@ -1,12 +1,14 @@
-"""One system a file. A system's module defines INPUTS, LOSS, Settings and Model; `load` finds it by its name.
+"""One model a file. A model's module defines INPUTS, LOSS, Settings and Model; `load` finds it by its name.
 
-INPUTS   a literal tuple of what the system needs beside the history: of "agnostic", "embeddings", "graphs"; the
-         workflow reads it from the file to know what a training run depends on.
-SETTING_INPUTS, where there is one, a literal mapping of settings, false by default, to what the system needs beside
-         INPUTS where they are true; the workflow reads it too.
-LOSS     a literal: the loss that it was published with, of semacdr.models.losses; None of what learns nothing.
-Settings a frozen dataclass of the system's own settings; ablations are fields of it.
-Model    a torch module built from a Problem and Settings (see semacdr.models.base).
+INPUTS          a literal tuple of what the model needs besides the history: of "agnostic", "embeddings", "graphs".
+SETTING_INPUTS  (optional) a literal mapping of settings that are false by default to what the model needs besides
+                INPUTS if they are true. The planner reads both from the file, so that a run has the right inputs.
+LOSS            a literal: the loss that the model was published with (semacdr.models.losses); None for a non-learned
+                baseline.
+Settings        a frozen dataclass of the model's settings (semacdr.runtime.settings), its ablations among them.
+Model           a torch module built from ModelInputs and Settings (semacdr.models.base).
+
+A file without INPUTS is a part that models share.
 """
 
 import importlib
@@ -17,16 +19,16 @@ from semacdr.errors import UserError
 
 
 def load(name: str) -> ModuleType:
-    """The module of the system `name`; a UserError where there is none, or that of a part that systems share."""
-    if not importlib.util.find_spec(f"semacdr.models.{name}"):
-        raise UserError(f"no system '{name}': there is no such file in semacdr/models")
+    """The module of the model `name`; a UserError if there is none, or it is a part that models share."""
+    if not name.isidentifier() or not importlib.util.find_spec(f"semacdr.models.{name}"):
+        raise UserError(f"no model '{name}': there is no such file in semacdr/models")
     module = importlib.import_module(f"semacdr.models.{name}")
     if not hasattr(module, "INPUTS"):
-        raise UserError(f"no system '{name}': that file of semacdr/models is a part that systems share")
+        raise UserError(f"no model '{name}': that file of semacdr/models is a part that models share")
     return module
 
 
-def inputs(module: ModuleType, settings: object) -> tuple[str, ...]:
-    """What the system of a module needs beside the history under these settings."""
+def required_inputs(module: ModuleType, settings: object) -> tuple[str, ...]:
+    """What the model of a module needs besides the history under these settings."""
     more = getattr(module, "SETTING_INPUTS", {})
-    return module.INPUTS + tuple(need for name, needs in more.items() if getattr(settings, name) for need in needs)
+    return (*module.INPUTS, *(need for name, needs in more.items() if getattr(settings, name) for need in needs))

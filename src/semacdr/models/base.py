@@ -1,7 +1,6 @@
 """What a system is given and what it must answer."""
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -28,47 +27,15 @@ class Semantics:
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What SemaCDR's paper sets alike for the systems (section 3.1.3, appendix C); a system's own settings follow."""
-
-    dim: int = 64
-    blocks: int = 2
-    dropout: float = 0.5
-
-
-@dataclass(frozen=True)
-class EncoderSettings(Settings):
-    """The same, of a system whose sequences are encoded by semacdr.models.layers.Encoder."""
-
-    norm: str = "original"  # of the Transformer blocks: original, pre or post (semacdr.models.layers.Block)
-
-
-@dataclass(frozen=True)
-class EnhancedSettings(EncoderSettings):
-    """The same, of a system that SemaCDR's item semantics can enhance (semacdr.models.views.Enhancement)."""
-
-    semantics: bool = False  # True: the system's enhanced form
-    semantic_weight: float = 1.0  # of SemaCDR's eq. 3, summed over pairs and domains as there
-    semantic_temperature: float = 0.5  # tau of eq. 3, lost in the text
-    semantic_items: int = 1024  # at most so many items of a domain and batch in eq. 3
-
-
-def check_choices(system: str, settings: object, choices: Mapping[str, Collection[str]]) -> None:
-    """Raise a UserError where a setting is none of its choices."""
-    for name, known in choices.items():
-        if getattr(settings, name) not in known:
-            raise UserError(f"{system}: {name} is one of {', '.join(known)}, not '{getattr(settings, name)}'")
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One direction as a system sees it, on the CPU; what `semacdr.models.inputs` does not name is None."""
+class ModelInputs:
+    """One direction as a model reads it, on the CPU; None for what `semacdr.models.required_inputs` does not name."""
 
     history: History
     max_length: int
     text: torch.Tensor | None = None  # (items of the scenario, width) frozen text vectors
     semantics: Semantics | None = None
     graphs: dict[str, torch.Tensor] | None = None  # source, target, mixed: normalised adjacency as sparse CSR
+    digests: dict[str, str] = field(default_factory=dict)  # of the tables that these were read from, by name
 
 
 class Model(nn.Module):

@@ -27,7 +27,7 @@ weights of its own.
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -39,9 +39,11 @@ from semacdr.models import base
 from semacdr.models.infomax import Infomax, corrupt
 from semacdr.models.layers import Encoder, embed, initialise, with_one
 from semacdr.models.losses import softmax_loss
-from semacdr.models.next_item_labels import followed_by, following_items, is_followed
-from semacdr.models.transition_matrix import KINDS, Propagation
+from semacdr.models.next_item_labels import followed_by, is_followed, next_item_labels
+from semacdr.models.settings import EnhancedSettings
+from semacdr.models.transition_matrix import Propagation
 from semacdr.models.views import Enhancement
+from semacdr.runtime.settings import Natural, NonNegative, Share, setting
 
 INPUTS = ()
 SETTING_INPUTS = {"semantics": ("agnostic", "embeddings")}
@@ -49,26 +51,27 @@ LOSS = "ce"
 
 
 @dataclass(frozen=True)
-class Settings(base.EnhancedSettings):
-    """C2DSR's own."""
+class Settings(EnhancedSettings):
+    """Settings of C2DSR."""
 
-    depth: int = 1  # layers of propagation
-    transitions: str = "binary"  # edges of the graphs: binary, or counted, as the public code has them unintended
-    mixed_state: str = "before"  # that predicts an event: before, the last one before it; or published: while training
-    # the one at its domain's previous event, in ranking the last one, whatever domain it belongs to
-    output: str = "untied"  # weights of the softmax over a domain's items: untied from, or tied to, the domain's table
-    weight: float = 0.7  # lambda: of the losses of next items; infomax has 1 - lambda, and with 1 there is none
-    semantic_weight: float = 0.15  # SemaCDR's, beside the published loss
-
-
-CHOICES = {"transitions": KINDS, "mixed_state": ("before", "published"), "output": ("untied", "tied")}
+    depth: Natural = setting(1, "layers of propagation")
+    transitions: Literal["binary", "counted"] = setting(
+        "binary", "edge weights of the graphs; the public code has counted ones, unintended"
+    )
+    mixed_state: Literal["before", "published"] = setting(
+        "before",
+        "mixed state that predicts an event: the last one before it, or (published) in training the one at its "
+        "domain's previous event and in ranking the last one of either domain",
+    )
+    output: Literal["untied", "tied"] = setting("untied", "weights of the softmax: free, or the domain's item table")
+    weight: Share = setting(0.7, "lambda: weight of the next-item losses; infomax has 1 - lambda")
+    semantic_weight: NonNegative = setting(0.15, "weight of SemaCDR's eq. 3, next to the published loss")
 
 
 def check(settings: Settings) -> None:
-    """Raise a UserError where a setting is none of its choices."""
-    base.check_choices("c2dsr", settings, CHOICES)
-    if not 0 < settings.weight <= 1:
-        raise UserError(f"c2dsr: weight is above 0 and at most 1, not {settings.weight}")
+    """Raise a UserError where the next-item losses have no weight."""
+    if settings.weight == 0:
+        raise UserError("c2dsr: weight must be above 0, it is the weight of the next-item losses")
 
 
 class Prepared(NamedTuple):
@@ -90,19 +93,19 @@ class Encoded(NamedTuple):
 class Model(base.Model):
     """Three views of the items, each with table, graph and encoder of its own: source, target and mixed."""
 
-    def __init__(self, problem: base.Problem, settings: Settings) -> None:
+    def __init__(self, inputs: base.ModelInputs, settings: Settings) -> None:
         super().__init__()
         check(settings)
-        history, dim = problem.history, settings.dim
+        history, dim = inputs.history, settings.dim
         self.settings, self.domains = settings, {"source": history.source_items, "target": history.target_items}
-        self.semantic = Enhancement(problem, settings) if settings.semantics else None
+        self.semantic = Enhancement(inputs, settings) if settings.semantics else None
         self.distinct_items = settings.semantic_items if settings.semantics else 0
         self.ranges = self.domains | {"mixed": range(sum(map(len, self.domains.values())))}
         self.tables, self.propagations, self.encoders = nn.ModuleDict(), nn.ModuleDict(), nn.ModuleDict()
         for name, items in self.ranges.items():
             self.tables[name] = nn.Embedding(len(items), dim)
             self.propagations[name] = Propagation(history, items, settings.transitions, settings.depth, dim)
-            self.encoders[name] = Encoder(dim, problem.max_length, settings.blocks, settings.dropout, settings.norm)
+            self.encoders[name] = Encoder(dim, inputs.max_length, settings.blocks, settings.dropout, settings.norm)
         untied = self.domains if settings.output == "untied" else {}
         self.heads = nn.ModuleDict({name: nn.Embedding(len(items), dim) for name, items in untied.items()})
         self.biases = nn.ParameterDict({name: torch.zeros(len(items)) for name, items in self.domains.items()})
@@ -177,7 +180,7 @@ class Model(base.Model):
 
     def _shared_loss(self, prepared: Prepared, encoded: Encoded, batch: Batch) -> torch.Tensor:
         """The loss of the events that follow mixed ones, each in its own domain's softmax, for one target step."""
-        following, loss = following_items(batch, self.domains["target"]), 0.0
+        following, loss = next_item_labels(batch, self.domains["target"]), 0.0
         for name, items in self.domains.items():
             steps = followed_by(following, items)
             states = F.embedding(steps + 1, encoded.mixed)

@@ -10,6 +10,7 @@ user's own too.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -19,37 +20,39 @@ from semacdr.batching.batches import Batch
 from semacdr.models import base
 from semacdr.models.attention import attend_across
 from semacdr.models.layers import Encoder, embed, initialise
+from semacdr.models.settings import EncoderSettings
+from semacdr.runtime.settings import setting
 
 INPUTS = ()
 LOSS = "bce"
 
 
 @dataclass(frozen=True)
-class Settings(base.EncoderSettings):
-    """The readings of what descriptions leave open."""
+class Settings(EncoderSettings):
+    """Settings of CD-SASRec: readings of what the descriptions leave open."""
 
-    aggregate: str = "mean"  # of the source items: mean; attention (by the step's target item, as the authors' CD-ASR)
-    fuse: str = "add"  # how the aggregate joins the target item: add, concat (and a linear map to d)
-    source_vectors: str = "joint"  # joint (learned for the target); own (by a SASRec of the source sequence that is
-    # trained beside, and constant for the target: what stands in for vectors pre-trained in a run before)
-
-
-CHOICES = {"aggregate": ("mean", "attention"), "fuse": ("add", "concat"), "source_vectors": ("joint", "own")}
+    aggregate: Literal["mean", "attention"] = setting(
+        "mean", "of the source items: mean, or attention with the step's target item as query (the authors' CD-ASR)"
+    )
+    fuse: Literal["add", "concat"] = setting("add", "how the aggregate joins the target item; concat maps to d again")
+    source_vectors: Literal["joint", "own"] = setting(
+        "joint",
+        "joint: learned with the target; own: by a SASRec of the source sequence, and constant for the target",
+    )
 
 
 class Model(base.Model):
     """States are the encoder's outputs, item vectors the rows of the target item table."""
 
-    def __init__(self, problem: base.Problem, settings: Settings) -> None:
+    def __init__(self, inputs: base.ModelInputs, settings: Settings) -> None:
         super().__init__()
-        base.check_choices("cd_sasrec", settings, CHOICES)
-        self.settings, history, dim = settings, problem.history, settings.dim
+        self.settings, history, dim = settings, inputs.history, settings.dim
         self.items, self.source_items = (
             nn.Embedding(len(items), dim) for items in (history.target_items, history.source_items)
         )
         self.query = nn.Linear(dim, dim) if settings.aggregate == "attention" else None
         self.join = nn.Linear(2 * dim, dim, bias=False) if settings.fuse == "concat" else None
-        sizes = (dim, problem.max_length, settings.blocks, settings.dropout, settings.norm)
+        sizes = (dim, inputs.max_length, settings.blocks, settings.dropout, settings.norm)
         self.encoder = Encoder(*sizes)
         self.source_encoder = Encoder(*sizes) if settings.source_vectors == "own" else None
         initialise(self)

@@ -10,6 +10,7 @@ Adam's betas are those of all systems here (0.9, 0.98), there PyTorch's.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -22,37 +23,36 @@ from semacdr.models.attention import attend_self
 from semacdr.models.augmentation import View, augment
 from semacdr.models.dropout import dropout
 from semacdr.models.layers import embed, initialise
+from semacdr.models.settings import CommonSettings
 from semacdr.models.views import nt_xent
+from semacdr.runtime.settings import NonNegative, Positive, Share, setting
 
 INPUTS = ()
 LOSS = "bce"
 EPSILON = 1e-12  # of LayerNorm
-REPRESENTATIONS = ("predict", "mean", "concat")
 
 
 @dataclass(frozen=True)
-class Settings(base.Settings):
-    """The implementation's defaults."""
+class Settings(CommonSettings):
+    """Settings of CL4SRec; the defaults are those of the public implementation."""
 
-    operators: str = "mcr"  # of which each view draws one: mask, crop, reorder
-    mask: float = 0.5  # share of the items that masking hides
-    crop: float = 0.6  # share that cropping keeps
-    reorder: float = 0.2  # share that reordering shuffles
-    representation: str = "predict"  # of a view: predict (its last state), mean, concat (of its states)
-    temperature: float = 1.0  # of the inner products, which are not normalised
-    contrastive_weight: float = 0.1  # lambda
+    operators: str = setting("mcr", "of which each view draws one: m (mask), c (crop), r (reorder)")
+    mask: Share = setting(0.5, "share of the items that masking hides")
+    crop: Share = setting(0.6, "share of the sequence that cropping keeps")
+    reorder: Share = setting(0.2, "share of the sequence that reordering shuffles")
+    representation: Literal["predict", "mean", "concat"] = setting(
+        "predict", "vector of a view: its last state (predict), or the mean or concatenation of its states"
+    )
+    temperature: Positive = setting(1.0, "temperature of the inner products, which are not normalised")
+    contrastive_weight: NonNegative = setting(0.1, "lambda: weight of the contrastive loss")
 
 
 def check(settings: Settings) -> None:
-    """Raise a UserError where a setting is none of its choices."""
+    """Raise a UserError for operators that do not exist and for a view without events."""
     if not settings.operators or set(settings.operators) - set("mcr"):
-        raise UserError(f"cl4srec: operators are some of the letters m, c, r, not '{settings.operators}'")
-    base.check_choices("cl4srec", settings, {"representation": REPRESENTATIONS})
-    if not 0 < settings.crop <= 1:
-        raise UserError(f"cl4srec: crop is a share above 0 and at most 1, not {settings.crop}")
-    for name in ("mask", "reorder"):
-        if not 0 <= getattr(settings, name) <= 1:
-            raise UserError(f"cl4srec: {name} is a share from 0 to 1, not {getattr(settings, name)}")
+        raise UserError(f"cl4srec: operators must be some of the letters m, c, r, not '{settings.operators}'")
+    if settings.crop == 0:
+        raise UserError("cl4srec: crop must be above 0: a view needs at least one event")
 
 
 class Block(nn.Module):
@@ -76,12 +76,12 @@ class Block(nn.Module):
 class Model(base.Model):
     """States are the last block's outputs, item vectors the rows of the item table."""
 
-    def __init__(self, problem: base.Problem, settings: Settings) -> None:
+    def __init__(self, inputs: base.ModelInputs, settings: Settings) -> None:
         super().__init__()
         check(settings)
         self.settings, dim = settings, settings.dim
-        self.items = nn.Embedding(len(problem.history.target_items), dim)
-        self.positions = nn.Embedding(problem.max_length, dim)
+        self.items = nn.Embedding(len(inputs.history.target_items), dim)
+        self.positions = nn.Embedding(inputs.max_length, dim)
         masks = settings.contrastive_weight and "m" in settings.operators
         self.mask = nn.Parameter(torch.empty(1, dim)) if masks else None
         self.norm = nn.LayerNorm(dim, EPSILON)

@@ -5,6 +5,7 @@ target item keeps its `neighbours` most similar items (Sarwar et al. 2001; Deshp
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 
@@ -12,6 +13,7 @@ from semacdr.batching.batches import Batch
 from semacdr.batching.windows import BLANK
 from semacdr.models import base
 from semacdr.models.sparse import csr
+from semacdr.runtime.settings import Count, setting
 
 INPUTS = ()
 LOSS = None
@@ -20,19 +22,20 @@ CHUNK = 512  # target items whose similarities are held dense at once
 
 @dataclass(frozen=True)
 class Settings:
-    """`history`: similar to items of the target window (target, better on validation) or of the mixed one (mixed)."""
+    """Settings of item-kNN."""
 
-    neighbours: int = 100
-    history: str = "target"
+    neighbours: Count = setting(100, "most similar items that each target item keeps")
+    history: Literal["target", "mixed"] = setting(
+        "target", "events that recommend similar items: target, or both domains"
+    )
 
 
 class Model(base.Model):
     """The neighbours (target items, k) of each target item, numbered over the scenario, and their similarities."""
 
-    def __init__(self, problem: base.Problem, settings: Settings) -> None:
+    def __init__(self, inputs: base.ModelInputs, settings: Settings) -> None:
         super().__init__()
-        base.check_choices("item_knn", settings, {"history": ("mixed", "target")})
-        history, target = problem.history, problem.history.target_items
+        history, target = inputs.history, inputs.history.target_items
         items = len(history.source_items) + len(target)
         training = history.training() & (history.is_target | (settings.history == "mixed"))
         users, columns = torch.from_numpy(history.user()[training]), torch.from_numpy(history.item[training])

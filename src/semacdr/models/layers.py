@@ -8,7 +8,6 @@ from torch import nn
 
 from semacdr.batching.batches import Sequence
 from semacdr.batching.layout import Layout
-from semacdr.errors import UserError
 from semacdr.models.attention import attend_across, attend_beside, attend_self
 from semacdr.models.dropout import dropout
 
@@ -24,9 +23,6 @@ def embed(sequence: Sequence, table: torch.Tensor, first: int = 0) -> torch.Tens
     return F.embedding((items + 1).clamp(min=0), F.pad(table, (0, 0, 1, 0)))
 
 
-NORMS = ("original", "pre", "post")
-
-
 class Block(nn.Module):
     """Self-attention and a feed-forward part, each with its residual; `norm` says where they are normalised.
 
@@ -36,8 +32,6 @@ class Block(nn.Module):
 
     def __init__(self, dim: int, rate: float, norm: str = "original") -> None:
         super().__init__()
-        if norm not in NORMS:
-            raise UserError(f"a Transformer block's norm is one of {', '.join(NORMS)}, not '{norm}'")
         self.norm = norm
         self.attention_norm, self.forward_norm = nn.LayerNorm(dim, eps=1e-8), nn.LayerNorm(dim, eps=1e-8)
         self.query, self.key_value = nn.Linear(dim, dim), nn.Linear(dim, 2 * dim)

@@ -6,7 +6,6 @@ import torch
 import torch.nn.functional as F
 from torch.autograd.function import once_differentiable
 
-LOSSES = ("bpr", "bce", "gbce", "sampled_softmax", "ce")
 SAMPLED = ("bpr", "bce", "gbce")  # those that take negatives of each step's own
 CHUNK = {"cpu": 2**22, "cuda": 2**27}  # scores of loss ce that are held at once: 16 MB that a cache keeps, and 512 MB
 
@@ -44,7 +43,7 @@ def step_loss(
         return (beta * F.softplus(-positive) + F.softplus(negative).sum(-1, keepdim=True)).mean() / (
             1 + negatives.shape[1]
         )
-    raise ValueError(f"unknown loss '{name}'; known are {', '.join(LOSSES)}")
+    raise ValueError(f"unknown loss '{name}'")
 
 
 def power(negatives: int, items: int, calibration: float) -> float:

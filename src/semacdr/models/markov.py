@@ -5,6 +5,7 @@ often, or never, stand in the order of their popularity.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from semacdr.batching.windows import BLANK
 from semacdr.data.history import History
 from semacdr.models import base
 from semacdr.models.sparse import csr
+from semacdr.runtime.settings import setting
 
 INPUTS = ()
 LOSS = None
@@ -21,21 +23,22 @@ LOSS = None
 
 @dataclass(frozen=True)
 class Settings:
-    """`history`: transitions from the last target event alone (target), or from the last source event too (mixed)."""
+    """Settings of the Markov chain."""
 
-    history: str = "target"
+    history: Literal["target", "mixed"] = setting(
+        "target", "transitions from the last target event, or (mixed) from the last source event too"
+    )
 
 
 class Model(base.Model):
     """Transitions into each target item, numbered over the scenario where they begin, and popularity below one."""
 
-    def __init__(self, problem: base.Problem, settings: Settings) -> None:
+    def __init__(self, inputs: base.ModelInputs, settings: Settings) -> None:
         super().__init__()
-        base.check_choices("markov", settings, {"history": ("mixed", "target")})
-        history, target = problem.history, problem.history.target_items
+        history, target = inputs.history, inputs.history.target_items
         self.mixed, self.source, self.target = settings.history == "mixed", history.source_items, target
         self.items = len(history.source_items) + len(target)
-        before, after = transitions(history, self.mixed)
+        before, after = transition_counts(history, self.mixed)
         pairs, counts = np.unique((after - target.start) * self.items + before, return_counts=True)
         rows = np.searchsorted(pairs, np.arange(len(target) + 1) * self.items)
         self.register_buffer("rows", torch.from_numpy(rows))
@@ -55,7 +58,7 @@ class Model(base.Model):
         return (followers @ last).T + self.popularity
 
 
-def transitions(history: History, mixed: bool) -> tuple[np.ndarray, np.ndarray]:
+def transition_counts(history: History, mixed: bool) -> tuple[np.ndarray, np.ndarray]:
     """Of each training transition the item before and the target item after, numbered over the scenario.
 
     From the user's target event before it; with `mixed` also from the last source event before it.

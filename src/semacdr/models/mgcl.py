@@ -30,21 +30,23 @@ from semacdr.models import base
 from semacdr.models.dropout import dropout
 from semacdr.models.layers import Block, embed, initialise, propagate
 from semacdr.models.sequence_graph import SequenceGraph
+from semacdr.models.settings import CommonSettings
 from semacdr.models.sparse import bipartite
+from semacdr.runtime.settings import Natural, NonNegative, setting
 
 INPUTS = ()
 LOSS = "bce"
 
 
 @dataclass(frozen=True)
-class Settings(base.Settings):
-    """Layers as SemaCDR's paper sets them for all graphs; weights as in MGCL's code."""
+class Settings(CommonSettings):
+    """Settings of MGCL: layers as in SemaCDR's paper, weights as in MGCL's code."""
 
-    layers: int = 1  # of the global graph; MGCL's own code: 3
-    preference_weight: float = 0.5  # alpha, of the contrast of a step's target and source state
-    target_weight: float = 0.5  # beta, of the contrast of a target item's static and dynamic vector
-    source_weight: float = 0.5  # gamma, the same of source items
-    norm_weight: float = 0.001  # of the item table's Euclidean norm, not squared
+    layers: Natural = setting(1, "layers of the global graph; MGCL's own code has 3")
+    preference_weight: NonNegative = setting(0.5, "alpha: contrast of a step's target and source state")
+    target_weight: NonNegative = setting(0.5, "beta: contrast of a target item's static and dynamic vector")
+    source_weight: NonNegative = setting(0.5, "gamma: the same contrast of source items")
+    norm_weight: NonNegative = setting(0.001, "weight of the item table's Euclidean norm, not squared")
 
 
 class Inputs(NamedTuple):
@@ -68,12 +70,12 @@ class Encoded(NamedTuple):
 class Model(base.Model):
     """States are the fused target and source states, item vectors the rows of the item table."""
 
-    def __init__(self, problem: base.Problem, settings: Settings) -> None:
+    def __init__(self, inputs: base.ModelInputs, settings: Settings) -> None:
         super().__init__()
-        self.settings, history, dim = settings, problem.history, settings.dim
+        self.settings, history, dim = settings, inputs.history, settings.dim
         self.ranges = {"target": history.target_items, "source": history.source_items}
         self.items = nn.Embedding(len(history.source_items) + len(history.target_items), dim)
-        self.users, self.positions = nn.Embedding(history.users, dim), nn.Embedding(problem.max_length, dim)
+        self.users, self.positions = nn.Embedding(history.users, dim), nn.Embedding(inputs.max_length, dim)
         self.register_buffer("graph", bipartite(history), persistent=False)
         self.cells = nn.ModuleDict({name: SequenceGraph(dim) for name in self.ranges})
         self.gates = nn.ModuleDict({name: nn.Linear(2 * dim, 2) for name in self.ranges})

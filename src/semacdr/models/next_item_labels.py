@@ -10,7 +10,7 @@ def is_followed(sequence: Sequence) -> torch.Tensor:
     return sequence.positions + 1 < sequence.lengths[sequence.row]
 
 
-def following_items(batch: Batch, target: range) -> torch.Tensor:
+def next_item_labels(batch: Batch, target: range) -> torch.Tensor:
     """(N_m,) the item after each mixed event, numbered within the scenario; after a row's last it is the positive."""
     ends = batch.mixed.lengths.cumsum(0) - 1
     return batch.mixed.items.roll(-1).index_copy(0, ends, batch.positives[batch.last] + target.start)

@@ -30,6 +30,7 @@ from semacdr.models.dropout import dropout
 from semacdr.models.layers import embed, initialise, with_one
 from semacdr.models.losses import softmax_loss
 from semacdr.models.recurrent import GRU, Timeline, compiled, latest
+from semacdr.runtime.settings import Count, NonNegative, ProperShare, setting
 
 INPUTS = ()
 LOSS = "ce"
@@ -37,14 +38,14 @@ LOSS = "ce"
 
 @dataclass(frozen=True)
 class Settings:
-    """The paper's common settings, and those of π-Net's code."""
+    """Settings of pi-Net: the common ones that apply, and those of its code."""
 
-    dim: int = 64
-    members: int = 4  # K, latent users of an account; where users are persons, components of the filter
-    dropout: float = 0.5  # of what goes into encoders, filter and transfer, and of what is scored
-    state_dropout: float = 0.2  # between recurrent steps, as published; at 0.5 little would outlive a few steps
-    source_weight: float = 1.0  # of the source domain's loss; 0: the target alone is learned
-    shared_member_map: bool = False  # True: the candidate's members by the gate's map, as the official code has it
+    dim: Count = setting(64, "width of item vectors and states")
+    members: Count = setting(4, "K: latent users of an account")
+    dropout: ProperShare = setting(0.5, "dropout of inputs to encoders, filter and transfer, and of what is scored")
+    state_dropout: ProperShare = setting(0.2, "dropout between recurrent steps, as published")
+    source_weight: NonNegative = setting(1.0, "weight of the source domain's loss; 0: only the target is learned")
+    shared_member_map: bool = setting(False, "map the candidate's members by the gate's map, as the official code does")
 
 
 @compiled
@@ -113,9 +114,9 @@ class Read(NamedTuple):
 class Model(base.Model):
     """A state is what the source transfers and the encoder's own; a constant 1 behind it carries the head's bias."""
 
-    def __init__(self, problem: base.Problem, settings: Settings) -> None:
+    def __init__(self, inputs: base.ModelInputs, settings: Settings) -> None:
         super().__init__()
-        self.settings, history, dim = settings, problem.history, settings.dim
+        self.settings, history, dim = settings, inputs.history, settings.dim
         items = {"target": len(history.target_items), "source": len(history.source_items)}
         learned = items if settings.source_weight else {"target": items["target"]}
         self.items = nn.ModuleDict({name: nn.Embedding(count, dim) for name, count in items.items()})

@@ -14,15 +14,15 @@ LOSS = None
 
 @dataclass(frozen=True)
 class Settings:
-    """There is nothing to set."""
+    """This model has no settings."""
 
 
 class Model(base.Model):
     """Counts of training events; nothing is learned."""
 
-    def __init__(self, problem: base.Problem, settings: Settings) -> None:
+    def __init__(self, inputs: base.ModelInputs, settings: Settings) -> None:
         super().__init__()
-        history = problem.history
+        history = inputs.history
         items = history.item[history.training() & history.is_target] - history.target_items.start
         counts = np.bincount(items, minlength=len(history.target_items))
         self.register_buffer("counts", torch.from_numpy(counts).float())

@@ -14,23 +14,24 @@ from torch import nn
 from semacdr.batching.batches import Batch
 from semacdr.models import base
 from semacdr.models.layers import Encoder, embed, initialise
+from semacdr.models.settings import EncoderSettings
 
 INPUTS = ()
 LOSS = "bce"
 
 
 @dataclass(frozen=True)
-class Settings(base.EncoderSettings):
-    """The common ones, and no others."""
+class Settings(EncoderSettings):
+    """Settings of SASRec: the common ones."""
 
 
 class Model(base.Model):
     """States are the encoder's outputs, item vectors the rows of the item table."""
 
-    def __init__(self, problem: base.Problem, settings: Settings) -> None:
+    def __init__(self, inputs: base.ModelInputs, settings: Settings) -> None:
         super().__init__()
-        self.items = nn.Embedding(len(problem.history.target_items), settings.dim)
-        self.encoder = Encoder(settings.dim, problem.max_length, settings.blocks, settings.dropout, settings.norm)
+        self.items = nn.Embedding(len(inputs.history.target_items), settings.dim)
+        self.encoder = Encoder(settings.dim, inputs.max_length, settings.blocks, settings.dropout, settings.norm)
         initialise(self)
 
     def states(self, prepared: None, batch: Batch) -> torch.Tensor:

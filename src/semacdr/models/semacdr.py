@@ -1,12 +1,12 @@
-"""SemaCDR (arXiv 2604.09551): item semantics, graphs and three sequences, joined to rank the target domain.
+"""SemaCDR (arXiv 2604.09551): item semantics, graphs and three sequences rank the items of the target domain.
 
-The equations are lost in the text that is at hand; each method names the one it implements, in the reading that the
-paper's prose supports best. Open points are settings, the paper's ablations too.
+The paper's text lacks the equations; each method names the equation that it implements, as the paper's prose suggests
+it. The paper's ablations and the remaining open points are settings. Readings that validation rejected are not here:
+commit b1b95ae has them, with the runs of docs/results/open_points.md.
 """
 
 from dataclasses import dataclass
-from functools import cached_property
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -16,78 +16,57 @@ from semacdr.batching.batches import Batch, Sequence
 from semacdr.errors import UserError
 from semacdr.models import base
 from semacdr.models.attention import attend_across
-from semacdr.models.dropout import dropout
-from semacdr.models.fusion import FUSIONS, Fusion
 from semacdr.models.layers import Encoder, GraphConvolution, embed, initialise, propagate
 from semacdr.models.losses import softmax_loss
-from semacdr.models.views import COMBINATIONS, Combination, SemanticViews, align
+from semacdr.models.settings import EncoderSettings
+from semacdr.models.views import SemanticViews, align
+from semacdr.runtime.settings import Count, NonNegative, Positive, setting
 
 INPUTS = ("agnostic", "embeddings", "graphs")
 LOSS = "bpr"
 
 
 @dataclass(frozen=True)
-class Settings(base.EncoderSettings):
-    """The paper's settings (appendix C) and the readings of what it leaves open."""
+class Settings(EncoderSettings):
+    """Settings of SemaCDR: those of the paper (appendix C), its ablations, and what it leaves open."""
 
-    inner: bool = True  # False: ablation without inner-domain semantics
-    agnostic: bool = True  # False: ablation without domain-agnostic semantics
-    categories: int | None = None  # K of section 2.3.2: the first so many categories by name; None: all
-    views: str = "sum"  # how the views of an item become its node: sum, concat, gate
-    domain_nodes: str = "domain"  # views in the source and the target graph: domain (without the agnostic one), or all
-    graph: str = "co_interaction"  # its edges: co_interaction, counted (by users), sequence (SimpGraph), none
-    convolution: str = "gcn"  # gcn (appendix C), or light: A X without weights and activation
-    self_information: str = "layer_mean"  # of a node after propagation: self_loop, layer_mean, residual (their sum)
-    graph_dropout: float = 0.0  # of the nodes before propagation
-    shared_encoder: bool = False  # one sequence encoder for source, target and mixed
-    cross_domain: bool = True  # False: ablation without cross-domain behaviour (no source sequence)
-    null_key: bool = True  # of eq. 10, learned: what a step attends to that may also attend to nothing
-    user_vector: str = "id"  # e_u of eq. 11: id (the raw embedding); graph (the enriched node of eq. 6, which in
-    # training knows the positives of the very steps that it is to predict); graph_without_positive; none
-    fusion: str = "adaptive"  # weights of eq. 11: semacdr.models.fusion
-    item_vector: str = "graph"  # h_v of eq. 12: graph (the enriched target item), or node (before propagation)
-    contrastive_weight: float = 0.1  # lambda of eq. 14
-    contrastive_pairs: str = "agnostic"  # (id, agnostic) and (inner, agnostic); all: (id, inner) too
-    temperature: float = 0.5  # tau of eq. 3, lost in the text
-    symmetric: bool = False  # eq. 3 in both directions
-    mask_same: bool = False  # items with the same subcategories are no negatives of each other in eq. 3
-    contrastive_items: int = 1024  # at most so many items of a domain and batch in eq. 3
-    source_weight: float = 0.0  # beyond the paper: of the loss that ranks the next source item after each mixed event
-
-
-CHOICES = {
-    "views": COMBINATIONS,
-    "domain_nodes": ("domain", "all"),
-    "graph": ("co_interaction", "counted", "sequence", "none"),
-    "convolution": ("gcn", "light"),
-    "self_information": ("self_loop", "layer_mean", "residual"),
-    "user_vector": ("id", "graph", "graph_without_positive", "none"),
-    "fusion": FUSIONS,
-    "item_vector": ("graph", "node"),
-    "contrastive_pairs": ("agnostic", "all"),
-}
-
-
-def check(settings: Settings) -> None:
-    """Raise a UserError where a setting is none of its choices, or two do not go together."""
-    base.check_choices("semacdr", settings, CHOICES)
-    if settings.mask_same and not settings.agnostic:
-        raise UserError("semacdr: mask_same needs the agnostic view, which is switched off")
-    if settings.graph in ("none", "sequence") and settings.user_vector.startswith("graph"):
-        raise UserError(
-            f"semacdr: user_vector '{settings.user_vector}' needs a graph with users, not '{settings.graph}'"
-        )
+    inner: bool = setting(True, "inner-domain semantics; false is an ablation")
+    agnostic: bool = setting(True, "domain-agnostic semantics; false is an ablation")
+    categories: Count | None = setting(None, "K of section 2.3.2: the first categories by name; null: all")
+    domain_nodes: Literal["domain", "all"] = setting(
+        "domain", "views in the source and the target graph: domain (without the agnostic view), or all"
+    )
+    graph: Literal["co_interaction", "counted", "sequence", "none"] = setting(
+        "co_interaction", "edges: co-interaction, counted by users, sequence (SimpGraph), or none"
+    )
+    convolution: Literal["gcn", "light"] = setting(
+        "gcn", "graph layer: gcn (appendix C), or light, without weights and activation"
+    )
+    self_information: Literal["layer_mean", "residual"] = setting(
+        "layer_mean", "a node after propagation: mean (layer_mean) or sum (residual) of node and neighbours"
+    )
+    cross_domain: bool = setting(True, "source sequence; false is the ablation without cross-domain behaviour")
+    user_vector: Literal["id", "none"] = setting("id", "e_u of eq. 11: the user's embedding, or none")
+    fusion: Literal["adaptive", "average"] = setting(
+        "adaptive", "weights of eq. 11: learned (adaptive), or equal, an ablation (average)"
+    )
+    contrastive_weight: NonNegative = setting(0.1, "lambda of eq. 14")
+    temperature: Positive = setting(0.5, "tau of eq. 3, which the paper's text lacks")
+    contrastive_items: Count = setting(1024, "items of a domain and batch in eq. 3, at most")
+    source_weight: NonNegative = setting(
+        0.0, "beyond the paper: weight of the loss that ranks the next source item after each mixed event"
+    )
 
 
 def pairs(settings: Settings) -> list[tuple[str, str]]:
     """The pairs of views that eq. 3 aligns, the anchor first."""
-    own = ["identity", "inner"] if settings.inner else ["identity"]
-    found = [(view, "agnostic") for view in own] if settings.agnostic else []
-    return found + ([("identity", "inner")] if settings.contrastive_pairs == "all" and settings.inner else [])
+    if not settings.agnostic:
+        return []
+    return [("identity", "agnostic"), *([("inner", "agnostic")] if settings.inner else [])]
 
 
 class Views(NamedTuple):
-    """The three views of all items of the scenario, (items, d) each; a view that is switched off is None."""
+    """The three views of all items of the scenario, (items, d) each; None for a view that is switched off."""
 
     identity: torch.Tensor
     inner: torch.Tensor | None
@@ -95,91 +74,91 @@ class Views(NamedTuple):
 
 
 class Prepared(NamedTuple):
-    """What all batches share: the views, the nodes, and the graph-enhanced nodes (eqs. 4 to 6)."""
+    """What all batches share: the views, and the graph-enhanced nodes (eqs. 4 to 6)."""
 
     views: Views
-    nodes: torch.Tensor  # (items of the scenario and users, d) as they enter the mixed graph
-    source: torch.Tensor | None  # (source items, d), where the source sequence is encoded
+    source: torch.Tensor | None  # (source items, d); None without a source sequence
     target: torch.Tensor  # (target items, d)
-    neighbours: torch.Tensor | None  # (items of the scenario and users, d) A X of the mixed graph
     mixed: torch.Tensor  # (items of the scenario and users, d)
 
 
-class Model(base.Model):
-    """The whole of the paper's figure 2."""
+class Fusion(nn.Module):
+    """Eq. 11: the sum of `signals` vectors (N, d) with learned weights; without learned weights their mean."""
 
-    def __init__(self, problem: base.Problem, settings: Settings) -> None:
+    def __init__(self, signals: int, learned: bool) -> None:
         super().__init__()
-        check(settings)
-        self.settings, history, dim = settings, problem.history, settings.dim
+        self.weight = nn.Parameter(torch.full((signals,), 1 / signals)) if learned else None
+
+    def forward(self, signals: list[torch.Tensor]) -> torch.Tensor:
+        """(N, d)."""
+        if self.weight is None:
+            return sum(signals) / len(signals)
+        return sum(weight * signal for weight, signal in zip(self.weight, signals, strict=True))
+
+
+class Model(base.Model):
+    """The model of the paper's figure 2."""
+
+    def __init__(self, inputs: base.ModelInputs, settings: Settings) -> None:
+        super().__init__()
+        if inputs.text is None or inputs.semantics is None or inputs.graphs is None:
+            raise UserError("semacdr needs text vectors, categories and graphs")
+        self.settings, history, dim = settings, inputs.history, settings.dim
         self.pairs = pairs(settings) if settings.contrastive_weight else []
         self.distinct_items = settings.contrastive_items if self.pairs else 0
         self.source_items, self.target_items = history.source_items, history.target_items
         self.items = len(self.source_items) + len(self.target_items)
         self.users, self.identity = history.users, nn.Embedding(self.items, dim)
-        joined = settings.graph in ("co_interaction", "counted") or settings.user_vector != "none"
-        self.user_identity = nn.Embedding(history.users, dim) if joined else None
-        self.semantic = SemanticViews(problem, dim, settings.inner, settings.agnostic, settings.categories)
-        own = 1 + settings.inner
-        self.combine = Combination(settings.views, own + settings.agnostic, dim)
-        self.combine_domain = Combination(settings.views, own, dim) if settings.domain_nodes == "domain" else None
-        graphs = {name: graph for name, graph in problem.graphs.items() if name != "source" or settings.cross_domain}
-        learned = graphs if settings.convolution == "gcn" else {}
-        self.convolutions = nn.ModuleDict({name: GraphConvolution(dim) for name in learned})
+        has_users = settings.graph in ("co_interaction", "counted") or settings.user_vector != "none"
+        self.user_identity = nn.Embedding(history.users, dim) if has_users else None
+        self.semantic = SemanticViews(inputs, dim, settings.inner, settings.agnostic, settings.categories)
+        graphs = {name: graph for name, graph in inputs.graphs.items() if name != "source" or settings.cross_domain}
+        convolved = graphs if settings.convolution == "gcn" else {}
+        self.convolutions = nn.ModuleDict({name: GraphConvolution(dim) for name in convolved})
         for name, adjacency in graphs.items():
             self.register_buffer(f"{name}_graph", adjacency, persistent=False)
-        self._make_encoders(problem.max_length)
-        self.fusion = Fusion(settings.fusion, 2 + (settings.user_vector != "none"), dim)
+        self._make_encoders(inputs.max_length)
+        self.fusion = Fusion(2 + (settings.user_vector != "none"), settings.fusion == "adaptive")
         initialise(self)
-        self.fusion.reset()
 
     def _make_encoders(self, max_length: int) -> None:
         settings, dim = self.settings, self.settings.dim
         names = ("source", "target", "mixed") if settings.cross_domain else ("target", "mixed")
         self.encoders = nn.ModuleDict()
-        for name in names[:1] if settings.shared_encoder else names:
+        for name in names:
             self.encoders[name] = Encoder(dim, max_length, settings.blocks, settings.dropout, settings.norm)
         if settings.cross_domain:
             self.cross = nn.ModuleDict({"query": nn.Linear(dim, dim), "key_value": nn.Linear(dim, 2 * dim)})
-            self.null = nn.Parameter(torch.zeros(2 * dim)) if settings.null_key else None
+            self.null = nn.Parameter(torch.zeros(2 * dim))
             self.cross_norm = nn.LayerNorm(dim)
 
     def prepare(self) -> Prepared:
-        """Eqs. 4 to 6: all nodes after one propagation over the source, the target and the mixed graph."""
+        """Eqs. 4 to 6: all nodes after one propagation over the source, the target and the mixed graph.
+
+        An item's node is the sum of its views (section 2.3.4).
+        """
         views = Views(self.identity.weight, *self.semantic())
-        there = [view for view in views if view is not None]
-        items = self.combine(there)
-        own = self.combine_domain([v for v in views[:2] if v is not None]) if self.combine_domain else items
+        items = sum(view for view in views if view is not None)
+        by_domain = items
+        if self.settings.domain_nodes == "domain":
+            by_domain = sum(view for view in views[:2] if view is not None)
         users = items.new_zeros(self.users, items.shape[1]) if self.user_identity is None else self.user_identity.weight
-        nodes = self._dropped(torch.cat([items, users]))
-        source, target = (self._dropped(own[d.start : d.stop]) for d in (self.source_items, self.target_items))
+        source, target = (by_domain[domain.start : domain.stop] for domain in (self.source_items, self.target_items))
         return Prepared(
             views=views,
-            nodes=nodes,
             source=self._enrich("source", source) if self.settings.cross_domain else None,
             target=self._enrich("target", target),
-            neighbours=(neighbours := self._propagated("mixed", nodes)),
-            mixed=self._join("mixed", nodes, neighbours),
+            mixed=self._enrich("mixed", torch.cat([items, users])),
         )
 
-    def _dropped(self, nodes: torch.Tensor) -> torch.Tensor:
-        return dropout(nodes, self.settings.graph_dropout if self.training else 0.0)
-
-    def _propagated(self, name: str, nodes: torch.Tensor) -> torch.Tensor | None:
-        """The normalised sum of each node's neighbours; None without a graph."""
-        return None if self.settings.graph == "none" else propagate(getattr(self, f"{name}_graph"), nodes)
-
     def _enrich(self, name: str, nodes: torch.Tensor) -> torch.Tensor:
-        return self._join(name, nodes, self._propagated(name, nodes))
-
-    def _join(self, name: str, nodes: torch.Tensor, neighbours: torch.Tensor | None) -> torch.Tensor:
-        """Nodes after propagation, from what they were and the sum of their neighbours."""
-        if neighbours is None:
+        """The nodes (n, d) after propagation over a graph; unchanged without graphs."""
+        if self.settings.graph == "none":
             return nodes
-        enriched = self.convolutions[name].transform(neighbours) if name in self.convolutions else neighbours
-        if self.settings.self_information == "self_loop":
-            return enriched
-        return (nodes + enriched) / (2 if self.settings.self_information == "layer_mean" else 1)
+        neighbours = propagate(getattr(self, f"{name}_graph"), nodes)
+        if name in self.convolutions:
+            neighbours = self.convolutions[name].transform(neighbours)
+        return (nodes + neighbours) / (2 if self.settings.self_information == "layer_mean" else 1)
 
     def states(self, prepared: Prepared, batch: Batch) -> torch.Tensor:
         """Eq. 11: z (N_t, d), the weighted sum of fused target state, mixed state and user vector."""
@@ -189,40 +168,20 @@ class Model(base.Model):
         """z, and the states of the mixed sequence (N_m, d)."""
         target = self._fuse_source(prepared, batch, self._encode("target", prepared.target, batch.target))
         encoded = self._encode("mixed", prepared.mixed[: self.items], batch.mixed)
-        mixed = F.embedding(batch.mixed_last, torch.cat([encoded.new_zeros(1, encoded.shape[1]), encoded]))
-        users = [] if self.settings.user_vector == "none" else [self._users(prepared, batch)]
-        return self.fusion([target, mixed, *users]), encoded
-
-    def _users(self, prepared: Prepared, batch: Batch) -> torch.Tensor:
-        """(N_t, d): e_u of eq. 11 at each step."""
-        users = batch.users.index_select(0, batch.target.row)
+        signals = [target, F.embedding(batch.mixed_last, torch.cat([encoded.new_zeros(1, encoded.shape[1]), encoded]))]
         if self.settings.user_vector == "id":
-            return F.embedding(users, self.user_identity.weight)
-        users = users + self.items
-        if self.settings.user_vector == "graph" or not self.training:  # else no edge leads to the positive
-            return F.embedding(users, prepared.mixed)
-        positives = batch.positives + self.target_items.start
-        nodes, inverse = prepared.nodes, self.inverse_degrees
-        edge = (inverse[users] * inverse[positives]).sqrt()[:, None]
-        neighbours = F.embedding(users, prepared.neighbours) - edge * F.embedding(positives, nodes)
-        return self._join("mixed", F.embedding(users, nodes), neighbours)
-
-    @cached_property
-    def inverse_degrees(self) -> torch.Tensor:
-        """(items and users,): 1 / degree in the mixed graph, which stands on the diagonal of D^-1/2 (A + I) D^-1/2."""
-        graph = self.mixed_graph
-        rows = torch.repeat_interleave(graph.crow_indices().diff())
-        own = rows == graph.col_indices()
-        return graph.values()[own]
+            assert self.user_identity is not None
+            users = batch.users.index_select(0, batch.target.row)
+            signals.append(F.embedding(users, self.user_identity.weight))
+        return self.fusion(signals), encoded
 
     def _encode(self, name: str, items: torch.Tensor, sequence: Sequence) -> torch.Tensor:
         """Eqs. 7 to 9."""
-        encoder = next(iter(self.encoders.values())) if self.settings.shared_encoder else self.encoders[name]
-        return encoder(embed(sequence, items), sequence)
+        return self.encoders[name](embed(sequence, items), sequence)
 
     def _fuse_source(self, prepared: Prepared, batch: Batch, target: torch.Tensor) -> torch.Tensor:
-        """Eq. 10: each target step attends to the source events that precede its positive, and to a learned null."""
-        if not self.settings.cross_domain:
+        """Eq. 10: each target step attends to the source events before its positive and to a learned null key."""
+        if prepared.source is None:
             return target
         source = self._encode("source", prepared.source, batch.source)
         rate = self.settings.dropout if self.training else 0.0
@@ -232,12 +191,10 @@ class Model(base.Model):
 
     def item_vectors(self, prepared: Prepared) -> torch.Tensor:
         """(target items, d): eq. 12 as an inner product with the graph-enhanced target items."""
-        if self.settings.item_vector == "node":
-            return prepared.nodes[self.target_items.start : self.target_items.stop]
         return prepared.target
 
     def item_spaces(self, prepared: Prepared) -> dict[str, torch.Tensor]:
-        """The items as their own domain's graph leaves them (eqs. 4 and 5), and as the mixed graph does (eq. 6)."""
+        """The items after their own domain's graph (eqs. 4 and 5), and after the mixed graph (eq. 6)."""
         spaces = {"mixed_graph": prepared.mixed[: self.items]}
         if prepared.source is None:
             return spaces
@@ -245,33 +202,29 @@ class Model(base.Model):
         return {"domain_graphs": torch.cat(ordered)} | spaces
 
     def auxiliary_loss(self, prepared: Prepared, batch: Batch) -> torch.Tensor | float:
-        """Eq. 14: lambda times eq. 3 of the pairs of views, summed over pairs and both domains; and the source loss."""
+        """Eq. 14: lambda times eq. 3, summed over pairs of views and both domains; plus the source loss."""
         return self.states_and_auxiliary_loss(prepared, batch)[1]
 
     def states_and_auxiliary_loss(self, prepared: Prepared, batch: Batch) -> tuple[torch.Tensor, torch.Tensor | float]:
-        """Both from a mixed sequence that is encoded once."""
+        """Both; the mixed sequence is encoded once."""
         states, mixed = self._states(prepared, batch)
         return states, self._contrast(prepared, batch) + self._source_loss(prepared, batch, mixed)
 
     def _contrast(self, prepared: Prepared, batch: Batch) -> torch.Tensor | float:
-        settings, views = self.settings, prepared.views._asdict()
         domains = batch.source_items + self.source_items.start, batch.target_items + self.target_items.start
-        membership = self.semantic.membership if settings.mask_same else None
-        loss = align(views, self.pairs, domains, settings.temperature, membership, settings.symmetric)
-        return settings.contrastive_weight * loss
+        loss = align(prepared.views._asdict(), self.pairs, domains, self.settings.temperature)
+        return self.settings.contrastive_weight * loss
 
     def _source_loss(self, prepared: Prepared, batch: Batch, mixed: torch.Tensor) -> torch.Tensor | float:
         """Softmax cross-entropy over the source items, the mean over source events that follow a mixed one (N_m, d).
 
-        Most of what is known of a user is the source history, which eq. 13 never asks to predict.
+        Most of a user's data is the source history, which eq. 13 never predicts.
         """
-        if not self.settings.source_weight:
+        place, domain = batch.source_place, self.source_items
+        if not self.settings.source_weight or not len(place):
             return 0.0
-        place, own = batch.source_place, self.source_items
-        if not len(place):
-            return 0.0
-        before = (place - 2).clamp(min=0)  # the token before the event; `place` counts from 1, and is 0 of no token
-        known = (place > 0) & (batch.mixed.positions[(place - 1).clamp(min=0)] > 0)  # of it there is one
-        vectors = prepared.mixed[own.start : own.stop] if prepared.source is None else prepared.source
-        steps, states = known.sum().clamp(min=1), F.embedding(before, mixed)
-        return self.settings.source_weight * softmax_loss(states, vectors, batch.source.items, steps, known)
+        before = (place - 2).clamp(min=0)  # the token before the event; `place` counts from 1, 0 is no token
+        follows = (place > 0) & (batch.mixed.positions[(place - 1).clamp(min=0)] > 0)
+        vectors = prepared.mixed[domain.start : domain.stop] if prepared.source is None else prepared.source
+        steps, states = follows.sum().clamp(min=1), F.embedding(before, mixed)
+        return self.settings.source_weight * softmax_loss(states, vectors, batch.source.items, steps, follows)

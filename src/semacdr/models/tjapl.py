@@ -24,6 +24,8 @@ from semacdr.models import base
 from semacdr.models.attention import attend_across, attend_self
 from semacdr.models.dropout import dropout
 from semacdr.models.layers import Block, embed, initialise
+from semacdr.models.settings import CommonSettings
+from semacdr.runtime.settings import NonNegative, setting
 
 INPUTS = ()
 LOSS = "bce"
@@ -31,10 +33,10 @@ EPS = 1e-8  # of all normalisations, as in SASRec
 
 
 @dataclass(frozen=True)
-class Settings(base.Settings):
-    """TJAPL's regularisation; `blocks` are of the target and of the local preference."""
+class Settings(CommonSettings):
+    """Settings of TJAPL; `blocks` counts those of the target preference and of the local preference."""
 
-    l2: float = 0.001  # times the Euclidean norm (not its square) of the item table, in the loss
+    l2: NonNegative = setting(0.001, "weight of the item table's Euclidean norm, not squared, in the loss")
 
 
 class Join(nn.Module):
@@ -52,13 +54,13 @@ class Join(nn.Module):
 class Model(base.Model):
     """States join the three preferences; item vectors are the target's rows of the item table."""
 
-    def __init__(self, problem: base.Problem, settings: Settings) -> None:
+    def __init__(self, inputs: base.ModelInputs, settings: Settings) -> None:
         super().__init__()
-        self.settings, history, dim = settings, problem.history, settings.dim
+        self.settings, history, dim = settings, inputs.history, settings.dim
         self.domains = {"target": history.target_items, "source": history.source_items}
         self.items = nn.Embedding(sum(map(len, self.domains.values())), dim)
         self.users = nn.Embedding(history.users, dim)
-        self.positions = nn.Embedding(problem.max_length, dim)
+        self.positions = nn.Embedding(inputs.max_length, dim)
         self.target, self.local = (
             nn.ModuleList(Block(dim, settings.dropout) for _ in range(settings.blocks)) for _ in range(2)
         )

@@ -9,10 +9,8 @@ from semacdr.models.dropout import dropout
 from semacdr.models.layers import propagate
 from semacdr.models.sparse import csr
 
-KINDS = ("binary", "counted")
 
-
-def transitions(history: History, items: range, kind: str) -> tuple[torch.Tensor, torch.Tensor]:
+def transition_matrix(history: History, items: range, kind: str) -> tuple[torch.Tensor, torch.Tensor]:
     """D^-1 A and its transpose, sparse CSR (items, items): A says which item follows which in training.
 
     Among a user's training events with an item of `items` the next one follows. binary: an edge is 1; counted: as many
@@ -40,7 +38,7 @@ class Propagation(nn.Module):
 
     def __init__(self, history: History, items: range, kind: str, depth: int, dim: int) -> None:
         super().__init__()
-        adjacency, transposed = transitions(history, items, kind)
+        adjacency, transposed = transition_matrix(history, items, kind)
         self.register_buffer("adjacency", adjacency, persistent=False)
         self.register_buffer("transposed", transposed, persistent=False)
         self.biases = nn.ParameterList(torch.zeros(dim) for _ in range(depth))

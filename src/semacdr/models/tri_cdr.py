@@ -34,9 +34,11 @@ from semacdr.errors import UserError
 from semacdr.models import base
 from semacdr.models.layers import Encoder, embed, initialise
 from semacdr.models.losses import step_loss
-from semacdr.models.next_item_labels import following_items, is_followed
+from semacdr.models.next_item_labels import is_followed, next_item_labels
+from semacdr.models.settings import EnhancedSettings
 from semacdr.models.tri_attention import TripleAttention, Visible
 from semacdr.models.views import Enhancement, nt_xent
+from semacdr.runtime.settings import Natural, NonNegative, Positive, setting
 
 INPUTS = ()
 SETTING_INPUTS = {"semantics": ("agnostic", "embeddings")}
@@ -45,18 +47,20 @@ SEQUENCES = ("mixed", "source", "target")
 
 
 @dataclass(frozen=True)
-class Settings(base.EnhancedSettings):
-    """What is published for Game to Toy, but for `pretraining`: there encoders come trained from files not public."""
+class Settings(EnhancedSettings):
+    """Settings of Tri-CDR, as published for Game to Toy, except `pretraining`: the published encoders come pre-trained
+    from files that are not public.
+    """
 
-    scale: float = 5.0  # of the cosine that is the score
-    coarse_weight: float = 0.1  # of the contrast between sequences; its pairs are weighted, the weights summing to one:
-    mixed_source: float = 1.0
-    mixed_target: float = 1.0
-    source_target: float = 1.0
-    temperature: float = 0.1  # of that contrast
-    fine_weight: float = 10.0  # of the triplets
-    margin: float = 4.0  # by which the source is to be nearer to the mixed than to the target representation
-    pretraining: int = 20  # epochs in which each encoder learns its own sequence, before all else
+    scale: Positive = setting(5.0, "factor of the cosine that is the score")
+    coarse_weight: NonNegative = setting(0.1, "weight of the contrast between sequences")
+    mixed_source: NonNegative = setting(1.0, "weight of this pair in that contrast; weights are divided by their sum")
+    mixed_target: NonNegative = setting(1.0, "weight of this pair in that contrast")
+    source_target: NonNegative = setting(1.0, "weight of this pair in that contrast")
+    temperature: Positive = setting(0.1, "temperature of that contrast")
+    fine_weight: NonNegative = setting(10.0, "weight of the triplet loss")
+    margin: NonNegative = setting(4.0, "margin of the triplet loss")
+    pretraining: Natural = setting(20, "epochs in which each encoder first learns its own sequence")
 
 
 class Prepared(NamedTuple):
@@ -77,17 +81,17 @@ def check(settings: Settings) -> None:
 class Model(base.Model):
     """Triple sequences, their attention (TCA) and their contrastive learning."""
 
-    def __init__(self, problem: base.Problem, settings: Settings) -> None:
+    def __init__(self, inputs: base.ModelInputs, settings: Settings) -> None:
         super().__init__()
         check(settings)
-        history, dim = problem.history, settings.dim
+        history, dim = inputs.history, settings.dim
         self.settings, self.source_items, self.target_items = settings, history.source_items, history.target_items
         items = len(self.source_items) + len(self.target_items)
         self.own, self.mixed = nn.Embedding(items, dim), nn.Embedding(items, dim)
-        self.semantic = Enhancement(problem, settings) if settings.semantics else None
+        self.semantic = Enhancement(inputs, settings) if settings.semantics else None
         self.pretraining_epochs = settings.pretraining
         self.distinct_items = settings.semantic_items if settings.semantics else 0
-        encoder = dim, problem.max_length, settings.blocks, settings.dropout, settings.norm
+        encoder = dim, inputs.max_length, settings.blocks, settings.dropout, settings.norm
         self.encoders = nn.ModuleDict({name: Encoder(*encoder) for name in SEQUENCES})
         self.attention = TripleAttention(dim)
         self.fuse = nn.Sequential(nn.Linear(3 * dim, dim), nn.LeakyReLU(), nn.Linear(dim, dim))
@@ -152,7 +156,7 @@ class Model(base.Model):
     def pretraining_loss(self, batch: Batch) -> torch.Tensor:
         """SASRec's loss (section III-E) of what comes next in each sequence."""
         losses = []
-        labels = {"mixed": following_items(batch, self.target_items), "target": batch.positives.long()}
+        labels = {"mixed": next_item_labels(batch, self.target_items), "target": batch.positives.long()}
         for name, vectors in self._tables(self.prepare()):
             sequence = getattr(batch, name)
             states, positives = self._encoded(vectors, sequence, name), labels.get(name)

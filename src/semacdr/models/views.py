@@ -1,6 +1,6 @@
 """Views of items by meaning: the inner-domain text and the domain-agnostic categories (SemaCDR, section 2.3)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import torch
 import torch.nn.functional as F
@@ -8,24 +8,25 @@ from torch import nn
 
 from semacdr.batching.batches import Batch
 from semacdr.models import base
+from semacdr.models.settings import EnhancedSettings
 
 
 class SemanticViews(nn.Module):
     """The inner-domain and the domain-agnostic view of all items (section 2.3, eq. 2)."""
 
     def __init__(
-        self, problem: base.Problem, dim: int, inner: bool, agnostic: bool, categories: int | None = None
+        self, inputs: base.ModelInputs, dim: int, inner: bool, agnostic: bool, categories: int | None = None
     ) -> None:
         """`categories`: of the agnostic view, the first so many; None: all."""
         super().__init__()
-        history, semantics = problem.history, problem.semantics
+        history, semantics = inputs.history, inputs.semantics
         if agnostic and categories is not None:
             semantics = semantics.first(categories)
         self.domains = sorted((history.source_items, history.target_items), key=lambda items: items.start)
-        self.register_buffer("text", problem.text if inner else None, persistent=False)
+        self.register_buffer("text", inputs.text if inner else None, persistent=False)
         self.register_buffer("membership", semantics.membership if agnostic else None, persistent=False)
         if inner:
-            self.inner = nn.ModuleList(nn.Linear(problem.text.shape[1], dim) for _ in self.domains)
+            self.inner = nn.ModuleList(nn.Linear(inputs.text.shape[1], dim) for _ in self.domains)
         if agnostic:
             self.tables = nn.ModuleList(nn.Embedding(size, dim) for size in semantics.sizes)
             self.join = nn.Linear(dim * len(semantics.sizes), dim)
@@ -53,51 +54,10 @@ class SemanticViews(nn.Module):
         return self.membership @ torch.cat(mapped) + self.join.bias
 
 
-COMBINATIONS = ("sum", "concat", "gate")
-
-
-class Combination(nn.Module):
-    """One vector an item out of its views (the node input of section 2.3.4, lost in the text).
-
-    sum: their sum; concat: a linear map of all side by side; gate: their mean with weights that each item's views give.
-    """
-
-    def __init__(self, how: str, views: int, dim: int) -> None:
-        super().__init__()
-        self.how, self.views = how, views
-        if how != "sum" and views > 1:
-            self.linear = nn.Linear(views * dim, dim if how == "concat" else views)
-
-    def forward(self, views: list[torch.Tensor]) -> torch.Tensor:
-        """(items, d) of the views (items, d)."""
-        if self.how == "sum" or self.views == 1:
-            return sum(views)
-        joined = self.linear(torch.cat(views, -1))
-        if self.how == "concat":
-            return joined
-        return (torch.stack(views, -1) * joined.softmax(-1)[:, None]).sum(-1)
-
-
-def contrast(
-    a: torch.Tensor,
-    b: torch.Tensor,
-    temperature: float,
-    labels: torch.Tensor | None = None,
-    symmetric: bool = False,
-) -> torch.Tensor:
-    """Eq. 3: InfoNCE of the views a and b (N, d) of the same N items, a as anchor, cosine similarity.
-
-    With `labels` (N, m), items whose rows are equal are no negatives of each other: their agnostic views are the same
-    vector, which no training can tell apart. `symmetric`: the mean of both directions.
-    """
+def contrast(a: torch.Tensor, b: torch.Tensor, temperature: float) -> torch.Tensor:
+    """Eq. 3: InfoNCE of the views a and b (N, d) of the same N items, with a as anchor and cosine similarity."""
     logits = F.normalize(a, dim=-1) @ F.normalize(b, dim=-1).T / temperature
-    if labels is not None:
-        same = torch.unique(labels, dim=0, return_inverse=True)[1]
-        own = torch.eye(len(same), dtype=torch.bool, device=same.device)
-        logits = logits.masked_fill((same == same[:, None]) & ~own, -torch.inf)
-    wanted = torch.arange(len(a), device=a.device)
-    loss = F.cross_entropy(logits, wanted)
-    return (loss + F.cross_entropy(logits.T, wanted)) / 2 if symmetric else loss
+    return F.cross_entropy(logits, torch.arange(len(a), device=a.device))
 
 
 def nt_xent(a: torch.Tensor, b: torch.Tensor, temperature: float, cosine: bool = False) -> torch.Tensor:
@@ -115,25 +75,19 @@ PAIRS = (("identity", "agnostic"), ("inner", "agnostic"))  # of eq. 3, the ancho
 
 
 def align(
-    views: dict[str, torch.Tensor],
+    views: Mapping[str, torch.Tensor | None],
     pairs: Iterable[tuple[str, str]],
     domains: Iterable[torch.Tensor],
     temperature: float,
-    membership: torch.Tensor | None = None,
-    symmetric: bool = False,
 ) -> torch.Tensor | float:
-    """Eq. 3 of each pair of views (items of the scenario, d), within each domain's items (N,), summed.
-
-    With `membership` (Semantics), items with the same subcategories are no negatives of each other.
-    """
-    loss = 0.0
+    """Eq. 3 of each pair of views (items of the scenario, d), within each domain's items (N,), summed."""
+    loss: torch.Tensor | float = 0.0
     for items in domains:
         if not len(items):
             continue
-        labels = None if membership is None else F.embedding(items, membership)
         for pair in pairs:
             a, b = (F.embedding(items, views[name]) for name in pair)
-            loss = loss + contrast(a, b, temperature, labels, symmetric)
+            loss = loss + contrast(a, b, temperature)
     return loss
 
 
@@ -143,10 +97,10 @@ class Enhancement(SemanticViews):
     The system adds an item's inner and agnostic view to its vectors of the item; eq. 3 aligns the views.
     """
 
-    def __init__(self, problem: base.Problem, settings: base.EnhancedSettings) -> None:
-        super().__init__(problem, settings.dim, inner=True, agnostic=True)
+    def __init__(self, inputs: base.ModelInputs, settings: EnhancedSettings) -> None:
+        super().__init__(inputs, settings.dim, inner=True, agnostic=True)
         self.weight, self.temperature = settings.semantic_weight, settings.semantic_temperature
-        self.source_items, self.target_items = problem.history.source_items, problem.history.target_items
+        self.source_items, self.target_items = inputs.history.source_items, inputs.history.target_items
 
     def views(self, identity: torch.Tensor) -> dict[str, torch.Tensor]:
         """The views identity, inner and agnostic, (items of the scenario, d) each; the first one is given."""

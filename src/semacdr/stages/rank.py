@@ -1,14 +1,15 @@
-"""Rank: the rank of each user's validation and test event under a trained system, full and sampled.
+"""Rank each user's validation and test event with a trained model, in full and in sampled ranking.
 
-Reads   what train read, its checkpoint.safetensors and settings.json, and candidates.parquet.
-Writes  ranks.parquet: user, split (valid, test), ranking (full, sampled), rank (1 = best, ties count half). Cold
-        users have no validation event, and so no rank of split valid.
+Reads   what train read, the folder that train wrote, and candidates.parquet.
+Writes  ranks.parquet: user, split (valid, test), ranking (full, sampled), rank (1 = best, ties count half). Cold users
+        have no validation event, so they have no rank of split valid.
 
-Scores are computed in float64: so a rank depends on the parameters alone, and not on how users share a batch.
+Scores are computed in float64, so that a rank depends on the parameters only and not on the users of a batch.
 """
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,26 +19,37 @@ from semacdr.evaluation.candidates import load_candidates
 from semacdr.evaluation.measures import hit_rate, ndcg
 from semacdr.evaluation.ranks import Ranker
 from semacdr.runtime.cli import log, parser, run
+from semacdr.runtime.settings import Count, add_flags, setting
 from semacdr.storage import tables
+from semacdr.training.inputs import metadata
+from semacdr.training.system import options_of
 from semacdr.training.trained import Trained, add_arguments, load_trained
 
 
+@dataclass(frozen=True)
+class Options:
+    """What ranking may use of the machine."""
+
+    batch_size: Count = setting(512, "users in a batch")
+    threads: Count = setting(1, "threads of torch")
+
+
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    """The stage's command line."""
+    """Parse the stage's command line."""
     cli = parser(__doc__)
     add_arguments(cli)
+    add_flags(cli, Options)
     cli.add_argument("--candidates", type=Path, required=True)
-    cli.add_argument("--batch-size", type=int, default=512)
     cli.add_argument("--output", type=Path, required=True, help="ranks.parquet")
     return cli.parse_args(argv)
 
 
 def rank_all(trained: Trained, candidates: Path, batch: int) -> pa.Table:
-    """The ranks table of all users (of split valid, all but the cold ones), both splits and both rankings."""
-    history, training, parts = trained.history, trained.settings["training"], []
+    """The ranks table of all users (in split valid: all but the cold ones), both splits and both rankings."""
+    history, training, parts = trained.history, trained.system.training, []
     for split in ("valid", "test"):
         stored = load_candidates(candidates, history, split)
-        ranker = Ranker(history, split, training["max_length"], batch, trained.device, stored, training["visibility"])
+        ranker = Ranker(history, split, training.max_length, batch, trained.device, stored, training.visibility)
         for ranking, ranks in ranker.rank(trained.model).items():
             users = history.ranked(split)[0].astype(np.int32)
             named = {"split": [split] * len(ranks), "ranking": [ranking] * len(ranks)}
@@ -51,9 +63,11 @@ def rank_all(trained: Trained, candidates: Path, batch: int) -> pa.Table:
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the stage."""
     args = arguments(argv)
-    trained = load_trained(args)
-    ranks = rank_all(trained, args.candidates, args.batch_size)
-    tables.write(ranks, args.output, "ranks", trained.meta)
+    options = options_of(args, Options, "rank")
+    trained = load_trained(args, options.threads)
+    ranks = rank_all(trained, args.candidates, options.batch_size)
+    made_from = tables.made_from(candidates=metadata(args.candidates))
+    tables.write(ranks, args.output, "ranks", trained.meta | made_from)
 
 
 if __name__ == "__main__":

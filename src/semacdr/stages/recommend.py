@@ -1,13 +1,14 @@
-"""Recommend: what a trained system would put before each user at the test event, the whole target catalogue ranked.
+"""Recommend the best items of the target catalogue to each user at the test event.
 
-Reads   what train read, its checkpoint.safetensors and settings.json.
-Writes  recommendations.parquet: user, place (1 is the best), item, score. The user's earlier items are left out as in
-        full ranking, the test event's item is not; so it stands at its rank of ranks.parquet, but for ties, where items
-        with smaller numbers come first.
+Reads   what train read, and the folder that train wrote.
+Writes  recommendations.parquet: user, place (1 is the best), item, score. As in full ranking, the user's earlier items
+        are left out and the item of the test event is not. So its place is its rank in ranks.parquet, except with
+        ties, where items with smaller numbers come first.
 """
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,26 +16,40 @@ import pyarrow as pa
 
 from semacdr.evaluation.ranks import Ranker
 from semacdr.runtime.cli import log, parser, run
+from semacdr.runtime.settings import Count, add_flags, from_flags, setting
 from semacdr.storage import tables
+from semacdr.training.system import options_of
 from semacdr.training.trained import Trained, add_arguments, load_trained
 
 
+@dataclass(frozen=True)
+class Settings:
+    """How many items stage recommend writes."""
+
+    top: Count = setting(10, "items for each user")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What ranking may use of the machine."""
+
+    batch_size: Count = setting(512, "users in a batch")
+    threads: Count = setting(1, "threads of torch")
+
+
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    """The stage's command line."""
+    """Parse the stage's command line."""
     cli = parser(__doc__)
     add_arguments(cli)
-    cli.add_argument("--top", type=int, default=10, help="places a user")
-    cli.add_argument("--batch-size", type=int, default=512)
+    add_flags(cli, Settings, Options)
     cli.add_argument("--output", type=Path, required=True, help="recommendations.parquet")
     return cli.parse_args(argv)
 
 
 def recommend(trained: Trained, count: int, batch: int) -> pa.Table:
-    """The table of all users, each one's places in order; fewer than `count` where the catalogue ends before."""
-    history, training = trained.history, trained.settings["training"]
-    ranker = Ranker(
-        history, "test", training["max_length"], batch, trained.device, visibility=training["visibility"]
-    )  # fmt: skip
+    """The table of all users with the places of each in order; fewer than `count` if the catalogue has fewer items."""
+    history, training = trained.history, trained.system.training
+    ranker = Ranker(history, "test", training.max_length, batch, trained.device, visibility=training.visibility)
     items, scores = ranker.top(trained.model, count)
     user, place = np.nonzero(scores > -np.inf)
     return pa.table(
@@ -50,10 +65,11 @@ def recommend(trained: Trained, count: int, batch: int) -> pa.Table:
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the stage."""
     args = arguments(argv)
-    trained = load_trained(args)
-    table = recommend(trained, args.top, args.batch_size)
+    options = options_of(args, Options, "recommend")
+    trained = load_trained(args, options.threads)
+    table = recommend(trained, from_flags(args, Settings, "recommend").top, options.batch_size)
     tables.write(table, args.output, "recommendations", trained.meta)
-    log.info("%d places for %d users", len(table), trained.history.users)
+    log.info("%d recommendations for %d users", len(table), trained.history.users)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,17 @@
-"""Tuned: what tuning chose for all systems of a scenario, together.
+"""Choose between tuned and default settings for all models of a scenario.
 
-Trials are short, and what is best in one need not be what is best in the end. So the settings that a system's trials
-propose are held against those without tuning, each trained to its end; validation chooses.
+Trials are short, and the best settings of short trainings need not be the best of full ones. So the settings that
+tune_search proposes and those without tuning are both trained fully, and validation chooses.
 
-Reads   the JSON file that stage tune wrote of each system and direction (--found), <system>.json, and beside it
-        <system>/untuned and <system>/proposed/seed<N>/history.tsv, settings.json and cost.json, trainings to their end.
-Writes  --output, tuned.json: by direction and kind of system the chosen settings and how they were found. As
-        resources/tuned/<scenario>.json these are what systems are trained with by default; to put it there is left to
-        a person, so that no run changes what it starts from. It holds --preprocess, too: tables of data that are
-        filtered otherwise say so.
-        --table, a TSV: a row per direction and system; --page, the same to read.
+Reads   --found: the JSON file that stage tune_search wrote for each system and direction, <system>.json.
+        --retrained: the folders of the full trainings, <system>/untuned/seed<N> and <system>/proposed/seed<N> next to
+        it, with history.tsv, settings.json and cost.json.
+Writes  --output, tuned.json: the chosen settings by direction and kind of system, and how they were found. Later runs
+        use it only after you copy it to resources/tuned/<scenario>.json. It also holds --preprocess, how the data were
+        filtered.
+        --table, a TSV with a row for each direction and system; --page, the same as Markdown.
 
-All must have had the same budget.
+All systems must have had the same budget.
 """
 
 import argparse
@@ -28,34 +28,36 @@ from semacdr.storage import tsv
 from semacdr.storage.tables import SAMPLE_NOTE
 
 NOTE = (
-    "Settings were chosen by {trials} trials a system and direction, each of at most {seconds:g} s (seeds"
-    " {seeds}, pre-training included; the epoch at their end is finished), by the best epoch's validation NDCG@10"
-    " in full ranking. The first trial has the settings without tuning. Seconds are wall time: on another machine"
-    " ({device}, {threads} threads here), or one with other work, trials reach more or fewer epochs, and others"
-    " may be chosen; where CPU seconds are far fewer, there was other work. `by time` counts the trials that"
-    " training would have gone on with; of one that was pruned or cut, the best epoch so far counts. The best trial's"
-    " settings are what is proposed. They and those without tuning were then trained to their end with the same seeds;"
-    " what is better there (the same measure) is chosen."
+    "Settings were chosen by {trials} trials for each system and direction, each of at most {trial_seconds:g} s (seeds"
+    " {seeds}, pre-training included; the epoch that runs then is finished), by the best epoch's validation NDCG@10 in"
+    " full ranking. The first trial has the settings without tuning. Seconds are wall-clock time: on another machine"
+    " ({device}, {threads} threads here), or one with other work, trials reach another number of epochs and may choose"
+    " other settings; CPU seconds far below seconds show other work. `by time` counts the trials that the time limit"
+    " ended; for a pruned or cut trial the best epoch so far counts. The best trial's settings are proposed. They and"
+    " the settings without tuning were then trained fully with the same seeds; the better one by the same measure is"
+    " chosen."
 )
-
-
+TITLES = [
+    "System", "Proposed", "trial untuned", "best trial", "full untuned", "full proposed", "chosen", "epochs",
+    "finished", "pruned", "failed", "by time", "s", "CPU s",
+]  # fmt: skip
 ENDS = ("untuned", "proposed")
 COUNTS = ("finished", "pruned", "failed", "ended_by_time", "seconds", "cpu_seconds", "epochs", "best_epoch")
 
 
 @dataclass(frozen=True)
-class End:
-    """What trainings to their end came to under the same settings."""
+class FullTraining:
+    """The result of full trainings under the same settings."""
 
-    value: float  # the best epoch's validation NDCG@10, the mean over seeds
-    seconds: float  # of training and validation, of all seeds
+    value: float  # validation NDCG@10 of the best epoch, the mean over seeds
+    seconds: float  # of training and validation, over all seeds
     epochs: int  # at most
     patience: int
 
 
 @dataclass(frozen=True)
-class Row:
-    """One system in one direction."""
+class TuningRow:
+    """A row of the table: one system in one direction."""
 
     source: str
     target: str
@@ -79,33 +81,41 @@ class Row:
     release: str
 
 
-def load(path: Path) -> dict[str, Any]:
-    """What stage tune wrote, and what the trainings beside it came to; a UserError where a file is none of theirs."""
+def read_system(path: Path, retrained: Sequence[Path]) -> dict[str, Any]:
+    """What stage tune_search wrote, with the results of its full trainings; a UserError names a file that is not valid.
+
+    The entries "ends" and "row" are added, and "chosen": untuned or proposed.
+    """
     try:
-        found = json.loads(path.read_text())
-        ends = {name: _end(path.with_suffix("") / name, found["found"]["budget"]["seeds"]) for name in ENDS}
+        found = json.loads(path.read_text(encoding="utf-8"))
+        seeds = found["found"]["budget"]["seeds"]
+        ends = {name: _full_training(path.with_suffix("") / name, seeds, retrained) for name in ENDS}
         found["chosen"] = "proposed" if ends["proposed"].value > ends["untuned"].value else "untuned"
         return found | {"ends": ends, "row": _row(found, ends)}
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path}: cannot be read as what stages tune and confirm write: {error!r}") from error
+        raise UserError(
+            f"{path}: this file and the trainings next to it are not those of stages tune_search and train: {error!r}"
+        ) from error
 
 
-def _end(folder: Path, seeds: Sequence[int]) -> End:
-    values, seconds = [], 0.0
-    for seed in seeds:
-        history = tsv.read(folder / f"seed{seed}" / "history.tsv", ("valid_ndcg_10",))
-        cost = json.loads((folder / f"seed{seed}" / "cost.json").read_text())
+def _full_training(folder: Path, seeds: Sequence[int], retrained: Sequence[Path]) -> FullTraining:
+    values, seconds, runs = [], 0.0, [folder / f"seed{seed}" for seed in seeds]
+    for run_folder in runs:
+        if run_folder not in retrained:
+            raise UserError(f"{run_folder}: is missing among --retrained")
+        history = tsv.read(run_folder / "history.tsv", ("valid_ndcg_10",))
+        cost = json.loads((run_folder / "cost.json").read_text(encoding="utf-8"))
         values.append(max(float(row["valid_ndcg_10"]) for row in history))
         seconds += cost["training_seconds"] + cost["validation_seconds"]
-    training = json.loads((folder / f"seed{seeds[0]}" / "settings.json").read_text())["training"]
-    return End(sum(values) / len(values), round(seconds, 1), training["epochs"], training["patience"])
+    training = json.loads((runs[0] / "settings.json").read_text(encoding="utf-8"))["training"]
+    return FullTraining(sum(values) / len(values), round(seconds, 1), training["epochs"], training["patience"])
 
 
-def _row(system: dict[str, Any], ends: dict[str, End]) -> Row:
+def _row(system: dict[str, Any], ends: dict[str, FullTraining]) -> TuningRow:
     found = system["found"]
     counts = {name: found[name] for name in COUNTS}
     proposed = system["training"] | system["settings"]
-    return Row(
+    return TuningRow(
         system["source"], system["target"], system["name"], found["budget"]["trials"], **counts,
         untuned=found["first"], ndcg_10=found["value"], chosen=system["chosen"], release=system["release"],
         proposed=", ".join(f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
@@ -116,77 +126,64 @@ def _row(system: dict[str, Any], ends: dict[str, End]) -> Row:
 
 
 def check(systems: Sequence[dict[str, Any]]) -> None:
-    """Raise a UserError where budgets differ, or two systems would be filed under one key."""
-    first, filed = systems[0], {}
+    """Raise a UserError if budgets differ, or if two systems would be stored under one key."""
+    first = systems[0]
+    stored: dict[tuple[str, str, str], str] = {}
     for system in systems:
-        own, other = (json.dumps(one["found"]["budget"], sort_keys=True) for one in (system, first))
-        if own != other:
-            raise UserError(f"{system['name']} was tuned with {own}, {first['name']} with {other}; tune it again")
+        budget, other = (json.dumps(one["found"]["budget"], sort_keys=True) for one in (system, first))
+        if budget != other:
+            raise UserError(f"{system['name']} was tuned with {budget}, {first['name']} with {other}; tune it again")
         place = system["source"], system["target"], system["key"]
-        if place in filed:
+        if place in stored:
             raise UserError(
-                f"{system['name']} and {filed[place]} are both {system['key']}, for which training has one place;"
-                " tune one of them"
+                f"{system['name']} and {stored[place]} are both {system['key']}, which has one entry; tune one of them"
             )
-        filed[place] = system["name"]
+        stored[place] = system["name"]
 
 
 def collected(systems: Sequence[dict[str, Any]], preprocess: dict[str, Any]) -> dict[str, Any]:
-    """The content of tuned.json; `preprocess` is how the data were filtered."""
-    directions: dict[str, dict] = {}
+    """The content of tuned.json; `preprocess` says how the data were filtered."""
+    directions: dict[str, dict[str, Any]] = {}
     for system in systems:
         proposed = {name: system[name] for name in ("training", "settings")}
         chosen = proposed if system["chosen"] == "proposed" else {"training": {}, "settings": {}}
         ends = {name: asdict(end) for name, end in system["ends"].items()}
         found = system["found"] | {"proposed": proposed, "ends": ends, "chosen": system["chosen"]}
         loss = chosen["training"].get("loss", system["loss"])
-        kept = {"model": system["model"], "loss": loss} | chosen | {"found": found}
-        directions.setdefault(f"{system['source']}_to_{system['target']}", {})[system["key"]] = kept
-    of = {"scenario": systems[0]["scenario"], "release": systems[0]["release"], "preprocess": preprocess}
-    return of | {"directions": directions}
+        entry = {"model": system["model"], "loss": loss} | chosen | {"found": found}
+        directions.setdefault(f"{system['source']}_to_{system['target']}", {})[system["key"]] = entry
+    scenario = {"scenario": systems[0]["scenario"], "release": systems[0]["release"], "preprocess": preprocess}
+    return scenario | {"directions": directions}
 
 
-def page(systems: Sequence[dict[str, Any]]) -> str:
-    """A Markdown page: a table per direction."""
+def page_of(systems: Sequence[dict[str, Any]]) -> str:
+    """A Markdown page with a table for each direction."""
     rows, budget = [system["row"] for system in systems], systems[0]["found"]["budget"]
     lines = [f"# Tuning, {systems[0]['scenario']}", ""]
     lines += [f"**{SAMPLE_NOTE}**", ""] if rows[0].release == "sample" else []
     lines += [NOTE.format(**budget | {"seeds": " ".join(map(str, budget["seeds"]))}), ""]
     for direction in dict.fromkeys((row.source, row.target) for row in rows):
         lines += [f"## {' → '.join(direction)}", ""]
-        titles = [
-            "System",
-            "Proposed",
-            "trial without",
-            "best trial",
-            "end without",
-            "end proposed",
-            "chosen",
-            "epochs",
-            "finished",
-            "pruned",
-            "failed",
-            "by time",
-            "s",
-            "CPU s",
-        ]
-        lines += header(titles, 2)
+        lines += header(TITLES, 2)
         lines += [_line(row) for row in rows if (row.source, row.target) == direction]
         lines.append("")
     return "\n".join(lines)
 
 
-def _line(row: Row) -> str:
+def _line(row: TuningRow) -> str:
     values = (row.untuned, row.ndcg_10, row.untuned_end, row.proposed_end)
-    told = ("" if value is None else f"{value:.4f}" for value in values)
+    qualities = ("" if value is None else f"{value:.4f}" for value in values)
     counts = map(str, (row.epochs, row.finished, row.pruned, row.failed, row.ended_by_time))
-    return line([row.system, row.proposed, *told, row.chosen, *counts, f"{row.seconds:.0f}", f"{row.cpu_seconds:.0f}"])
+    return line(
+        [row.system, row.proposed, *qualities, row.chosen, *counts, f"{row.seconds:.0f}", f"{row.cpu_seconds:.0f}"]
+    )
 
 
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    """The stage's command line."""
+    """Parse the stage's command line."""
     cli = parser(__doc__)
     cli.add_argument("--found", type=Path, nargs="+", required=True, help="the JSON file of each system and direction")
+    cli.add_argument("--retrained", type=Path, nargs="+", required=True, help="folders of the full trainings")
     cli.add_argument("--preprocess", type=json.loads, required=True, help="how the data were filtered, as JSON")
     cli.add_argument("--output", type=Path, required=True, help="tuned.json")
     cli.add_argument("--table", type=Path, required=True, help="the TSV")
@@ -197,11 +194,11 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the stage."""
     args = arguments(argv)
-    systems = [load(path) for path in args.found]
+    systems = [read_system(path, args.retrained) for path in args.found]
     check(systems)
     tsv.write(args.output, json.dumps(collected(systems, args.preprocess), indent=2) + "\n")
     tsv.write(args.table, tsv.text([system["row"] for system in systems]))
-    tsv.write(args.page, page(systems))
+    tsv.write(args.page, page_of(systems))
     log.info("%d systems: %s", len(systems), args.output)
 
 

@@ -1,13 +1,14 @@
-"""Vectors: the item vectors of a trained system, source and target items in one space, as its graphs leave them.
+"""Write the item vectors of a trained model, with source and target items in one space.
 
-Reads   what train read, its checkpoint.safetensors and settings.json.
-Writes  vectors.parquet: item, domain, space, vector (float32), one row an item and space. A system says itself which
-        spaces hold a vector of every item: of SemaCDR the nodes after each domain's own graph (eqs. 4 and 5), and after
-        the mixed graph (eq. 6).
+Reads   what train read, and the folder that train wrote.
+Writes  vectors.parquet: item, domain, space, vector (float32), a row for each item and space. The model names the
+        spaces that hold a vector of every item (`Model.item_spaces`): SemaCDR has the nodes after each domain's graph
+        (eqs. 4 and 5) and after the mixed graph (eq. 6).
 """
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,26 +17,36 @@ import torch
 
 from semacdr.errors import UserError
 from semacdr.runtime.cli import log, parser, run
+from semacdr.runtime.settings import Count, add_flags, setting
 from semacdr.storage import tables
+from semacdr.training.system import options_of
 from semacdr.training.trained import Trained, add_arguments, load_trained
 
 
+@dataclass(frozen=True)
+class Options:
+    """What the stage may use of the machine."""
+
+    threads: Count = setting(1, "threads of torch")
+
+
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    """The stage's command line."""
+    """Parse the stage's command line."""
     cli = parser(__doc__)
     add_arguments(cli)
+    add_flags(cli, Options)
     cli.add_argument("--output", type=Path, required=True, help="vectors.parquet")
     return cli.parse_args(argv)
 
 
 @torch.no_grad()
 def vectors_of(trained: Trained) -> pa.Table:
-    """The table of all spaces, items in order in each; a UserError where the system has none."""
+    """The table of all spaces, with the items of each in order; a UserError for a model without such a space."""
     model, history = trained.model, trained.history
     spaces = model.item_spaces(model.prepare())
     if not spaces:
-        name = trained.settings["model"]
-        raise UserError(f"{name} has no vectors of source and target items in one space; take a system that has")
+        name = trained.system.name
+        raise UserError(f"{name} has no vectors of source and target items in one space; name another model")
     items = len(history.source_items) + len(history.target_items)
     domain = np.full(items, history.meta["source"], object)
     domain[history.target_items.start : history.target_items.stop] = history.meta["target"]
@@ -52,7 +63,7 @@ def vectors_of(trained: Trained) -> pa.Table:
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the stage."""
     args = arguments(argv)
-    trained = load_trained(args)
+    trained = load_trained(args, options_of(args, Options, "vectors").threads)
     table = vectors_of(trained)
     tables.write(table, args.output, "vectors", trained.meta)
     log.info("%d vectors of %d items", len(table), len(table) // len(table["space"].unique()))

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from semacdr.errors import UserError
+from semacdr.storage import files
 
 I32, I64, F32, F64, TEXT = pa.int32(), pa.int64(), pa.float32(), pa.float64(), pa.string()
 SAMPLE_NOTE = "simulated people, embedded sample: not Amazon data"
@@ -46,32 +47,67 @@ CONTRACTS: dict[str, dict[str, pa.DataType | None]] = {
     "ranks": {"user": I32, "split": TEXT, "ranking": TEXT, "rank": F64},  # cold users have no row of split valid
     "recommendations": {"user": I32, "place": I32, "item": I32, "score": F32},  # of the test event; place 1 is the best
 }
+SORTED = {"adjacency": ("row", "column")}  # contracts whose readers rely on an order of distinct rows, which is checked
 
 
-def write(table: pa.Table, path: Path | str, contract: str, meta: dict[str, str]) -> None:
-    """Write a table under its contract, with `meta` in the file; the same rows and meta give the same bytes."""
+def write(table: pa.Table, path: Path | str, contract: str, meta: Mapping[str, str]) -> dict[str, str]:
+    """Write a table under its contract, atomically; the same rows and metadata give the same bytes.
+
+    Returns the metadata as they are in the file: `meta`, the note on simulated data, and the digest of the rows.
+    A UserError names the file if it cannot be written.
+    """
     columns = CONTRACTS[contract]
     schema = pa.schema([pa.field(name, kind or table.schema.field(name).type) for name, kind in columns.items()])
     table = table.select(list(columns)).cast(schema).combine_chunks().replace_schema_metadata(None)
-    table = table.replace_schema_metadata(_noted(meta) | {"digest": digest(table)})
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(table, path, compression="zstd")
+    meta = _noted(dict(meta)) | {"digest": digest(table)}
+    with files.replacing(path) as temporary:
+        pq.write_table(table.replace_schema_metadata(meta), temporary, compression="zstd", write_page_checksum=True)
+    return meta
 
 
 def read(path: Path | str, contract: str) -> tuple[pa.Table, dict[str, str]]:
-    """The table at `path` and its metadata; a UserError names a missing file or a column that breaks the contract."""
+    """The table at `path`, with the columns of its contract in their order, and its metadata.
+
+    A UserError names a file that is missing or damaged, or that breaks the contract: a column is missing or has
+    another type, a text is not UTF-8, or the rows of a sorted table are out of order.
+    """
     try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise UserError(f"{path}: cannot be read as the {contract} table: {error}") from error
+        table = pq.read_table(path, page_checksum_verification=True)
+        table.validate(full=True)  # else a text that is not UTF-8 raises wherever it is first decoded
+        meta = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: there is no such file; it should be the {contract} table") from error
+    except (OSError, pa.ArrowException, ValueError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        message = f"{path}: cannot be read as the {contract} table ({reason}); delete it and run its stage again"
+        raise UserError(message) from error
     for name, kind in CONTRACTS[contract].items():
         if name not in table.column_names:
             raise UserError(f"{path}: the {contract} table needs a column '{name}'; it has {table.column_names}")
-        if kind is not None and table.schema.field(name).type != kind:
-            found = table.schema.field(name).type
-            raise UserError(f"{path}: column '{name}' of the {contract} table must be {kind}, it is {found}")
-    meta = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
-    return table.select(list(CONTRACTS[contract])), {k: v for k, v in meta.items() if k != "ARROW:schema"}
+        found = table.schema.field(name).type
+        if not (_is_vector(found) if kind is None else found == kind):
+            wanted = kind or "fixed_size_list<float>"
+            raise UserError(f"{path}: column '{name}' of the {contract} table must be {wanted}, it is {found}")
+    table = table.select(list(CONTRACTS[contract]))
+    if contract in SORTED and not _is_sorted([table[name].to_numpy() for name in SORTED[contract]]):
+        order = " and ".join(SORTED[contract])
+        message = f"{path}: the rows of the {contract} table are not sorted by {order}, or one occurs twice"
+        raise UserError(f"{message}; delete it and run its stage again")
+    return table, {name: value for name, value in meta.items() if name != "ARROW:schema"}
+
+
+def _is_vector(kind: pa.DataType) -> bool:
+    return pa.types.is_fixed_size_list(kind) and kind.value_type == F32
+
+
+def _is_sorted(columns: Sequence[np.ndarray]) -> bool:
+    """Whether the rows increase strictly, first by the first column, then by the second, and so on."""
+    equal = np.ones(max(len(columns[0]) - 1, 0), bool)
+    for values in columns:
+        if (equal & (values[1:] < values[:-1])).any():
+            return False
+        equal &= values[1:] == values[:-1]
+    return not equal.any()
 
 
 def digest(table: pa.Table) -> str:

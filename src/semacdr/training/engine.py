@@ -1,6 +1,6 @@
-"""The training loop that every system shares: shuffled epochs, validation by full-ranking NDCG@10, the best epoch kept.
+"""The training loop of every model: shuffled epochs, validation by full-ranking NDCG@10, the best epoch is kept.
 
-Only the validation split is looked at here; the test split belongs to the rank stage.
+Training reads the validation split only; the test split is read by the stages after it.
 """
 
 import time
@@ -14,6 +14,7 @@ from semacdr.batching.batches import Batch, Batches
 from semacdr.batching.negatives import NegativeSampler, SharedNegatives
 from semacdr.batching.windows import training_windows
 from semacdr.data.history import History
+from semacdr.errors import UserError
 from semacdr.evaluation.measures import hit_rate, ndcg
 from semacdr.evaluation.ranks import Ranker
 from semacdr.models.base import Model
@@ -21,26 +22,7 @@ from semacdr.models.losses import SAMPLED, step_loss
 from semacdr.runtime.cli import log
 from semacdr.training.adam import Adam
 from semacdr.training.device import PRECISIONS
-
-
-@dataclass(frozen=True)
-class Training:
-    """How a system is trained; the defaults are the paper's where it gives one."""
-
-    loss: str = "bpr"
-    negatives: int = 1  # of each step: bpr, bce, gbce
-    shared_negatives: int = 1000  # of a batch: sampled_softmax
-    calibration: float = 0.75  # t of gbce
-    batch_size: int = 256
-    max_length: int = 100
-    visibility: str = "causal"  # all: every step sees the whole source history, to measure that leak
-    learning_rate: float = 1e-3
-    semantic_learning_rate: float = 1e-3  # the paper: below the general one, which is no better on kitchen_food
-    weight_decay: float = 0.0
-    epochs: int = 200
-    patience: int = 10  # epochs without a better validation NDCG@10 before training stops
-    evaluation_batch: int = 512
-    precision: str = "float32"  # or bfloat16: of matrix products in `states`; semacdr.training.device
+from semacdr.training.settings import Training
 
 
 @dataclass(frozen=True)
@@ -54,16 +36,19 @@ class Epoch:
 
 
 @dataclass(frozen=True)
-class Fitted:
-    """What training leaves: all epochs, the best one's number and parameters, seconds spent (on it and before, too)."""
+class TrainingResult:
+    """All epochs, number and parameters of the best one, and wall-clock seconds."""
 
     epochs: list[Epoch]
     best: int
     state: dict[str, torch.Tensor]
-    training_seconds: float  # pre-training among them
+    training_seconds: float  # with those of pre-training
     pretraining_seconds: float
     validation_seconds: float
     best_seconds: float  # until the best epoch was validated
+
+
+ShouldStop = Callable[[Epoch | None], bool]
 
 
 def fit(
@@ -72,23 +57,29 @@ def fit(
     settings: Training,
     seed: int,
     device: torch.device,
-    enough: Callable[[Epoch | None], bool] | None = None,
-) -> Fitted:
-    """Train until `patience` epochs brought nothing better; a system without parameters is only validated.
+    should_stop: ShouldStop | None = None,
+) -> TrainingResult:
+    """Train until `patience` epochs brought no better validation NDCG@10; a non-learned baseline is only validated.
 
-    `enough`, where given, is asked after every epoch whether it was the last; with None after those of pre-training.
+    `should_stop` is asked after every epoch, with None after those of pre-training. A UserError if no user has a
+    training step, or no user has a validation event.
     """
     model.to(device)
+    if not len(history.ranked("valid")[0]):
+        raise UserError("no user has a validation event: every user is cold; lower split.cold_users")
     ranker = Ranker(
         history, "valid", settings.max_length, settings.evaluation_batch, device, visibility=settings.visibility
     )
     learned = any(parameter.requires_grad for parameter in model.parameters())
     trainer = Trainer(model, history, settings, seed, device) if learned else None
-    epochs, best, state, best_seconds = [], None, {}, 0.0
+    epochs: list[Epoch] = []
+    best: Epoch | None = None
+    state: dict[str, torch.Tensor] = {}
+    best_seconds = 0.0
     seconds = dict.fromkeys(("pretraining", "training", "validation"), 0.0)
     start = time.perf_counter()
-    if model.pretraining_epochs:
-        trainer.pretrain(enough)
+    if trainer and model.pretraining_epochs:
+        trainer.pretrain(should_stop)
         seconds["pretraining"] = time.perf_counter() - start
     for number in range(1, settings.epochs + 1 if learned else 2):
         start = time.perf_counter()
@@ -108,10 +99,13 @@ def fit(
             state = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
         elif number - best.epoch >= settings.patience:
             break
-        if enough and enough(epochs[-1]):
+        if should_stop and should_stop(epochs[-1]):
             break
-    before, training, validation = seconds.values()
-    return Fitted(epochs, best.epoch, state, before + training, before, validation, best_seconds)
+    assert best is not None
+    pretraining, training, validation = seconds.values()
+    return TrainingResult(
+        epochs, best.epoch, state, pretraining + training, pretraining, validation, best_seconds
+    )  # fmt: skip
 
 
 class Trainer:
@@ -121,12 +115,19 @@ class Trainer:
         self.model, self.settings = model, settings
         self.precision = PRECISIONS[settings.precision]
         self.rng = np.random.default_rng(seed)
+        self.sampler: NegativeSampler | SharedNegatives
         if settings.loss == "sampled_softmax":
             self.sampler = SharedNegatives(history, settings.shared_negatives, seed, device)
         else:
-            own = settings.negatives if settings.loss in SAMPLED else 0
-            self.sampler = NegativeSampler(history, own, seed, device)
+            count = settings.train_negatives if settings.loss in SAMPLED else 0
+            self.sampler = NegativeSampler(history, count, seed, device)
         windows = training_windows(history, settings.max_length, settings.visibility)
+        if not len(windows.users):
+            raise UserError(
+                "no user has two training events in the target domain, so there is nothing to learn from: a step "
+                "needs an event and the next one; raise preprocess.min_user_interactions to 4 or more, or lower "
+                "split.cold_users"
+            )
         self.batches = Batches(windows, settings.batch_size, device, distinct=model.distinct_items)
         semantic = {id(parameter) for parameter in model.semantic_parameters()}
         groups = [
@@ -139,18 +140,18 @@ class Trainer:
     def _optimiser(self) -> torch.optim.Optimizer:
         return Adam(self.groups, betas=(0.9, 0.98), weight_decay=self.settings.weight_decay, fused=True)
 
-    def pretrain(self, enough: Callable[[None], bool] | None = None) -> None:
-        """The epochs of the model's pre-training, all or until `enough`; training then begins with a new optimiser."""
+    def pretrain(self, should_stop: ShouldStop | None = None) -> None:
+        """Run the model's pre-training, all epochs or until `should_stop`; training then has a new optimiser."""
         for number in range(1, self.model.pretraining_epochs + 1):
             log.info("pre-training epoch %d: loss %.4f", number, self.epoch(self.model.pretraining_loss))
-            if enough and enough(None):
+            if should_stop and should_stop(None):
                 break
         self.optimiser = self._optimiser()
 
     def epoch(self, loss_of: Callable[[Batch], torch.Tensor] | None = None) -> float:
-        """Learn once from every user with a training step, in random order; the mean loss of the batches.
+        """Take a step for every batch in random order and return the mean loss of the batches.
 
-        The loss is that of training, or `loss_of` a batch.
+        The loss is `loss_of` a batch, by default that of training.
         """
         self.model.train()
         losses = [self.step((loss_of or self.loss)(batch)) for batch in self.shuffled()]
@@ -161,17 +162,17 @@ class Trainer:
         return self.batches.shuffled(self.rng, self.sampler)
 
     def step(self, loss: torch.Tensor) -> torch.Tensor:
-        """Take one step down a loss, which comes back as a number of its own."""
+        """Take one optimiser step on a loss and return the loss, detached."""
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         self.optimiser.step()
         return loss.detach()
 
     def loss(self, batch: Batch) -> torch.Tensor:
-        """The loss of a batch: over its steps, and the model's own.
+        """The loss of a batch: the loss over its steps plus the model's auxiliary loss.
 
-        In bfloat16 are at most the matrix products of states and the model's own loss, by autocast, which takes
-        softmax, norms and logarithms in float32. Graphs, item vectors and the scores of steps are float32 always.
+        With precision bfloat16, autocast applies to states and auxiliary loss only, and keeps softmax, norms and
+        logarithms in float32. Graphs, item vectors and the scores of steps are always float32.
         """
         prepared = self.model.prepare()
         with torch.autocast(batch.users.device.type, self.precision, enabled=self.precision != torch.float32):

@@ -1,20 +1,30 @@
-"""From the stages' tables to a Problem: what a system is built from, in training and in ranking alike."""
+"""From the stages' tables to a model's inputs, the same for training and for ranking.
+
+Every table must belong to the scenario (graphs: to the direction) of the split, and must have been made from the tables
+that are given; a UserError names the file that does not.
+"""
 
 import argparse
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import torch
 
-from semacdr.data.history import load_history
+from semacdr.data.history import History, load_history
 from semacdr.errors import UserError
-from semacdr.models.base import Problem, Semantics
+from semacdr.models.base import ModelInputs, Semantics
 from semacdr.models.sparse import csr
 from semacdr.storage import tables
 
+SCENARIO = ("release", "scenario")
+DIRECTION = (*SCENARIO, "source", "target")
 GRAPHS = ("source", "target", "mixed")
-KINDS = {  # the files of each kind of edges, in the order of GRAPHS
+GRAPH_FILES = {  # the files of each kind of edges, in the order of GRAPHS
     "co_interaction": GRAPHS,
     "counted": ("source_counted", "target_counted", "mixed"),  # a user interacts with an item once
     "sequence": ("source_sequence", "target_sequence", "mixed_sequence"),
@@ -22,60 +32,130 @@ KINDS = {  # the files of each kind of edges, in the order of GRAPHS
 }
 
 
+@dataclass(frozen=True)
+class DirectionPaths:
+    """The tables of one direction; None for those that no model of the run reads."""
+
+    interactions: Path
+    items: Path
+    split: Path
+    embeddings: Path | None = None  # text vectors
+    agnostic: Path | None = None  # categories of items
+    graphs: Path | None = None  # folder of the graphs
+
+
 def add_arguments(cli: argparse.ArgumentParser) -> None:
-    """The input paths that train and rank have in common."""
+    """Add the input paths that training and ranking have in common."""
     cli.add_argument("--interactions", type=Path, required=True)
     cli.add_argument("--items", type=Path, required=True)
     cli.add_argument("--split", type=Path, required=True)
-    cli.add_argument("--embeddings", type=Path, help="embeddings.parquet, where the system takes text vectors")
-    cli.add_argument("--agnostic", type=Path, help="agnostic.parquet, where the system takes categories")
-    cli.add_argument("--graphs", type=Path, help="folder of the graphs, where the system takes them")
+    cli.add_argument("--embeddings", type=Path, help="embeddings.parquet, for a model that reads text vectors")
+    cli.add_argument("--agnostic", type=Path, help="agnostic.parquet, for a model that reads categories")
+    cli.add_argument("--graphs", type=Path, help="folder of the graphs, for a model that reads them")
 
 
-def load_problem(args: argparse.Namespace, needs: tuple[str, ...], max_length: int, settings: object = None) -> Problem:
-    """The Problem of the paths in `args` with what `needs` names, and graphs of the kind that `settings.graph` names.
+def paths_of(args: argparse.Namespace) -> DirectionPaths:
+    """The input paths of a command line that `add_arguments` made."""
+    return DirectionPaths(args.interactions, args.items, args.split, args.embeddings, args.agnostic, args.graphs)
 
-    A UserError names a path that is missing. A system whose settings have no `graph` gets co-interaction.
+
+def load_inputs(paths: DirectionPaths, needs: tuple[str, ...], max_length: int, settings: object = None) -> ModelInputs:
+    """A model's inputs with what `needs` names, and graphs of the kind that `settings.graph` names.
+
+    Settings without `graph` get co-interaction. A UserError names a path that is missing or a file that does not belong
+    to the others.
     """
-    graph = getattr(settings, "graph", "co_interaction")
-    if graph not in KINDS:
-        raise UserError(f"there are graphs of the kinds {', '.join(KINDS)}, not '{graph}'")
+    kind = getattr(settings, "graph", "co_interaction")
     for need in needs:
-        if getattr(args, need) is None:
-            raise UserError(f"this system needs --{need}")
-    history = load_history(args.interactions, args.items, args.split)
+        if getattr(paths, need) is None:
+            raise UserError(f"this model needs --{need}")
+    files = _files(paths, needs, kind)
+    history = load_history(paths.interactions, paths.items, paths.split)
+    metas = {name: metadata(path) for name, path in files.items()}
+    for name, path in files.items():
+        graph = name.endswith("_graph")  # graphs and the split are of one direction, other tables of the scenario
+        check_same(path, metas[name], history.meta, DIRECTION if graph else SCENARIO)
+        made_from = ("interactions", "items", "split") if graph else ("interactions", "items")
+        tables.check_made_from(path, metas[name], _stage(name), **{other: metas[other] for other in made_from})
     items = len(history.source_items) + len(history.target_items)
-    return Problem(
+    return ModelInputs(
         history=history,
         max_length=max_length,
-        text=load_text(args.embeddings, items) if "embeddings" in needs else None,
-        semantics=load_semantics(args.agnostic, items) if "agnostic" in needs else None,
-        graphs=load_graphs(args.graphs, graph) if "graphs" in needs else None,
+        text=load_text(files["embeddings"], items) if "embeddings" in needs else None,
+        semantics=load_semantics(files["agnostic"], items) if "agnostic" in needs else None,
+        graphs=_load_graphs(files, history) if "graphs" in needs else None,
+        digests={name: meta["digest"] for name, meta in metas.items() if "digest" in meta},
     )
 
 
+def _files(paths: DirectionPaths, needs: tuple[str, ...], kind: str) -> dict[str, Path]:
+    """The files that a model reads, by name; of the graphs those of a kind of edges."""
+    files = {name: getattr(paths, name) for name in ("interactions", "items", "split", *needs)}
+    folder = files.pop("graphs", None)
+    if folder is not None:
+        named = zip(GRAPHS, GRAPH_FILES[kind], strict=bool(GRAPH_FILES[kind]))
+        files |= {f"{name}_graph": folder / f"{file}.parquet" for name, file in named}
+    return files
+
+
+def _stage(name: str) -> str:
+    """The stage that writes a table."""
+    return {"embeddings": "encode", "agnostic": "semantics", "split": "split"}.get(
+        name, "graph" if name.endswith("_graph") else "preprocess"
+    )
+
+
+def metadata(path: Path) -> dict[str, str]:
+    """The metadata of a table without its rows; a UserError for a file that cannot be read."""
+    try:
+        found = pq.read_metadata(path).metadata or {}
+    except (OSError, pa.ArrowInvalid) as error:
+        raise UserError(f"{path}: cannot be read as a table: {error}") from error
+    return {key.decode(): value.decode() for key, value in found.items() if key != b"ARROW:schema"}
+
+
+def check_same(path: Path, meta: Mapping[str, Any], wanted: Mapping[str, Any], names: tuple[str, ...]) -> None:
+    """Raise a UserError if a file's metadata name another release, scenario or direction than the split's."""
+    for name in names:
+        if name in meta and name in wanted and meta[name] != wanted[name]:
+            raise UserError(f"{path}: its {name} is '{meta[name]}', that of the split is '{wanted[name]}'")
+
+
+def origin(history: History) -> dict[str, str]:
+    """Metadata of a history that tables made with it carry on: scenario, direction, share of cold users."""
+    return {
+        name: value for name, value in history.meta.items() if name != "digest" and not name.startswith("made_from_")
+    }
+
+
 def load_text(path: Path, items: int) -> torch.Tensor:
-    """(items, width) text vectors by item."""
+    """(items, width) text vectors by item; a UserError for other items and for numbers that are not finite."""
     table, _ = tables.read(path, "embeddings")
     if not np.array_equal(table["item"].to_numpy(), np.arange(items)):
-        raise UserError(f"{path}: its items are not the scenario's {items} items in order; run encode again")
-    return torch.from_numpy(tables.matrix(table["vector"]).copy())
+        raise UserError(f"{path}: its items are not the scenario's {items} items in order; run stage encode again")
+    vectors = tables.matrix(table["vector"]).copy()
+    if not np.isfinite(vectors).all():
+        item = int(np.flatnonzero(~np.isfinite(vectors).all(1))[0])
+        raise UserError(f"{path}: the vector of item {item} is not finite; run stage encode again")
+    return torch.from_numpy(vectors)
 
 
 def load_semantics(path: Path, items: int) -> Semantics:
-    """The assignments as a membership matrix; an item without any in a category is in the unknown subcategory."""
+    """The assignments as a membership matrix; an item without any in a category is in its unknown subcategory."""
     table, _ = tables.read(path, "agnostic")
     item = table["item"].to_numpy()
     if not len(item):
-        raise UserError(f"{path}: holds no assignment; run semantics again")
-    if item.max() >= items:
-        raise UserError(f"{path}: assigns item {item.max()}, the scenario has {items} items; run semantics again")
+        raise UserError(f"{path}: holds no assignment; run stage semantics again")
+    if item.min() < 0 or item.max() >= items:
+        wrong = item.min() if item.min() < 0 else item.max()
+        raise UserError(f"{path}: assigns item {wrong}, the scenario has {items} items; run stage semantics again")
     category, subcategory = (_encoded(table[name]) for name in ("category", "subcategory"))
     blocks = []
-    for k in range(category.max() + 1):
-        own = np.unique(subcategory[category == k], return_inverse=True)[1]
-        block = np.zeros((items, own.max() + 2), np.float32)
-        block[item[category == k], own + 1] = 1
+    for number in range(category.max() + 1):
+        chosen = category == number
+        columns = np.unique(subcategory[chosen], return_inverse=True)[1]
+        block = np.zeros((items, columns.max() + 2), np.float32)
+        block[item[chosen], columns + 1] = 1
         block[:, 0] = block.sum(1) == 0
         blocks.append(block / block.sum(1, keepdims=True))
     return Semantics(tuple(block.shape[1] for block in blocks), torch.from_numpy(np.concatenate(blocks, 1)))
@@ -86,16 +166,29 @@ def _encoded(column: pa.ChunkedArray) -> np.ndarray:
     return np.unique(column.to_numpy(zero_copy_only=False).astype(str), return_inverse=True)[1]
 
 
-def load_graphs(folder: Path, kind: str) -> dict[str, torch.Tensor]:
-    """The source, target and mixed graph of a kind (a key of KINDS), by name."""
-    files = dict(zip(GRAPHS, KINDS[kind], strict=bool(KINDS[kind])))
-    return {name: load_graph(folder / f"{file}.parquet") for name, file in files.items()}
+def _load_graphs(files: Mapping[str, Path], history: History) -> dict[str, torch.Tensor]:
+    """The graphs among the files, by name; a UserError for one that has nodes of other items or users."""
+    source, target = len(history.source_items), len(history.target_items)
+    nodes, graphs = {"source": source, "target": target, "mixed": source + target + history.users}, {}
+    for name, wanted in nodes.items():
+        if (path := files.get(f"{name}_graph")) is not None:
+            graphs[name] = load_graph(path)
+            if len(graphs[name]) != wanted:
+                raise UserError(f"{path}: has {len(graphs[name])} nodes instead of {wanted}; run stage graph again")
+    return graphs
 
 
 def load_graph(path: Path) -> torch.Tensor:
-    """A stored normalised adjacency as a sparse CSR tensor (nodes, nodes)."""
+    """A stored normalised adjacency as a sparse CSR tensor (nodes, nodes); a UserError for rows out of order."""
     table, meta = tables.read(path, "adjacency")
+    if "nodes" not in meta:
+        raise UserError(f"{path}: does not say how many nodes it has; run stage graph again")
     nodes = int(meta["nodes"])
-    rows = np.searchsorted(table["row"].to_numpy(), np.arange(nodes + 1)).astype(np.int32)
+    begins = np.searchsorted(table["row"].to_numpy(), np.arange(nodes + 1)).astype(np.int32)
     column, weight = (table[name].to_numpy().copy() for name in ("column", "weight"))
-    return csr(*(torch.from_numpy(part) for part in (rows, column, weight)), (nodes, nodes))
+    if not np.isfinite(weight).all():
+        raise UserError(f"{path}: a weight is not finite; run stage graph again")
+    try:
+        return csr(*(torch.from_numpy(part) for part in (begins, column, weight)), (nodes, nodes))
+    except RuntimeError as error:
+        raise UserError(f"{path}: is not a sorted adjacency of {nodes} nodes; run stage graph again") from error

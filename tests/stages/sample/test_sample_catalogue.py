@@ -3,7 +3,7 @@
 import pytest
 from sample_files import BOTH
 
-from semacdr.data.simulator import AUDIENCES, GENRES, MOODS, Settings
+from semacdr.data.simulator import AUDIENCES, GENRES, MOODS, Parameters
 from semacdr.errors import UserError
 from semacdr.stages import sample
 
@@ -62,4 +62,4 @@ def test_a_missing_catalogue_is_named(tmp_path):
 
 def test_a_catalogue_too_small_for_its_people_is_named(catalogues):
     with pytest.raises(UserError, match="the catalogue of films has 40 works published before 2019"):
-        sample.simulate([catalogues[0], catalogues[1][:40]], Settings(people=5))
+        sample.simulate([catalogues[0], catalogues[1][:40]], Parameters(users=5, seed=1, transfer=0.8))

@@ -1,0 +1,42 @@
+"""Settings of training, without torch: the planner, the config schema and the command line read this class."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from semacdr.runtime.settings import Count, NonNegative, Positive, Share, setting
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a model is trained. The values are the SemaCDR paper's (section 3.1.3) where the paper gives one."""
+
+    loss: Literal["bpr", "bce", "gbce", "sampled_softmax", "ce"] = setting("bpr", "loss over training steps")
+    train_negatives: Count = setting(1, "negatives of each step, for the losses bpr, bce and gbce")
+    shared_negatives: Count = setting(1000, "negatives that a batch shares, for the loss sampled_softmax")
+    calibration: Share = setting(0.75, "t of the loss gbce: 0 is bce, 1 corrects the whole bias of sampling")
+    batch_size: Count = setting(256, "users in a batch")
+    max_length: Count = setting(100, "latest events of a sequence that the model reads")
+    visibility: Literal["causal", "all"] = setting(
+        "causal",
+        "source events that a step sees: those before its positive, or all, which measures the leak of the future",
+        tunable=False,
+    )
+    learning_rate: Positive = setting(0.001, "learning rate of Adam")
+    semantic_learning_rate: Positive = setting(0.001, "learning rate of the semantic parameters (paper, appendix E)")
+    weight_decay: NonNegative = setting(0.0, "weight decay of Adam")
+    epochs: Count = setting(200, "epochs at most", tunable=False)
+    patience: Count = setting(10, "epochs without a better validation NDCG@10 before training stops", tunable=False)
+    evaluation_batch: Count = setting(512, "users in a batch of validation", tunable=False)
+    precision: Literal["float32", "bfloat16"] = setting(
+        "float32", "matrix products of the encoders; bfloat16 needs CUDA, losses and scores stay float32"
+    )
+    deterministic: bool = setting(
+        False, "same bytes for the same seed on CUDA too, which costs time; a CPU always keeps them", tunable=False
+    )
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a training run may use of the machine."""
+
+    threads: Count = setting(1, "threads of torch; another number rounds differently")

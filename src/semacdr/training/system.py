@@ -1,0 +1,106 @@
+"""A model with its settings and its training, from the command line of the stages that train."""
+
+import argparse
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any, TypeVar
+
+import torch
+
+from semacdr import models
+from semacdr.errors import UserError
+from semacdr.models.base import Model, ModelInputs
+from semacdr.runtime.machine import use_threads
+from semacdr.runtime.settings import resolve
+from semacdr.training.device import check_precision, device_of
+from semacdr.training.inputs import DirectionPaths, load_inputs
+from semacdr.training.settings import Training
+
+T = TypeVar("T")
+
+
+def add_arguments(cli: argparse.ArgumentParser) -> None:
+    """Add the options that name a model, its settings and the device."""
+    cli.add_argument("--model", required=True, help="a module of semacdr.models")
+    cli.add_argument(
+        "--model-settings", type=json.loads, default={}, metavar="JSON", help="the model's settings as one JSON object"
+    )
+    cli.add_argument("--device", help="default: cuda if torch sees a GPU, else cpu")
+
+
+@dataclass(frozen=True)
+class System:
+    """A model under settings, ready to be built and trained."""
+
+    name: str
+    settings: Any  # an instance of the module's Settings
+    training: Training
+
+    @property
+    def module(self) -> ModuleType:
+        """The module of semacdr.models."""
+        return models.load(self.name)
+
+    def load_inputs(self, paths: DirectionPaths) -> ModelInputs:
+        """What the model is built from; a UserError as of `semacdr.training.inputs.load_inputs`."""
+        needs = models.required_inputs(self.module, self.settings)
+        return load_inputs(paths, needs, self.training.max_length, self.settings)
+
+    def build(self, inputs: ModelInputs, seed: int) -> Model:
+        """The untrained model, the same for the same seed."""
+        torch.manual_seed(seed)
+        return self.module.Model(inputs, self.settings)
+
+    def choose(self, chosen: Mapping[str, Any]) -> "System":
+        """The system under chosen settings of training and model; a UserError names one that is not valid."""
+        training, own = split_settings(chosen)
+        return dataclasses.replace(
+            self,
+            training=resolve(Training, dataclasses.asdict(self.training) | training, "train"),
+            settings=resolve(type(self.settings), dataclasses.asdict(self.settings) | own, self.name),
+        )
+
+
+def system_of(args: argparse.Namespace, training: Training) -> System:
+    """The system of a command line; a UserError names a setting that the model does not have."""
+    module = models.load(args.model)
+    return System(args.model, resolve(module.Settings, args.model_settings, args.model), training)
+
+
+def split_settings(chosen: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The settings of training among the chosen ones, and those of the model."""
+    known = {field.name for field in dataclasses.fields(Training)}
+    training = {name: value for name, value in chosen.items() if name in known}
+    return training, {name: value for name, value in chosen.items() if name not in known}
+
+
+def read_proposed(path: Path, system: System) -> System:
+    """The system under the settings that stage tune_search wrote to a file; a UserError for another model's file."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        model, chosen = found["model"], found["training"] | found["settings"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: cannot be read as a file of stage tune_search: {error!r}") from error
+    if model != system.name:
+        raise UserError(f"{path}: has settings of {model}, not of {system.name}")
+    try:
+        return system.choose(chosen)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+
+
+def machine_of(args: argparse.Namespace, training: Training, threads: int) -> tuple[torch.device, int]:
+    """The device to train on and the number of torch's threads; a UserError for a precision that the device lacks."""
+    device = device_of(args.device)
+    check_precision(training.precision, device)
+    return device, use_threads(threads)
+
+
+def options_of(args: argparse.Namespace, kind: type[T], owner: str) -> T:
+    """What a stage may use of the machine, from the flags of the class; these are never in the JSON of --settings."""
+    names = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    return resolve(kind, {name: value for name, value in vars(args).items() if name in names}, owner)
