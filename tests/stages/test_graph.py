@@ -201,6 +201,28 @@ def test_the_adjacency_has_the_edges_that_dgl_finds(world):
         assert edges(built[name]) == set(zip(*(end.tolist() for end in found.edges()), strict=True))
 
 
+@needs_dgl
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("name", ["source.parquet", "source.bin", "mixed.bin"])
+def test_a_full_disk_is_one_line_with_the_file(tmp_path, name):
+    """S10: DGL raised a traceback that did not say what was wrong."""
+    (tmp_path / "graphs").mkdir()
+    (tmp_path / f"graphs/.new.{name}").symlink_to("/dev/full")
+    with pytest.raises(UserError, match=f"graphs/{name}: cannot be written.*no space left on device") as caught:
+        run(tmp_path, tiny())
+    assert "\n" not in str(caught.value)
+
+
+def test_graphs_of_another_split_are_refused(tmp_path):
+    paths = tiny().write(tmp_path)
+    table, meta = tables.read(paths["split"], "split")
+    for name in ("interactions", "items"):
+        tables.write(table, paths["split"], "split", meta | {f"made_from_{name}": "0" * 16})
+        argv = [part for kind, path in paths.items() for part in (f"--{kind}", str(path))]
+        with pytest.raises(UserError, match=rf"split\.parquet: was made from another {name} table .* run stage split"):
+            graph.main([*argv, "--output", str(tmp_path / "graphs")])
+
+
 def test_without_dgl_the_tables_are_the_same_and_the_log_says_what_is_left_out(tmp_path, monkeypatch, caplog):
     caplog.set_level(logging.INFO)
     output = run(tmp_path / "a", tiny())
