@@ -56,9 +56,8 @@ def incidence(users: np.ndarray, items: np.ndarray, shape: tuple[int, int]) -> s
 
 def shared_users(events: sparse.csr_array) -> sparse.csr_array:
     """(items, items) adjacency without self-loops: how many users interacted with both items."""
-    product = (events @ events.T).tocoo()
-    apart = product.row != product.col
-    return sparse.coo_array((product.data[apart], (product.row[apart], product.col[apart])), product.shape).tocsr()
+    product = (events @ events.T).tocsr()
+    return (product - sparse.diags_array(product.diagonal(), dtype=product.dtype, format="csr")).tocsr()
 
 
 def binary(graph: sparse.csr_array) -> sparse.csr_array:
