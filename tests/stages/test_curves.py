@@ -60,7 +60,7 @@ def test_the_picture_has_a_panel_per_ranking_and_metric_and_a_line_per_direction
     line = drawn.axes[0].containers[0].lines[0]
     assert list(line.get_xdata()) == [0, 1, 2]
     assert line.get_ydata() == pytest.approx([(1 + 1 / 2.58496) / 3, 2 / 3, (1 + 1 / 1.58496) / 3], rel=1e-4)
-    assert "simulated people" in drawn.get_suptitle() and "1 seed and 3 users" in drawn.get_suptitle()
+    assert "simulated users" in drawn.get_suptitle() and "1 seed and 3 users" in drawn.get_suptitle()
     written = [tmp_path / "a.png", tmp_path / "b.png"]
     for output in written:
         curves.main(["--experiment", str(path), "--setting", "x", "--system", "semacdr", "--picture", str(output)])

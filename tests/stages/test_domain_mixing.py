@@ -145,7 +145,7 @@ def test_the_picture_has_a_panel_per_variant_and_space_and_a_sign_and_a_colour_p
         assert len(dot.vertices) != len(cross.vertices)
     of_domain = [text.get_text() for text in drawn.legends[0].get_texts()]
     assert of_domain == ["book items", "movie items"]
-    assert "simulated people" in drawn.get_suptitle()
+    assert "simulated users" in drawn.get_suptitle()
 
 
 def test_what_cannot_be_is_refused(tmp_path, stage):

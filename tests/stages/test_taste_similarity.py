@@ -178,5 +178,5 @@ def test_the_picture_has_a_panel_per_category_and_one_for_all_users():
     for part, bar in enumerate(bars):
         widths = dict(zip(names, (patch.get_width() for patch in bar), strict=True))
         assert [widths[name] for name in "abcd"] == pytest.approx(100 * categories[0].counts[part][4] / 12)
-    assert "User 4" in drawn.get_suptitle() and "simulated people" in drawn.get_suptitle()
+    assert "User 4" in drawn.get_suptitle() and "simulated users" in drawn.get_suptitle()
     assert drawn.axes[2].get_title() == "20 users, >= 1 events in each domain"
