@@ -4,8 +4,8 @@
 
 The catalogue is the sample's, each work many times over: a copy has the work's attributes and year, and a popularity of
 its own. So what a user takes is drawn in two exact steps: a work, by the simulator's utility with the popularity of
-all its copies, then one of them by popularity; an event that repeats an item of the user is drawn again. Nobody
-follows a creator here (tie 0): attachments would fill a matrix of users and items. Texts are random vectors, and
+all its copies, then one of them by popularity; an event that repeats an item of the user is drawn again. No user
+follows a creator here (tie 0), as attachments would fill a matrix of users and items. Texts are random vectors, and
 categories the works' attributes. The defaults are the sizes of movie_book in the paper's table 4. A share takes the
 first users, and the whole catalogue.
 """

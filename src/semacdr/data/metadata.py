@@ -99,7 +99,7 @@ def _row(line: dict[str, Any]) -> MetadataRow:
     return MetadataRow(item, title, brand, list(dict.fromkeys(filter(None, categories))), description)
 
 
-def _flat(value: object) -> list:
+def _flat(value: object) -> list[object]:
     return [leaf for part in value for leaf in _flat(part)] if isinstance(value, list) else [value]
 
 

@@ -1,8 +1,8 @@
-"""A small model of users who read books and watch films, for the embedded sample (numpy alone).
+"""Simulate users who read books and watch films, for the packaged sample (imports only numpy).
 
-Items of both domains have the same attributes: 15 genres, 10 moods, 4 audiences. Item i has the vector x_i, in each of
-the three blocks the indicator of its attributes divided by the root of their number, times the block's weight.
-User p takes at time t the item i of domain d, among those published before that year and not yet taken, with
+Items of both domains have the same attributes: 15 genres, 10 moods, 4 audiences. Item i has the vector x_i, whose
+three blocks are the indicators of its attributes, divided by the root of their number and multiplied by the block's
+weight. At time t, user p takes item i of domain d, among those published before that year and not yet taken, with
 probability proportional to exp(u), where
 
     u(p, i, t)   = match * <taste(p, d, t), x_i> + popularity_i + tie * attachment(p, i, t) - era * |y_i - c_p|
@@ -10,19 +10,20 @@ probability proportional to exp(u), where
 
 shared      2 to 4 favourite genres, 2 moods (Dirichlet weights) and an audience, the same in both domains. It drifts:
             every half year one favourite may give way to a new one, with a gradual change in between.
-own         a taste of the same kind that counts in one domain only and stays.
-popularity  -skew_d * log(rank), ranks drawn at random in each domain: a Zipf-like skew that no attribute explains.
+own         a taste of the same kind for one domain only, which does not change.
+popularity  -skew_d * log(rank), ranks drawn at random in each domain: a Zipf-like skew, independent of the attributes.
 attachment  the sum, over liked items j that share a creator with i or tell the same story in the other domain, of
             keep^(the user's events since j).
 era         y_i is the quantile of the year in its domain, c_p the quantile that the user prefers.
 
-How much one reads and how much one watches share a part and differ in another. A user's events lie within one and a
-half to three years, most in bursts of some days that hold both domains, so some share a day. The rating follows the
-match. A few events are reviewed again later; a tenth more users come who stand in one domain only.
+The numbers of a user's events in the two domains are correlated. The events lie within one and a half to three years,
+most in bursts of a few days with events of both domains, so some are on the same day. The rating depends on the match.
+A few events are reviewed again later. One tenth more users have events in one domain only.
 """
 
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import numpy as np
 
@@ -38,7 +39,7 @@ FIRST_DAY, DAYS, HALF_YEAR = date(2019, 1, 1), 2190, 183
 
 @dataclass(frozen=True)
 class Parameters:
-    """What is planted, and how strongly."""
+    """The parameters of the simulation."""
 
     users: int  # in both domains
     seed: int
@@ -49,10 +50,10 @@ class Parameters:
     tie: float = 3.0
     keep: float = 0.8
     era: float = 0.7
-    drift: float = 0.6  # chance that a favourite gives way within half a year
+    drift: float = 0.6  # chance that a favourite is replaced within half a year
     length: float = 2.15  # mean log of a domain's events beyond the fewest
     activity: float = 0.5  # deviation of that log that both domains share
-    habit: float = 0.6  # deviation that adds to one domain what it takes from the other
+    habit: float = 0.6  # deviation of that log that is added in one domain and subtracted in the other
     fewest: int = 2
     most: int = 60
     again: float = 0.03  # share of events that are reviewed again
@@ -61,7 +62,7 @@ class Parameters:
 
 @dataclass(frozen=True)
 class Items:
-    """The items of both domains, books first."""
+    """The I items of both domains, books first."""
 
     domain: np.ndarray  # (I,) 0 books, 1 films
     vectors: np.ndarray  # (I, 29) weighted attributes
@@ -73,7 +74,7 @@ class Items:
 
 @dataclass(frozen=True)
 class Users:
-    """What is planted in each user."""
+    """The tastes and habits of the P users."""
 
     shared: np.ndarray  # (P, half years, 29)
     own: np.ndarray  # (P, 2, 29)
@@ -83,7 +84,7 @@ class Users:
 
 @dataclass(frozen=True)
 class Events:
-    """The events in each user's order (E in all); `day` counts from FIRST_DAY."""
+    """The E events, in each user's order; `day` counts from FIRST_DAY."""
 
     user: np.ndarray
     item: np.ndarray
@@ -92,7 +93,7 @@ class Events:
     again: np.ndarray  # bool, a second review of an item
 
 
-def make_items(works: list[list[dict]], parameters: Parameters, rng: np.random.Generator) -> Items:
+def make_items(works: list[list[dict[str, Any]]], parameters: Parameters, rng: np.random.Generator) -> Items:
     """The items of the two catalogues (title, creator, year, genres, moods, audience), popularity drawn at random."""
     rows = [work for catalogue in works for work in catalogue]
     domain = np.repeat([0, 1], [len(catalogue) for catalogue in works])
@@ -114,7 +115,7 @@ def make_items(works: list[list[dict]], parameters: Parameters, rng: np.random.G
 
 
 def make_users(items: Items, parameters: Parameters, rng: np.random.Generator) -> Users:
-    """Tastes, drift and habits of everyone; the users of one domain only come last."""
+    """Draw tastes, drift and habits of all users; the users of one domain only come last."""
     count = parameters.users + round(parameters.lone * parameters.users)
     common = np.sqrt((items.vectors > 0).mean(0) + 1e-3)  # common attributes are somewhat commoner favourites
     taste = _tastes(count, common, rng)
@@ -134,9 +135,9 @@ def make_users(items: Items, parameters: Parameters, rng: np.random.Generator) -
 
 
 def _tastes(count: int, common: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """(count, 29) sparse tastes, each block summing to 1: favourites as common as `common` says, Dirichlet weights."""
+    """(count, 29) sparse tastes: in each block, favourites drawn by `common` with Dirichlet weights that sum to 1."""
     taste = np.zeros((count, len(ATTRIBUTES)))
-    for block, favourites in zip(BLOCKS, (rng.integers(2, 5, count), 2, 1), strict=True):
+    for block, favourites in zip(BLOCKS, (rng.integers(2, 5, count), np.array(2), np.array(1)), strict=True):
         keys = np.log(common[block]) + rng.gumbel(size=(count, block.stop - block.start))
         place = np.argsort(np.argsort(-keys, axis=1), axis=1)
         weights = rng.gamma(3.0, size=keys.shape) * (place < np.reshape(favourites, (-1, 1)))
@@ -145,7 +146,7 @@ def _tastes(count: int, common: np.ndarray, rng: np.random.Generator) -> np.ndar
 
 
 def _replace_favourite(taste: np.ndarray, log_common: np.ndarray, chance: float, rng: np.random.Generator) -> None:
-    """In place: with `chance`, a user's favourite in this block hands its weight to an attribute that was none."""
+    """In place, with probability `chance`, move the weight of a user's favourite to an attribute that was none."""
     keys, changes = log_common + rng.gumbel(size=taste.shape), rng.random(len(taste)) < chance
     who = np.flatnonzero(changes)
     old = np.where(taste > 0, keys, -np.inf).argmax(1)[who]
@@ -154,7 +155,7 @@ def _replace_favourite(taste: np.ndarray, log_common: np.ndarray, chance: float,
 
 
 def taste_at(users: Users, who: np.ndarray, domain: np.ndarray, day: np.ndarray, transfer: float) -> np.ndarray:
-    """(n, 29) the tastes of `who` in `domain` on `day`, between the two half years' tastes in proportion."""
+    """(n, 29) tastes of users `who` in `domain` on `day`, interpolated between the half years."""
     step, part = np.divmod(day, HALF_YEAR)
     part = (part / HALF_YEAR)[:, None]
     shared = (1 - part) * users.shared[who, step] + part * users.shared[who, step + 1]
@@ -170,9 +171,9 @@ def utility(
     day: np.ndarray,
     tied: np.ndarray,
 ) -> np.ndarray:
-    """(n, I) the utility of every item for `who` on `day`, `tied` their attachments to the items (n, I).
+    """(n, I) utility of every item for users `who` on `day`; `tied` (n, I) is their attachment to the items.
 
-    It is -inf where an item is of the other domain or not yet published.
+    It is -inf for items of the other domain and items that are not published yet.
     """
     match = taste_at(users, who, domain, day, parameters.transfer) @ items.vectors.T
     era = np.abs(items.era - users.era[who, None])
@@ -181,7 +182,7 @@ def utility(
 
 
 def schedule(users: Users, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """User, domain and day of every event, in each user's order: bursts within the user's own span of time."""
+    """User, domain and day of every event, in each user's order: bursts within the user's span of time."""
     user = np.repeat(np.arange(len(users.era)), users.events.sum(1))
     domain = np.repeat(np.tile([0, 1], len(users.era)), users.events.ravel())
     span = rng.uniform(548, 1095, len(users.era))
@@ -196,7 +197,7 @@ def schedule(users: Users, rng: np.random.Generator) -> tuple[np.ndarray, np.nda
 
 
 def simulate(items: Items, users: Users, parameters: Parameters, rng: np.random.Generator) -> Events:
-    """Everyone's choices, the k-th event of all users at once, and the reviews that are written again."""
+    """Draw all events, the k-th event of all users at once, and the second reviews."""
     user, domain, day = schedule(users, rng)
     place = np.arange(len(user)) - np.searchsorted(user, user)
     item, rating = np.zeros(len(user), int), np.zeros(len(user), int)
@@ -215,15 +216,17 @@ def simulate(items: Items, users: Users, parameters: Parameters, rng: np.random.
     return _with_second_reviews(Events(user, item, day, rating, np.zeros(len(item), bool)), parameters, rng)
 
 
-def _rating(items: Items, taste: np.ndarray, domain: np.ndarray, chosen: np.ndarray, rng: np.random.Generator):
-    """1 to 5 by chance and by the match of the chosen item, measured against the matches of all items of its domain."""
+def _rating(
+    items: Items, taste: np.ndarray, domain: np.ndarray, chosen: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """Ratings from 1 to 5: the match of the chosen item, standardised over its domain's items, plus noise."""
     match = np.where(items.domain == domain[:, None], taste @ items.vectors.T, np.nan)
     z = (match[np.arange(len(chosen)), chosen] - np.nanmean(match, 1)) / np.nanstd(match, 1)
     return np.clip(np.rint(3.2 + 0.6 * z + 0.8 * rng.normal(size=len(chosen))), 1, 5).astype(int)
 
 
 def _with_second_reviews(events: Events, parameters: Parameters, rng: np.random.Generator) -> Events:
-    """The events and, for a few of them, another review of the same item a month to a year later."""
+    """The events and, for a few of them, a second review of the item one month to one year later."""
     later = np.flatnonzero(rng.random(len(events.item)) < parameters.again)
     day = events.day[later] + rng.integers(30, 365, len(later))
     later, day = later[day < DAYS], day[day < DAYS]

@@ -94,6 +94,7 @@ class Asker:
         if self.batch:
             failed = BatchRun(self.endpoint, self.bill, self.store.put, self.batch).run(distinct)
         else:
+            assert self.endpoint  # else it is offline
             run = Run(self.endpoint, self.bill, self._heard, len(missing) + hits, hits)
             failed = {request.key: failure for request, failure in run.run(distinct)}
         lost = [failure.why for failure in failed.values() if not failure.final]

@@ -1,7 +1,6 @@
 """Ask until an answer conforms, each time with another seed."""
 
 from collections.abc import Callable, Iterable
-from functools import partial
 from typing import Any
 
 from semacdr.llm.asker import Asker
@@ -23,10 +22,17 @@ def until_good(
 
     `build(index, attempt)` makes the request. `sift` may reject some of the values after each attempt.
     """
-    pending, good, attempts, reasons = indices, {}, {}, {}
+    pending = indices
+    good: dict[int, Any] = {}
+    attempts: dict[int, int] = {}
+    reasons: Reasons = {}
     for attempt in range(most_attempts):
         bad = []
-        for index, answer in asker.answers(pending, partial(build, attempt=attempt), again=attempt > 0):
+
+        def build_again(index: int, attempt: int = attempt) -> Request:
+            return build(index, attempt)
+
+        for index, answer in asker.answers(pending, build_again, again=attempt > 0):
             if isinstance(answer, NoAnswer):  # the endpoint refuses the request, with any seed
                 reasons[index] = answer.why
                 continue

@@ -15,7 +15,7 @@ import openai
 from semacdr.errors import UserError
 from semacdr.llm.batch_api import BatchApi
 from semacdr.llm.batch_folder import Batch, BatchFolder, Result, Unanswered
-from semacdr.llm.endpoint import Endpoint
+from semacdr.llm.endpoint import REFUSED, Endpoint
 from semacdr.llm.limits import Bill
 from semacdr.llm.options import Running
 from semacdr.llm.requests import Answer, NoAnswer, Request, answer_of
@@ -56,6 +56,7 @@ class BatchRun:
             try:
                 return self._run(requests)
             except (openai.OpenAIError, httpx2.HTTPError) as error:
+                assert self.endpoint  # without one nothing is sent
                 raise UserError(
                     f"{self.endpoint.url}: {self.endpoint.explain(error)}\nBatches under way are noted in {self.path}; "
                     "the same command continues with them"
@@ -91,6 +92,7 @@ class BatchRun:
         for batch in self.folder.at("written") if self.api else []:
             if self.folder.path_of(batch, "answers").exists():  # made by run-batch
                 continue
+            assert self.api
             batch.id = self.api.find(self.folder.metadata(batch)) or ""
             if batch.id:
                 batch.step = "submitted"
@@ -199,6 +201,7 @@ class BatchRun:
 
     def _await_end(self, batch: Batch) -> str:
         """Wait for a submitted batch and fetch its files; returns its final status."""
+        assert self.api and self.endpoint  # nothing is submitted without them
         remote = self.api.wait(batch.id)
         if remote.status == "failed":
             batch.step = "over"  # its requests go into a new batch once the cause is removed
@@ -233,6 +236,6 @@ def _answer_in(result: Result) -> Answer | Unanswered:
             return answer_of(body, 1, 0.0)
         except ValueError as error:
             return Unanswered(result.custom_id, f"not a completion: {error}")
-    error = result.error or (body or {}).get("error") or f"status {status}"
-    message = error.get("message") if isinstance(error, dict) else error
-    return Unanswered(result.custom_id, str(message or error), final=status in (400, 413, 422))
+    found = result.error or (body or {}).get("error") or f"status {status}"
+    message = found.get("message") if isinstance(found, dict) else found
+    return Unanswered(result.custom_id, str(message or found), final=status in REFUSED)

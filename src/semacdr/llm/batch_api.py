@@ -1,6 +1,5 @@
 """The Batch API of an endpoint: submit a file, wait for its batch, fetch its results; passing failures are retried."""
 
-import itertools
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -81,7 +80,8 @@ class BatchApi:
 
     def _patiently(self, call: Callable[[], T], look_first: Callable[[], T | None] = lambda: None) -> T:
         """The result of `call`, repeated after passing failures; before a repeat `look_first` may find the result."""
-        for failures in itertools.count():
+        failures = 0
+        while True:
             try:
                 return (look_first() if failures else None) or call()
             except PASSING as error:
@@ -89,3 +89,4 @@ class BatchApi:
                     raise
                 log.warning("next try in %g s: %s", self.poll, self.endpoint.explain(error))
                 time.sleep(self.poll)
+                failures += 1

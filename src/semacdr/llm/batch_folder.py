@@ -10,6 +10,7 @@ A file under its final name is complete; the state is noted before and after eac
 import uuid
 from collections.abc import Callable, Container, Iterable, Iterator
 from pathlib import Path
+from typing import Literal, TypeVar
 
 import msgspec
 from filelock import FileLock, Timeout
@@ -20,7 +21,8 @@ from semacdr.llm.requests import Request
 from semacdr.runtime.cli import log
 
 MOST_REQUESTS, MOST_BYTES = 50_000, 190_000_000  # of a file; OpenAI allows 50,000 requests and 200 MB
-ROUTE = "/v1/chat/completions"
+ROUTE: Literal["/v1/chat/completions"] = "/v1/chat/completions"
+Line = TypeVar("Line")
 
 
 class Batch(msgspec.Struct):
@@ -198,7 +200,7 @@ class BatchFolder:
         new.replace(path)
 
 
-def _lines(path: Path, kind: type, lenient: bool = False) -> Iterator:
+def _lines(path: Path, kind: type[Line], lenient: bool = False) -> Iterator[Line]:
     decode = msgspec.json.Decoder(kind).decode
     try:
         with path.open("rb") as file:

@@ -1,6 +1,7 @@
 """Command-line options that all stages share which ask a language model."""
 
 import argparse
+import dataclasses
 import json
 
 from semacdr.llm.options import Options, Settings
@@ -10,9 +11,12 @@ from semacdr.runtime.settings import resolve
 def add_llm_flags(cli: argparse.ArgumentParser) -> None:
     """Add --llm-settings, --llm-options and --dry-run to a stage's command line."""
     group = cli.add_argument_group("the language model (engine llm)")
-    kinds = {"settings": (Settings, "what determines its answers"), "options": (Options, "how answers are obtained")}
+    kinds: dict[str, tuple[type, str]] = {
+        "settings": (Settings, "what determines its answers"),
+        "options": (Options, "how answers are obtained"),
+    }
     for name, (kind, purpose) in kinds.items():
-        fields = ", ".join(kind.__dataclass_fields__)
+        fields = ", ".join(field.name for field in dataclasses.fields(kind))
         group.add_argument(
             f"--llm-{name}", type=json.loads, default={}, metavar="JSON", help=f"{purpose}: a JSON object of {fields}"
         )

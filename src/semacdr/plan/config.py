@@ -185,6 +185,8 @@ def _release(name: str, value: Any) -> Any:
     release = checked(path, sections.Release, own)
     if release.source == "local" and release.folder is None:
         raise ConfigError(path, "source local needs folder, the folder that holds the files")
+    if release.source == "local" and Path(release.folder).resolve() == Path("resources/raw", name).resolve():
+        raise ConfigError((*path, "folder"), "is where the workflow writes and deletes; keep your files elsewhere")
     if release.url is not None and release.url.keys() != {"reviews", "meta"}:
         raise ConfigError((*path, "url"), f"needs the addresses reviews and meta, not {', '.join(release.url)}")
     return release

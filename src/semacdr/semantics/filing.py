@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, Field, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from semacdr.errors import UserError
 from semacdr.llm.requests import Answer
@@ -96,14 +96,14 @@ def schema(categories: Sequence[Category]) -> dict[str, Any]:
 
 def filing_parser(categories: Sequence[Category], most: int) -> Callable[[Answer], tuple[list[list[str]] | None, str]]:
     """A function that gives an answer's subcategories, one list a category, or None and why it does not conform."""
-    fields = {
+    fields: dict[str, Any] = {
         f"field{place}": (
-            Annotated[list[Literal[tuple(name for name, _ in category.subcategories)]], Field(min_length=1)],
+            Annotated[list[Literal[tuple(name for name, _ in category.subcategories)]], Field(min_length=1)],  # type: ignore[misc]
             Field(alias=category.name),
         )
         for place, category in enumerate(categories)
     }
-    model = create_model("Filing", __config__={"extra": "forbid"}, **fields)
+    model = create_model("Filing", __config__=ConfigDict(extra="forbid"), **fields)
 
     def parse(answer: Answer) -> tuple[list[list[str]] | None, str]:
         filed, why = parsed(answer, model)

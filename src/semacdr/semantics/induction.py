@@ -155,10 +155,10 @@ class Induction:
     def _request(self, name: str, what: str, attempt: int, count: int | None = None, **values: str) -> Request:
         rules = self.rules
         count = count or rules.categories
-        common = {"count": count, "least": rules.least, "most": rules.most}
+        common = {"count": str(count), "least": str(rules.least), "most": str(rules.most)}
         common |= {"domains": " and ".join(self.trials.domains), "avoid": ", ".join(rules.domain_names)}
         refused = clean(self.refused[what], MOST_REFUSED) if attempt else ""
-        messages = self.prompts[name].messages(refused, **{key: str(value) for key, value in common.items()}, **values)
+        messages = self.prompts[name].messages(refused, **common, **values)
         limit = count * (60 + 40 * (rules.most + 1))  # tokens of generous names and descriptions
         return self.asking.request(what, messages, attempt, limit, response_format=response_format())
 
@@ -169,7 +169,7 @@ class Induction:
 
         A UserError where the endpoint refused a request: a taxonomy without it would differ from the next run's.
         """
-        heard = Counter()
+        heard: Counter[int] = Counter()
 
         def judged(index: int, answer: Answer) -> Judged:
             value, why = judge(answer)

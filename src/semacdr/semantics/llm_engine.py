@@ -59,7 +59,7 @@ class Engine:
             return self.asking.request(f"the description of {item['item_id']}", messages, attempt, 2 * max_words)
 
         def sift(good: dict[int, str]) -> Reasons:
-            found = {}
+            found: Reasons = {}
             for members in domains.values():
                 texts = {index: good[index] for index in members if index in good}
                 found |= outliers(texts, self.known, max_loop, max_rare)

@@ -101,11 +101,12 @@ class Rules:
         found, why = parse_categories(answer)
         if found and len(found) != 1:
             return None, f"{len(found)} categories, not 1"
-        found, why = self._checked(found and [*others, *found], why)
-        return found and found[-1], why
+        checked, why = self._checked(found and [*others, *found], why)
+        return (checked[-1] if checked else None), why
 
     def _checked(self, categories: list[Category] | None, why: str) -> tuple[list[Category] | None, str]:
-        why = why or self.fault(categories)
+        if categories is not None:
+            why = self.fault(categories)
         return (None, why) if why else (categories, "")
 
     def fault(self, categories: Sequence[Category]) -> str:

@@ -79,8 +79,8 @@ def outliers(texts: dict[int, str], known: Callable[[int], str], most_loop: floa
             why[item] = "outlier: one word over and over"
         elif same[text] > 1:
             why[item] = "outlier: the text of another item"
-        elif len(texts) >= FEW and (rare := [word for word in distinct if documents[word] == 1]):
-            rare = set(rare) - set(feature_words(known(item)))
+        elif len(texts) >= FEW and (unshared := {word for word in distinct if documents[word] == 1}):
+            rare = unshared - set(feature_words(known(item)))
             if len(rare) > most_rare * len(distinct):
                 why[item] = "outlier: words that no other description has"
     return why

@@ -48,7 +48,9 @@ class TextEncoder:
     @property
     def width(self) -> int:
         """The number of dimensions of a vector."""
-        return self.model.get_embedding_dimension()
+        width = self.model.get_embedding_dimension()
+        assert width is not None  # every sentence encoder has one
+        return width
 
     def encode(self, texts: list[str]) -> np.ndarray:
         """(len(texts), width) float32 unit vectors; a UserError where the model gives one that is not finite."""

@@ -30,7 +30,8 @@ class Trial:
 def trial_of(items: Sequence[dict], categories: Sequence[Category], by_category: Filed) -> Trial:
     """The trial of items that an engine filed; `by_category` is the engine's result."""
     failed = by_category[0][1]  # one answer files an item in all categories, or in none
-    used, alone = Counter(), {}
+    used: Counter[tuple[str, str, str]] = Counter()
+    alone: dict[str, list[dict]] = {}
     for category, (rows, _) in zip(categories, by_category, strict=True):
         named = [(index, name) for index, name, _ in rows if name != OTHER]
         used.update((category.name, name, items[index]["domain"]) for index, name in named)

@@ -56,9 +56,8 @@ def incidence(users: np.ndarray, items: np.ndarray, shape: tuple[int, int]) -> s
 
 def shared_users(events: sparse.csr_array) -> sparse.csr_array:
     """(items, items) adjacency without self-loops: how many users interacted with both items."""
-    product = (events @ events.T).tocoo()
-    apart = product.row != product.col
-    return sparse.coo_array((product.data[apart], (product.row[apart], product.col[apart])), product.shape).tocsr()
+    product = (events @ events.T).tocsr()
+    return (product - sparse.diags_array(product.diagonal(), dtype=product.dtype, format="csr")).tocsr()
 
 
 def binary(graph: sparse.csr_array) -> sparse.csr_array:
@@ -122,10 +121,10 @@ def build(history: History, limit: int) -> Iterator[tuple[str, sparse.csr_array]
         yield name, binary(counted)
         yield f"{name}_counted", counted
         yield f"{name}_sequence", successor_graph(users, own_items, len(items))
-    items = len(history.source_items) + len(history.target_items)
+    count = len(history.source_items) + len(history.target_items)
     users, all_items = user[training], history.item[training]
-    yield "mixed", bipartite(incidence(users, all_items, (items, history.users)))
-    yield "mixed_sequence", successor_graph(users, all_items, items + history.users)
+    yield "mixed", bipartite(incidence(users, all_items, (count, history.users)))
+    yield "mixed_sequence", successor_graph(users, all_items, count + history.users)
 
 
 def load_dgl() -> Any | None:
@@ -154,8 +153,8 @@ def write_dgl(dgl: Any, graph: sparse.csr_array, items: int | None, path: Path) 
             dgl.save_graphs(str(temporary), stored)
             dgl.load_graphs(str(temporary))  # DGL does not report that the disk was full at the end
         except dgl.DGLError as error:
-            reason = str(error).strip().splitlines()[-1]
-            raise UserError(f"{path}: DGL cannot write it ({reason}); is there space left on the device?") from error
+            reason = str(error).strip().splitlines()[0]
+            raise UserError(f"{path}: cannot be written; is there no space left on device? DGL: {reason}") from error
         with temporary.open("r+b") as file:  # the reserved part of the header holds what was in memory: blank it
             file.seek(32)  # after magic number, version, type and number of graphs
             file.write(bytes(4096 - 32))

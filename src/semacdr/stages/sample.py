@@ -33,7 +33,7 @@ COLUMNS = ["title", "creator", "year", "genres", "moods", "audience", "descripti
 FILES = ("Books", "Movies_and_TV")
 ROOTS = (["Books", "Literature"], ["Movies & TV", "Movies"])
 IDS = ("SAMPLEB", "SAMPLEF")
-WORDS = {  # a genre in the words of the books' shelves and of the films'
+WORDS = {  # the name of a genre in each domain
     "adventure": ("Action & Adventure", "Adventure"),
     "biography": ("Biographies & Memoirs", "Biopics"),
     "comedy": ("Humor & Satire", "Comedy"),
@@ -62,7 +62,7 @@ class Settings:
 
 
 def read_catalogue(path: Path) -> list[dict[str, Any]]:
-    """The works of a catalogue, genres and moods as lists; a UserError names the line that breaks its rules."""
+    """The works of a catalogue, with genres and moods as lists; a UserError names the line that is not valid."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -71,12 +71,12 @@ def read_catalogue(path: Path) -> list[dict[str, Any]]:
         raise UserError(f"{path}: the first line must name the columns {', '.join(COLUMNS)}, separated by tabs")
     works = [_work(line.split("\t"), f"{path}, line {number}") for number, line in enumerate(lines[1:], 2)]
     if not works:
-        raise UserError(f"{path}: the catalogue holds no work")
+        raise UserError(f"{path}: the catalogue has no work")
     seen = set()
     for number, work in enumerate(works, 2):
         key = work["title"], work["creator"]
         if key in seen:
-            raise UserError(f"{path}, line {number}: '{key[0]}' by {key[1]} stands in the catalogue twice")
+            raise UserError(f"{path}, line {number}: '{key[0]}' by {key[1]} occurs twice")
         seen.add(key)
     return works
 
@@ -84,7 +84,7 @@ def read_catalogue(path: Path) -> list[dict[str, Any]]:
 def _work(fields: list[str], where: str) -> dict[str, Any]:
     if len(fields) != len(COLUMNS) or not all(fields):
         raise UserError(f"{where}: needs {len(COLUMNS)} fields separated by tabs, none empty")
-    work = dict(zip(COLUMNS, fields, strict=True))
+    work: dict[str, Any] = dict(zip(COLUMNS, fields, strict=True))
     if not (work["year"].isdecimal() and 1 <= int(work["year"]) < 9999):
         raise UserError(f"{where}: the year '{work['year']}' is not a year")
     work |= {"year": int(work["year"]), "genres": work["genres"].split("|"), "moods": work["moods"].split("|")}
@@ -96,12 +96,12 @@ def _work(fields: list[str], where: str) -> dict[str, Any]:
 
 
 def categories(genres: Sequence[str], domain: int) -> list[list[str]]:
-    """The category paths of a work in the words of its domain (0 books, 1 films)."""
+    """The category paths of a work, with its domain's names (0 books, 1 films)."""
     return [[*ROOTS[domain], WORDS[genre][domain]] for genre in genres]
 
 
 def metadata_lines(works: list[dict[str, Any]], ids: list[str], domain: int) -> Iterable[str]:
-    """One Python literal a work, as the release of 2014 has them: no year, no moods, no audience."""
+    """Yield one Python literal for each work, as in the release of 2014, without year, moods and audience."""
     for item, work in zip(ids, works, strict=True):
         yield repr(
             {
@@ -115,7 +115,7 @@ def metadata_lines(works: list[dict[str, Any]], ids: list[str], domain: int) -> 
 
 
 def review_lines(events: Events, chosen: np.ndarray, works: list[dict[str, Any]], ids: list[str]) -> Iterable[str]:
-    """One JSON object for each of the chosen events, ordered by item, day and user."""
+    """Yield one JSON object for each of the chosen events, ordered by item, day and user."""
     order = chosen[np.lexsort((events.user[chosen], events.day[chosen], events.item[chosen]))]
     columns = (events.user, events.item, events.day, events.rating, events.again)
     for user, item, day, rating, again in zip(*(column[order].tolist() for column in columns), strict=True):
@@ -139,12 +139,12 @@ def review_lines(events: Events, chosen: np.ndarray, works: list[dict[str, Any]]
 
 
 def user_id(user: int) -> str:
-    """The reviewerID of a user, numbered from 1."""
+    """The reviewerID of a user; ids are numbered from 1."""
     return f"SAMPLE-P{user + 1:05d}"
 
 
 def write_lines(path: Path, lines: Iterable[str]) -> None:
-    """Write a gzip file that holds no time and no name, so that the same lines give the same bytes."""
+    """Write a gzip file without time and name, so that the same lines give the same bytes."""
     files.write_bytes(path, gzip.compress("".join(f"{line}\n" for line in lines).encode(), mtime=0))
     log.info("wrote %s", path)
 
@@ -152,7 +152,7 @@ def write_lines(path: Path, lines: Iterable[str]) -> None:
 def write_planted(
     folder: Path, works: list[dict[str, Any]], ids: list[str], items: Items, users: Users, parameters: Parameters
 ) -> None:
-    """Write what was planted, for tests: tastes of the users, attributes and popularity of the items, parameters."""
+    """Write the hidden tastes of the users, attributes of the items, and parameters, for tests."""
     tied = [[ids[j] for j in np.flatnonzero(row)] for row in items.ties]
     planted_items = pl.DataFrame(
         {
@@ -193,7 +193,7 @@ def write_release(
     users: Users,
     events: Events,
 ) -> None:
-    """Write the raw files of both domains, and what was planted in planted/."""
+    """Write the raw files of both domains, and the folder planted/."""
     works = catalogues[0] + catalogues[1]
     ids = [f"{name}{n:03d}" for name, part in zip(IDS, catalogues, strict=True) for n in range(1, len(part) + 1)]
     for domain, name in enumerate(FILES):
@@ -207,7 +207,7 @@ def write_release(
 
 
 def simulate(catalogues: list[list[dict[str, Any]]], parameters: Parameters) -> tuple[Items, Users, Events]:
-    """Items, users and their events for the works of the two catalogues: all that the seed decides."""
+    """Simulate items, users and their events for the works of the two catalogues."""
     rng = np.random.default_rng(parameters.seed)
     items = simulator.make_items(catalogues, parameters, rng)
     for domain, name in enumerate(simulator.DOMAINS):

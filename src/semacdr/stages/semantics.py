@@ -221,7 +221,8 @@ def write_semantics(
     vectors = pa.table({"item": ids[: len(encoded)], "vector": tables.vectors(encoded)})
     how = {"encoder": encoder, "batch_size": str(BATCH_SIZE), "texts": fingerprint(texts)}
     tables.write(vectors, folder / "encoded.parquet", "embeddings", meta | how)
-    rows = [ReportRow(*key, count, meta["release"]) for key, count in sorted(semantics.report.items())]
+    counts = sorted(semantics.report.items())
+    rows = [ReportRow(step, result, count, meta["release"]) for (step, result), count in counts]
     for row in rows:
         level = log.warning if row.result.startswith("fell back") else log.info
         level("%s: %s: %d", row.step, row.result, row.items)

@@ -116,11 +116,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     interactions, meta = tables.read(args.interactions, "interactions")
     items_table, items_meta = tables.read(args.items, "items")
     tables.check_made_from(args.items, items_meta, "preprocess", interactions=meta)
-    items = pl.from_arrow(items_table)
+    items = pl.DataFrame(items_table)
     for domain in (args.source, args.target):
         if domain not in set(items["domain"]):
             raise UserError(f"{args.items}: no item of domain '{domain}'; it holds {sorted(set(items['domain']))}")
-    split = leave_one_out(pl.from_arrow(interactions), args.target)
+    split = leave_one_out(pl.DataFrame(interactions), args.target)
     split = hide(split, settings.cold_users, settings.seed)
     catalogue = items.filter(pl.col("domain") == args.target)["item"].to_numpy()
     candidates = draw_candidates(split, catalogue, settings.candidates, settings.seed)

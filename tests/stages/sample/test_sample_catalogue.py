@@ -40,12 +40,12 @@ def test_every_attribute_has_works_in_both_domains(catalogues, domain):
     ("text", "reason"),
     [
         ("title\tyear\n", "the first line must name"),
-        (f"{HEADER}\n", "holds no work"),
+        (f"{HEADER}\n", "has no work"),
         (f"{HEADER}\nA\tB\t1990\tdrama\twry\tadults\n", "line 2: needs 7 fields"),
         (f"{HEADER}\nA\tB\tMCM\tdrama\twry\tadults\tText.\n", "line 2: the year 'MCM' is not a year"),
         (f"{HEADER}\nA\tB\t1990\tdrama|opera\twry\tadults\tText.\n", "line 2: unknown genres .'opera'."),
         (f"{HEADER}\nA\tB\t1990\tdrama\twry\tcats\tText.\n", "line 2: unknown audience .'cats'."),
-        (HEADER + "\nA\tB\t1990\tdrama\twry\tadults\tText." * 2, "line 3: 'A' by B stands in the catalogue twice"),
+        (HEADER + "\nA\tB\t1990\tdrama\twry\tadults\tText." * 2, "line 3: 'A' by B occurs twice"),
     ],
 )
 def test_a_broken_catalogue_is_named(tmp_path, text, reason):
