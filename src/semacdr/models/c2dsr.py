@@ -37,7 +37,7 @@ from semacdr.batching.batches import Batch, Sequence
 from semacdr.errors import UserError
 from semacdr.models import base
 from semacdr.models.infomax import Infomax, corrupt
-from semacdr.models.layers import Encoder, embed, initialise, with_one
+from semacdr.models.layers import Encoder, embed, initialise, weight_of, with_one
 from semacdr.models.losses import softmax_loss
 from semacdr.models.next_item_labels import followed_by, is_followed, next_item_labels
 from semacdr.models.settings import EnhancedSettings
@@ -114,7 +114,7 @@ class Model(base.Model):
 
     def embeddings(self, views: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """By view the vectors (items, d) of its items: all of them that enters, into graph and sequence alike."""
-        items = {name: table.weight for name, table in self.tables.items()}
+        items = {name: weight_of(table) for name, table in self.tables.items()}
         if not views:
             return items
         meaning = views["inner"] + views["agnostic"]
@@ -125,14 +125,14 @@ class Model(base.Model):
         if self.semantic is None:
             return {}
         own = sorted(self.domains, key=lambda name: self.domains[name].start)
-        return self.semantic.views(torch.cat([self.tables[name].weight for name in own]))
+        return self.semantic.views(torch.cat([weight_of(self.tables[name]) for name in own]))
 
     def prepare(self) -> Prepared:
         """An item enters a sequence as its vector plus what propagation makes of it."""
         rate, views = self.settings.dropout if self.training else 0.0, self._views()
         items = self.embeddings(views)
         inputs = {name: x + self.propagations[name](x, rate) for name, x in items.items()}
-        heads = {name: head.weight for name, head in self.heads.items()}
+        heads = {name: weight_of(head) for name, head in self.heads.items()}
         return Prepared(inputs, heads or {name: items[name] for name in self.domains}, views)
 
     def states(self, prepared: Prepared, batch: Batch) -> torch.Tensor:
@@ -178,9 +178,10 @@ class Model(base.Model):
         """(items, d + 1): weights and biases of a domain's softmax."""
         return torch.cat([prepared.outputs[name], self.biases[name][:, None]], 1)
 
-    def _shared_loss(self, prepared: Prepared, encoded: Encoded, batch: Batch) -> torch.Tensor:
+    def _shared_loss(self, prepared: Prepared, encoded: Encoded, batch: Batch) -> torch.Tensor | float:
         """The loss of the events that follow mixed ones, each in its own domain's softmax, for one target step."""
-        following, loss = next_item_labels(batch, self.domains["target"]), 0.0
+        following = next_item_labels(batch, self.domains["target"])
+        loss: torch.Tensor | float = 0.0
         for name, items in self.domains.items():
             steps = followed_by(following, items)
             states = F.embedding(steps + 1, encoded.mixed)
@@ -196,11 +197,13 @@ class Model(base.Model):
         else:
             following = (batch.source_place[steps + 1] - 1).clamp(min=0)  # 0 where the mixed window lacks it, too
             place = following * (batch.mixed.positions[following] > 0)
+        assert encoded.source is not None
         states = F.embedding(steps, encoded.source) + F.embedding(place, encoded.mixed)
         weights, wanted = self._weights(prepared, "source"), batch.source.items[steps + 1]
         return softmax_loss(with_one(states), weights, wanted, len(batch.positives))
 
     def _infomax(self, prepared: Prepared, encoded: Encoded, batch: Batch) -> torch.Tensor:
+        assert self.infomax is not None and encoded.source is not None
         corrupted = {
             name: self._encode_mixed(prepared, corrupt(batch.mixed.items, items), batch.mixed)
             for name, items in self.domains.items()

@@ -71,6 +71,7 @@ class Model(base.Model):
             source = source.detach()
         if self.settings.aggregate == "mean":
             return prefix_means(source, batch)
+        assert self.query is not None
         joint = torch.cat([source, source], -1)
         return attend_across(self.query(items), joint, batch.source_visible, None, batch.cross, 0.0)
 

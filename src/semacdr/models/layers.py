@@ -1,6 +1,7 @@
 """Layers that several systems share, on packed sequences: embedding, the SASRec encoder, graph propagation."""
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -105,6 +106,12 @@ class Encoder(nn.Module):
         return self.norm(x)
 
 
+def weight_of(table: nn.Module) -> torch.Tensor:
+    """The weight of an embedding table in a ModuleList or ModuleDict."""
+    assert isinstance(table, nn.Embedding)
+    return table.weight
+
+
 def with_one(states: torch.Tensor) -> torch.Tensor:
     """(N, d + 1): states (N, d) and the one that the bias of a softmax over items is multiplied by."""
     return torch.cat([states, states.new_ones(len(states), 1)], 1)
@@ -114,12 +121,12 @@ class _Propagate(torch.autograd.Function):
     """A @ X for a sparse A whose transpose is at hand, so that the backward, A^T @ gradient, transposes nothing."""
 
     @staticmethod
-    def forward(ctx, adjacency, transposed, x):
+    def forward(ctx: Any, adjacency: torch.Tensor, transposed: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
         ctx.transposed = transposed
         return adjacency @ x
 
     @staticmethod
-    def backward(ctx, gradient):
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[None, None, torch.Tensor]:
         return None, None, ctx.transposed @ gradient
 
 

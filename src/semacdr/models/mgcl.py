@@ -70,6 +70,8 @@ class Encoded(NamedTuple):
 class Model(base.Model):
     """States are the fused target and source states, item vectors the rows of the item table."""
 
+    graph: torch.Tensor
+
     def __init__(self, inputs: base.ModelInputs, settings: Settings) -> None:
         super().__init__()
         self.settings, history, dim = settings, inputs.history, settings.dim
@@ -130,20 +132,22 @@ class Model(base.Model):
             weight = self.gates[domain](torch.cat([static, node], -1)).softmax(-1)
             item = self.norms[domain](weight[:, :1] * static + weight[:, 1:] * node)
             mixed.append(self._dropped(item * math.sqrt(self.settings.dim) + positions))
-        return Inputs(*mixed, static, dynamic)
+        return Inputs(mixed[0], mixed[1], static, dynamic)
 
     def _encode(self, prepared: torch.Tensor, batch: Batch) -> Encoded:
         """U^t and U^s: each step's own item is the newest for it, what came before is joined to its successor."""
         target, source = (self._inputs(name, prepared, getattr(batch, name)) for name in self.ranges)
         states, earlier = target.newest, target.joined
         seen = batch.target.positions, batch.target.layout
-        for block in self.blocks[:-1]:
+        *first, last = (block for block in self.blocks if isinstance(block, Block))
+        for block in first:
             states, earlier = block.beside(states, states, earlier, *seen), block(earlier, batch.target.layout)
-        states = self.blocks[-1].beside(states, states, earlier, *seen)
+        states = last.beside(states, states, earlier, *seen)
         latest = self._latest(source.newest, batch)
         crossed, visible = latest, (batch.source_visible - 1).clamp(min=0)
-        for block in self.cross_blocks:
-            crossed = block.beside(crossed, latest, source.joined, visible, batch.cross)
+        for cross_block in self.cross_blocks:
+            assert isinstance(cross_block, Block)
+            crossed = cross_block.beside(crossed, latest, source.joined, visible, batch.cross)
         return Encoded(target, source, states, self._dropped(self.project(crossed)))
 
     @staticmethod
@@ -165,6 +169,7 @@ class Model(base.Model):
         total = settings.preference_weight * contrast(encoded.target_states, encoded.source_states)
         for name, weight in self.item_weights.items():
             inputs = getattr(encoded, name)
+            assert self.static is not None
             static = self._dropped(self.static(inputs.static))
             total = total + weight * contrast(static, self._dropped(self.dynamic[name](inputs.dynamic)))
         return total / slots + settings.norm_weight * self.items.weight.norm()

@@ -27,7 +27,7 @@ from torch import nn
 from semacdr.batching.batches import Batch
 from semacdr.models import base
 from semacdr.models.dropout import dropout
-from semacdr.models.layers import embed, initialise, with_one
+from semacdr.models.layers import embed, initialise, weight_of, with_one
 from semacdr.models.losses import softmax_loss
 from semacdr.models.recurrent import GRU, Timeline, compiled, latest
 from semacdr.runtime.settings import Count, NonNegative, ProperShare, setting
@@ -132,7 +132,7 @@ class Model(base.Model):
 
     def _read(self, batch: Batch) -> Read:
         timelines = {"target": Timeline(batch.target.layout), "source": Timeline(batch.source.layout)}
-        items = {name: embed(getattr(batch, name), self.items[name].weight) for name in timelines}
+        items = {name: embed(getattr(batch, name), weight_of(self.items[name])) for name in timelines}
         return Read(timelines, {name: self.encoders[name](items[name], timelines[name]) for name in timelines})
 
     def states(self, prepared: None, batch: Batch) -> torch.Tensor:
@@ -156,7 +156,7 @@ class Model(base.Model):
         return with_one(self._dropped(torch.cat([transferred, read.states["target"]], -1)))
 
     def _source_loss(self, read: Read, batch: Batch) -> torch.Tensor | float:
-        source, prediction = batch.source, self.predictions["source"] if self.settings.source_weight else None
+        source, prediction = batch.source, self._prediction("source") if self.settings.source_weight else None
         if prediction is None or len(source.items) == sum(rows for rows, _, _ in source.layout.shapes):
             return 0.0  # in no row a second source event is there to be predicted
         own, other = self._dropped(read.states["target"]), self._dropped(read.states["source"])
@@ -171,7 +171,12 @@ class Model(base.Model):
 
     def item_vectors(self, prepared: None) -> torch.Tensor:
         """(target items, 2d + 1)."""
-        return self.predictions["target"].weights()
+        return self._prediction("target").weights()
+
+    def _prediction(self, name: str) -> Prediction:
+        prediction = self.predictions[name]
+        assert isinstance(prediction, Prediction)
+        return prediction
 
 
 def source_before(batch: Batch) -> torch.Tensor:

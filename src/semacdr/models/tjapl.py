@@ -88,6 +88,7 @@ class Model(base.Model):
         for block in self.target:
             target = block(target, batch.target.layout)
         for block in self.local:
+            assert isinstance(block, Block)
             local = block.across(local, placed["source"], batch.source_visible, batch.cross)
         return self.norm(self.join(target, local, self._overall(vectors, batch), rate=self._rate()))
 

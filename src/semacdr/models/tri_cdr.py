@@ -75,7 +75,7 @@ def check(settings: Settings) -> None:
     """Raise a UserError where no pair of sequences has a weight."""
     pairs = {name: getattr(settings, name) for name in ("mixed_source", "mixed_target", "source_target")}
     if sum(pairs.values()) <= 0:
-        raise UserError(f"tri_cdr: one of {', '.join(pairs)} is to be above 0")
+        raise UserError(f"tri_cdr: one of {', '.join(pairs)} must be above 0")
 
 
 class Model(base.Model):
@@ -127,15 +127,21 @@ class Model(base.Model):
         return self._fused(attended), loss
 
     def scores(self, prepared: Prepared, batch: Batch) -> torch.Tensor:
-        """(B, target items): only each row's last step attends, which spares nearly all of the attention."""
+        """(B, target items): only each row's last step attends, which avoids nearly all of the attention."""
         return self._fused(self._attended(prepared, batch, batch.last)) @ self.item_vectors(prepared).T
 
     def _attended(self, prepared: Prepared, batch: Batch, steps: torch.Tensor | None = None) -> dict[str, torch.Tensor]:
-        """By sequence what each target step takes out of it, or each of `steps` (S,) alone; (N_t or S, d) each."""
+        """By sequence, the attention result of each target step, or only of `steps` (S,); (N_t or S, d) each."""
         facts = {name: self._encoded(vectors, getattr(batch, name), name) for name, vectors in self._tables(prepared)}
-        of_step = facts["target"], batch.target.row, batch.mixed_last, batch.source_visible, batch.target.positions + 1
+        of_step = [
+            facts["target"],
+            batch.target.row,
+            batch.mixed_last,
+            batch.source_visible,
+            batch.target.positions + 1,
+        ]
         if steps is not None:
-            of_step = (part.index_select(0, steps) for part in of_step)
+            of_step = [part.index_select(0, steps) for part in of_step]
         query, row, mixed, source, target = of_step
         visible = {
             "mixed": Visible.until(mixed, batch.mixed, row),
@@ -166,7 +172,10 @@ class Model(base.Model):
             if len(positives):  # a small batch may hold no source event that another one follows
                 negatives = torch.randint(len(vectors), (len(positives), 1), device=positives.device)
                 losses.append(step_loss("bce", states, vectors, positives, negatives))
-        return sum(losses)
+        total = losses[0]
+        for loss in losses[1:]:
+            total = total + loss
+        return total
 
     def _fused(self, attended: dict[str, torch.Tensor]) -> torch.Tensor:
         """(N_t, d): from what a step took out of each sequence, its state."""
@@ -180,7 +189,7 @@ class Model(base.Model):
         there = torch.nonzero(batch.source_visible.index_select(0, batch.last))[:, 0]
         rates = settings.mixed_source, settings.mixed_target, settings.source_target
         loss = rates[1] * nt_xent(mixed, target, settings.temperature, cosine=True)
-        fine = 0.0
+        fine: torch.Tensor | float = 0.0
         if len(there):
             mixed, source, target = (part.index_select(0, there) for part in (mixed, source, target))
             loss = loss + rates[0] * nt_xent(mixed, source, settings.temperature, cosine=True)

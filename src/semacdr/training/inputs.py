@@ -189,6 +189,7 @@ def load_graph(path: Path) -> torch.Tensor:
     if not np.isfinite(weight).all():
         raise UserError(f"{path}: a weight is not finite; run stage graph again")
     try:
-        return csr(*(torch.from_numpy(part) for part in (begins, column, weight)), (nodes, nodes))
+        rows, columns, values = (torch.from_numpy(part) for part in (begins, column, weight))
+        return csr(rows, columns, values, (nodes, nodes))
     except RuntimeError as error:
         raise UserError(f"{path}: is not a sorted adjacency of {nodes} nodes; run stage graph again") from error
