@@ -2,8 +2,8 @@
 
     python benchmarks/softmax.py
 
-Prints a line for a batch of kitchen_food and one for a batch of movie_book. Both kinds alternate in one process, forward
-and backward; each peak is that of a separate process, minus its memory before the first batch.
+Prints a line for a batch of kitchen_food and one for a batch of movie_book. Both kinds alternate in one process,
+forward and backward; each peak is that of a separate process, minus its memory before the first batch.
 """
 
 import argparse
