@@ -145,10 +145,10 @@ def load_semantics(path: Path, items: int) -> Semantics:
     table, _ = tables.read(path, "agnostic")
     item = table["item"].to_numpy()
     if not len(item):
-        raise UserError(f"{path}: holds no assignment; run stage semantics again")
+        raise UserError(f"{path}: holds no assignment; run semantics again")
     if item.min() < 0 or item.max() >= items:
         wrong = item.min() if item.min() < 0 else item.max()
-        raise UserError(f"{path}: assigns item {wrong}, the scenario has {items} items; run stage semantics again")
+        raise UserError(f"{path}: assigns item {wrong}, the scenario has {items} items; run semantics again")
     category, subcategory = (_encoded(table[name]) for name in ("category", "subcategory"))
     blocks = []
     for number in range(category.max() + 1):
