@@ -17,11 +17,13 @@ from pathlib import Path
 from semacdr.llm.asker import Asker
 from semacdr.llm.endpoint import Endpoint
 from semacdr.llm.limits import Bill
+from semacdr.llm.options import Running
 from semacdr.llm.prompts import Prompt
 from semacdr.llm.requests import Asking
 from semacdr.llm.store import AnswerStore
 from semacdr.semantics.categories import read_taxonomy
-from semacdr.semantics.llm_engine import NAMES, Engine, Settings
+from semacdr.semantics.llm_engine import NAMES, Engine
+from semacdr.stages.semantics import Settings
 
 ROOT = Path(__file__).parents[1]
 SERVER = ROOT / "tests/helpers/fake_llm_server.py"
@@ -42,7 +44,7 @@ def main() -> None:
     cli.add_argument("--items", type=int, default=4000)
     cli.add_argument("--latency", type=float, default=0.2)
     cli.add_argument("--slots", type=int, default=64, help="of the server")
-    cli.add_argument("--concurrency", type=int, help="requests that the client has under way; default as many as slots")
+    cli.add_argument("--concurrency", type=int, help="requests of the client at once; default as many as slots")
     args = cli.parse_args()
     command = [sys.executable, str(SERVER), "--latency", str(args.latency), "--slots", str(args.slots)]
     with (
@@ -50,13 +52,16 @@ def main() -> None:
         tempfile.TemporaryDirectory() as folder,
         AnswerStore(Path(folder) / "answers.sqlite") as store,
     ):
-        endpoint = Endpoint(json.loads(server.stdout.readline())["url"], concurrency=args.concurrency or args.slots)
+        running = Running(concurrency=args.concurrency or args.slots)
+        endpoint = Endpoint(json.loads(server.stdout.readline())["url"], running)
         asker = Asker(store, endpoint, Bill())
-        engine = Engine(items(args.items), asker, Asking("scripted", parameters={"temperature": 0}), Settings())
+        settings, asking = Settings(), Asking("scripted", parameters={"temperature": 0})
+        limits = (settings.llm.answer_attempts, settings.max_characters, settings.max_subcategories)
+        engine = Engine(items(args.items), asker, asking, *limits)
         prompt = Prompt(ROOT / "resources/prompts/structured.txt", NAMES["structured"])
         categories = read_taxonomy(ROOT / "resources/taxonomies/movie_book.json")
         start, cpu = time.perf_counter(), time.process_time()
-        filed = engine.file("structured", prompt, categories)
+        filed = engine.file_structured(prompt, categories)
         seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
         assert all(len({item for item, _, _ in rows}) == args.items for rows, _ in filed)
         server.stdin.close()

@@ -1,4 +1,4 @@
-"""Seconds and peak memory of a million answers: into a store, and from there to inner.parquet as the stage does it.
+"""Seconds and peak memory of a million answers: into a store, and from the store to inner.parquet as in the stage.
 
     python benchmarks/million.py
 
@@ -24,11 +24,12 @@ from semacdr.llm.limits import Bill
 from semacdr.llm.prompts import Prompt
 from semacdr.llm.requests import Answer, Asking
 from semacdr.llm.store import AnswerStore
-from semacdr.semantics.llm_engine import NAMES, Engine, Settings
-from semacdr.stages.semantics import Semantics, write
+from semacdr.semantics.llm_engine import NAMES, Engine
+from semacdr.stages.semantics import Semantics, Settings, write_semantics
 from semacdr.storage import tables
 
 ROOT = Path(__file__).parents[1]
+SETTINGS = Settings()
 META = {"release": "benchmark", "scenario": "million"}
 WORDS = "quiet stormy island harbour letter winter garden soldier mystery kitchen voyage family secret mountain river"
 
@@ -50,10 +51,11 @@ def catalogue(count: int) -> pa.Table:
 
 
 def engine(items: pa.Table, asker: Asker) -> Engine:
-    return Engine(tables.Rows(items), asker, Asking("m", parameters={"temperature": 0}), Settings())
+    limits = (SETTINGS.llm.answer_attempts, SETTINGS.max_characters, SETTINGS.max_subcategories)
+    return Engine(tables.Rows(items), asker, Asking("m", parameters={"temperature": 0}), *limits)
 
 
-class Told(Asker):
+class ScriptedAsker(Asker):
     """Has an answer for each request, and keeps it as a row of a store."""
 
     def answers(self, indices: Iterable[int], build: Build, again: bool = False) -> Iterator[tuple[int, Answer]]:
@@ -72,8 +74,9 @@ def put(folder: Path) -> None:
     """An answer for the request of each item, as an import adds them."""
     items, _ = tables.read(folder / "items.parquet", "items")
     with AnswerStore(folder / "answers.sqlite") as store:
-        asker = Told(store, None, Bill())
-        engine(items, asker).describe(Prompt(ROOT / "resources/prompts/inner.txt", NAMES["inner"]), sifted=False)
+        asker = ScriptedAsker(store, None, Bill())
+        prompt = Prompt(ROOT / "resources/prompts/inner.txt", NAMES["inner"])
+        engine(items, asker).describe(prompt, SETTINGS.llm.max_words, sifted=False)
         rows = sorted(asker.rows)  # as an exported file has them
         start = time.perf_counter()
         assert store.add(rows) == len(items)
@@ -84,12 +87,13 @@ def describe(folder: Path) -> None:
     """What the stage does with them."""
     start = time.perf_counter()
     items, meta = tables.read(folder / "items.parquet", "items")
-    prompt = Prompt(ROOT / "resources/prompts/inner.txt", NAMES["inner"])
+    prompt, llm = Prompt(ROOT / "resources/prompts/inner.txt", NAMES["inner"]), SETTINGS.llm
     with AnswerStore(folder / "answers.sqlite") as store:
-        described, at, failed = engine(items, Asker(store, None, Bill())).describe(prompt)
+        asker = Asker(store, None, Bill())
+        described, at, failed = engine(items, asker).describe(prompt, llm.max_words, llm.max_loop, llm.max_rare)
     assert len(described) + len(failed) == len(items) and len(failed) < len(items) / 100
     texts = [(described.get(n, ""), f"engine=llm attempt={at.get(n, 0) + 1}") for n in range(len(items))]
-    write(Semantics(texts, [(0, "Genre", "Other", "")]), items, meta, folder)
+    write_semantics(Semantics(texts, [(0, "Genre", "Other", "")]), items, meta, {}, "none", folder)
     report("look up, judge, write", len(items), start)
 
 

@@ -1,26 +1,26 @@
-"""A scenario of any size with the simulator's people: the tables of the stages before split, at shares of the users.
+"""A scenario of any size with the simulator's users: the tables of the stages before split, at shares of the users.
 
     python benchmarks/scale_data.py --output results/scale
 
 The catalogue is the sample's, each work many times over: a copy has the work's attributes and year, and a popularity of
-its own. So what a person takes is drawn in two exact steps: a work, by the simulator's utility with the popularity of
-all its copies, then one of them by popularity; an event that repeats an item of the person is drawn again. Nobody
-follows a creator here (tie 0): attachments would fill a matrix of people and items. Texts are random vectors, and
+its own. So what a user takes is drawn in two exact steps: a work, by the simulator's utility with the popularity of
+all its copies, then one of them by popularity; an event that repeats an item of the user is drawn again. No user
+follows a creator here (tie 0), as attachments would fill a matrix of users and items. Texts are random vectors, and
 categories the works' attributes. The defaults are the sizes of movie_book in the paper's table 4. A share takes the
 first users, and the whole catalogue.
 """
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from semacdr.data import simulator
-from semacdr.data.simulator import DOMAINS, FIRST_DAY, Items, People, Settings
-from semacdr.stages.sample import read_catalogue
+from semacdr.data.simulator import DOMAINS, FIRST_DAY, Items, Parameters, Users
+from semacdr.stages.sample import Settings, read_catalogue
 from semacdr.storage import tables
 
 ROOT = Path(__file__).parents[1]
@@ -34,7 +34,7 @@ CHUNK = 8192  # events whose utilities are held at once
 def copies(works: Items, counts: Sequence[int], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Of each item (books first) the work and its popularity; every work has an item at least."""
     work, popularity = [], []
-    for domain, (count, skew) in enumerate(zip(counts, Settings().skew, strict=True)):
+    for domain, (count, skew) in enumerate(zip(counts, Parameters.skew, strict=True)):
         own = np.flatnonzero(works.domain == domain)
         if count < len(own):
             raise SystemExit(f"{count} items of {DOMAINS[domain]} are fewer than the catalogue's {len(own)} works")
@@ -44,7 +44,7 @@ def copies(works: Items, counts: Sequence[int], rng: np.random.Generator) -> tup
 
 
 def with_totals(events: np.ndarray, totals: Sequence[int], fewest: int, rng: np.random.Generator) -> np.ndarray:
-    """Numbers of events (people, 2), scaled so that they sum to the totals."""
+    """Numbers of events (users, 2), scaled so that they sum to the totals."""
     for domain, total in enumerate(totals):
         more = events[:, domain] - fewest
         wanted = more * (total - fewest * len(more)) / more.sum()
@@ -55,52 +55,53 @@ def with_totals(events: np.ndarray, totals: Sequence[int], fewest: int, rng: np.
 
 
 def draw(
-    who: np.ndarray, domain: np.ndarray, day: np.ndarray, works: Items, people: People, settings: Settings,
+    who: np.ndarray, domain: np.ndarray, day: np.ndarray, works: Items, users: Users, parameters: Parameters,
     rng: np.random.Generator,
 ) -> np.ndarray:  # fmt: skip
     """(n,) the work that each event takes, by the simulator's utility."""
     chosen = []
     for at in range(0, len(who), CHUNK):
         part = slice(at, at + CHUNK)
-        scores = simulator.utility(works, people, settings, who[part], domain[part], day[part], np.zeros(1))
+        scores = simulator.utility(works, users, parameters, who[part], domain[part], day[part], np.zeros(1))
         chosen.append(np.argmax(scores + rng.gumbel(size=scores.shape), axis=1))
     return np.concatenate(chosen)
 
 
 def simulate(
-    catalogues: list[list[dict]], counts: Sequence[int], users: int, totals: Sequence[int], seed: int
+    catalogues: list[list[dict]], counts: Sequence[int], user_count: int, totals: Sequence[int], seed: int
 ) -> tuple[np.ndarray, ...]:
-    """Person, item, domain and day of every event, and of every item the work."""
+    """User, item, domain and day of every event, and of every item the work."""
     rng = np.random.default_rng(seed)
-    settings = Settings(people=users, lone=0.0, tie=0.0, fewest=3, most=10**6, length=np.log(20), seed=seed)
-    works = simulator.make_items(catalogues, settings, rng)
+    given = asdict(Settings()) | {"users": user_count, "seed": seed}
+    parameters = Parameters(**given, lone=0.0, tie=0.0, fewest=3, most=10**6, length=np.log(20))
+    works = simulator.make_items(catalogues, parameters, rng)
     work, popularity = copies(works, counts, rng)
     weight = np.bincount(work, np.exp(popularity))
     works = replace(works, popularity=np.log(weight))
-    people = simulator.make_people(works, settings, rng)
-    people = replace(people, events=with_totals(people.events, totals, settings.fewest, rng))
-    person, domain, day = simulator.schedule(people, rng)
+    users = simulator.make_users(works, parameters, rng)
+    users = replace(users, events=with_totals(users.events, totals, parameters.fewest, rng))
+    user, domain, day = simulator.schedule(users, rng)
     order = np.argsort(work, kind="stable")  # a work's copies side by side
     bounds = np.append(0, np.cumsum(np.exp(popularity[order])))
     first = np.searchsorted(work[order], np.arange(len(weight)))
-    item, again = np.zeros(len(person), int), np.arange(len(person))
+    item, again = np.zeros(len(user), int), np.arange(len(user))
     while len(again):
-        taken = draw(person[again], domain[again], day[again], works, people, settings, rng)
+        taken = draw(user[again], domain[again], day[again], works, users, parameters, rng)
         place = np.searchsorted(bounds, bounds[first[taken]] + rng.random(len(again)) * weight[taken], side="right") - 1
         item[again] = order[np.clip(place, first[taken], len(order) - 1)]
-        kept = np.zeros(len(person), bool)
-        kept[np.unique(person * len(work) + item, return_index=True)[1]] = True
+        kept = np.zeros(len(user), bool)
+        kept[np.unique(user * len(work) + item, return_index=True)[1]] = True
         again = np.flatnonzero(~kept)
-    return person, item, domain, day, work
+    return user, item, domain, day, work
 
 
-def write(folder: Path, share: float, users: int, events: tuple[np.ndarray, ...], catalogue: list[dict]) -> None:
+def write(folder: Path, share: float, user_count: int, events: tuple[np.ndarray, ...], catalogue: list[dict]) -> None:
     """The tables of the first users in a folder; items, texts and categories of the whole catalogue."""
-    person, item, domain, day, work = events
-    chosen = np.flatnonzero(person < round(share * users))
-    chosen = chosen[np.lexsort((item[chosen], domain[chosen], day[chosen], person[chosen]))]
+    user, item, domain, day, work = events
+    chosen = np.flatnonzero(user < round(share * user_count))
+    chosen = chosen[np.lexsort((item[chosen], domain[chosen], day[chosen], user[chosen]))]
     start = np.datetime64(FIRST_DAY, "s").astype(int)
-    columns = {"user": person[chosen], "item": item[chosen], "domain": np.array(NAMES)[domain[chosen]]}
+    columns = {"user": user[chosen], "item": item[chosen], "domain": np.array(NAMES)[domain[chosen]]}
     interactions = pa.table(columns | {"timestamp": start + 86_400 * day[chosen]})
     tables.write(interactions, folder / "interactions.parquet", "interactions", META)
     names = [f"ITEM{i:06d}" for i in range(len(work))]

@@ -107,7 +107,7 @@ def finish_world(folder, items, cold=0.0):
     agnostic = pa.table(agnostic | {"provenance": ["test"] * len(rows)})
     tables.write(agnostic, folder / "agnostic.parquet", "agnostic", META)
     paths = ["--interactions", str(folder / "interactions.parquet"), "--items", str(folder / "items.parquet")]
-    direction = ["--source", "movie", "--target", "book", "--negatives", "10"]
+    direction = ["--source", "movie", "--target", "book", "--candidates", "10"]
     split.main([*paths, *direction, "--cold-users", str(cold), "--output", str(folder)])
     graph.main([*paths, "--split", str(folder / "split.parquet"), "--output", str(folder / "graphs")])
     return World(folder, items)

@@ -1,5 +1,6 @@
-"""What the tests of asking share: items, prompts, categories, and an engine that asks a scripted endpoint."""
+"""Items, prompts, categories, and an engine that asks a scripted endpoint, for the tests of asking."""
 
+import json
 import os
 import subprocess
 import sys
@@ -10,16 +11,19 @@ import pyarrow as pa
 from semacdr.llm.asker import Asker
 from semacdr.llm.endpoint import Endpoint
 from semacdr.llm.limits import Bill
+from semacdr.llm.options import Running
 from semacdr.llm.prompts import Prompt
 from semacdr.llm.requests import Asking
 from semacdr.semantics.categories import read_taxonomy
-from semacdr.semantics.llm_engine import NAMES, Engine, Settings
+from semacdr.semantics.llm_engine import NAMES, Engine
+from semacdr.stages.semantics import Settings
 from semacdr.storage import tables
 
 ROOT = Path(__file__).parents[2]
 CATEGORIES = read_taxonomy(ROOT / "resources/taxonomies/movie_book.json")
 PROMPTS = {name: Prompt(ROOT / f"resources/prompts/{name}.txt", names) for name, names in NAMES.items()}
-RUNNING = '{"timeout": 1, "retries": 0, "rounds": 1, "concurrency": 4}'
+SETTINGS = Settings()
+RUNNING = {"timeout": 1, "http_retries": 0, "retry_passes": 1, "concurrency": 4}
 KEY = "sk-planted-0123456789abcdef"
 
 
@@ -34,14 +38,25 @@ def items(count):
 
 def engine(rows, url, store, bill=None, dry=False, **running):
     """An engine for items; with `url` None it is offline."""
-    running = {"concurrency": 4, "timeout": 0.4, "retries": 0, "rounds": 3} | running
-    asker = Asker(store, url and Endpoint(url, **running), bill or Bill(), dry=dry)
-    return Engine(rows, asker, Asking("scripted", parameters={"temperature": 0}), Settings())
+    running = {"concurrency": 4, "timeout": 0.4, "http_retries": 0, "retry_passes": 3} | running
+    asker = Asker(store, url and Endpoint(url, Running(**running)), bill or Bill(), dry=dry)
+    asking = Asking("scripted", parameters={"temperature": 0})
+    limits = (SETTINGS.llm.answer_attempts, SETTINGS.max_characters, SETTINGS.max_subcategories)
+    return Engine(rows, asker, asking, *limits)
 
 
-def file(engine):
-    """What is filed by one structured request an item: in each category (item, subcategory, attempt), and reasons."""
-    return engine.file("structured", PROMPTS["structured"], CATEGORIES)
+def file(engine, method="structured", categories=CATEGORIES):
+    """What is filed in each category: (item, subcategory, attempt), and reasons."""
+    if method == "letters":
+        llm = SETTINGS.llm
+        return engine.file_by_letters(PROMPTS["letters"], categories, llm.calibration, llm.margin)
+    return engine.file_structured(PROMPTS["structured"], categories)
+
+
+def describe(engine):
+    """Descriptions by item, their attempts, and reasons."""
+    llm = SETTINGS.llm
+    return engine.describe(PROMPTS["inner"], llm.max_words, llm.max_loop, llm.max_rare)
 
 
 def failed(engine):
@@ -49,21 +64,18 @@ def failed(engine):
     return file(engine)[0][1]
 
 
+def llm_flags(model="scripted", settings=(), **options):
+    """The command-line words of a stage that asks a model."""
+    settings = {"model": model, **dict(settings)}
+    return ["--llm-settings", json.dumps(settings), "--llm-options", json.dumps(options, default=str)]
+
+
 def stage(folder: Path, url: str) -> subprocess.Popen:
     """The asking part of the stage, in a process; as that of a shard, which needs no text encoder."""
     tables.write(pa.Table.from_pylist(items(30)), folder / "items.parquet", "items", {"release": "handmade"})
-    command = [
-        "-m",
-        "semacdr.stages.semantics",
-        "--engine",
-        "llm",
-        "--items",
-        folder / "items.parquet",
-        "--model",
-        "scripted",
-    ]
+    command = ["-m", "semacdr.stages.semantics", "--engine", "llm", "--items", folder / "items.parquet"]
     command += ["--taxonomy", ROOT / "resources/taxonomies/movie_book.json"]
-    command += ["--endpoint", url, "--store", folder / "answers.sqlite", "--running", RUNNING]
+    command += llm_flags(endpoint=url, store=folder / "answers.sqlite", running=RUNNING)
     command += ["--shard", "1/1", "--export", folder / "answers.parquet"]
     environment = os.environ | {"OPENAI_API_KEY": KEY}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}

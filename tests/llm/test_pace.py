@@ -12,7 +12,8 @@ from llm_engines import failed, file, items, stage
 
 from semacdr.errors import UserError
 from semacdr.llm.endpoint import wanted_wait
-from semacdr.llm.limits import Bill, Pace, Price, Rate
+from semacdr.llm.limits import Bill, Pace, Rate
+from semacdr.llm.options import Price
 
 PRICE = Price(input=1.0, output=10.0)
 
@@ -55,7 +56,7 @@ def test_the_number_at_once_falls_by_a_third_in_a_second_at_most_and_comes_back(
     assert pace.limit == pytest.approx(4.9)
     pace.active = 30
     for _ in range(5):
-        pace.release(well=True)
+        pace.release(succeeded=True)
     assert 5.5 < pace.limit < 6
     for _ in range(100):
         pace.slowed -= 2
@@ -92,7 +93,7 @@ def test_after_a_429_fewer_are_under_way_and_none_starts_before_it_may(ask, monk
 
     monkeypatch.setattr(Pace, "throttle", noted_throttle)
     with Server(script, wait=1.0, latency=0.02) as server:
-        engine = ask(items(100), server.url, concurrency=10, retries=2, timeout=5.0)
+        engine = ask(items(100), server.url, concurrency=10, http_retries=2, timeout=5.0)
         assert failed(engine) == {}
     ((at, wait),) = throttled
     earlier = [time for time, *_ in admitted if time <= at]
@@ -169,12 +170,12 @@ def test_sigterm_hears_out_what_is_under_way_and_the_same_command_asks_for_the_r
 
 
 @pytest.mark.parametrize("kind", ["429 with wait", "500"])
-def test_a_stop_ends_the_waits_between_tries(ask, kind):
-    """The client would go on with its repeats, and an endpoint may ask it to wait for minutes."""
+def test_a_stop_ends_the_waits_between_repeats(ask, kind):
+    """An endpoint may ask to wait for minutes before a repeat."""
     stop = threading.Timer(0.7, os.kill, (os.getpid(), signal.SIGTERM))
     with Server(lambda key, asked: kind, wait=100.0) as server:
         start = time.monotonic()
         stop.start()
         with pytest.raises(UserError, match="stopped by SIGTERM\n0 answers"):
-            file(ask(items(4), server.url, retries=9))
+            file(ask(items(4), server.url, http_retries=9))
         assert time.monotonic() - start < 3

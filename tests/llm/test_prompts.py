@@ -104,9 +104,9 @@ def test_why_an_answer_was_refused_is_said_where_the_prompt_has_words_for_it(pro
         ("Hello", "needs one part under '## system' and one under '## user'"),
         ("## system\na\n## user\nb\n## user\nc", "needs one part"),
         ("## system\na\n## user\n$item costs 5 $ only", "the user part starts no name; write"),
-        ("## system\na\n## user\nb\n## again\n$item", r"the again part asks for '\$item'; there are why"),
+        ("## system\na\n## user\nb\n## again\n$item", r"the again part asks for '\$item'; it may use why"),
         ("## system\na\n## again\n$why", "needs one part"),
-        ("## system\n$title\n## user\nb", r"the system part asks for '\$title'; there are domain, item"),
+        ("## system\n$title\n## user\nb", r"the system part asks for '\$title'; it may use domain, item"),
     ],
 )
 def test_a_prompt_that_cannot_work_is_refused_with_its_path(prompt, text, message):

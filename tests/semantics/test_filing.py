@@ -69,12 +69,12 @@ def said(**values):
     return Answer(text=json.dumps({name.replace("_", " "): value for name, value in values.items()}), finish="stop")
 
 
-READ = filing.reader([GENRE, MOOD], 2)
+PARSE = filing.filing_parser([GENRE, MOOD], 2)
 
 
 def test_a_filed_item_in_the_model_s_order_without_repeats_and_up_to_the_most():
     answer = said(Genre=["Other", "War", "Other", "Love story"], Mood_and_tone=["Bleak"])
-    assert READ(answer) == ([["Other", "War"], ["Bleak"]], "")
+    assert PARSE(answer) == ([["Other", "War"], ["Bleak"]], "")
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_a_filed_item_in_the_model_s_order_without_repeats_and_up_to_the_most():
     ],
 )
 def test_json_that_does_not_conform(answer, why):
-    value, found = READ(answer)
+    value, found = PARSE(answer)
     assert value is None
     assert re.match(why, found), found
     assert "\n" not in found
@@ -132,6 +132,63 @@ def test_prose_ends_with_a_whole_sentence(answer, text):
 )
 def test_prose_that_does_not_conform(answer, why):
     assert prose(answer, 15) == (None, why)
+
+
+PLAIN = "A novel of a whale and its captain."
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"<think>The user wants a description. It is about a whale.</think>\n\n{PLAIN}",
+        f"<think>\n\n</think>\n{PLAIN}",
+        f"Okay, the user wants a text about a whale.\n</think>\n{PLAIN}",  # the template holds the opening tag
+        f"<Thinking>- one\n- two</Thinking>{PLAIN}",
+        f"[THINK]Hm.[/THINK]{PLAIN}",
+    ],
+)
+def test_thoughts_before_a_description_are_removed(text):
+    assert prose(Answer(text=text, finish="stop"), 15) == (PLAIN, "")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<think> Okay, the user wants a description. It is about a whale and its captain.",
+        "<think> Okay, the user wants one. It is about a whale.</think> Or is it? <think> Let me see. Yes.",
+        "[THINK] Okay, the user wants a description of a whale. Let me see.",
+    ],
+)
+@pytest.mark.parametrize("finish", ["stop", "length"])
+def test_thoughts_that_do_not_end_are_no_description(text, finish):
+    assert prose(Answer(text=text, finish=finish), 60) == (None, "thoughts without an answer")
+    assert PARSE(Answer(text=text, finish=finish)) == (None, "thoughts without an answer")
+
+
+def test_an_answer_that_spent_its_tokens_on_hidden_thoughts_is_named():
+    assert prose(Answer(text="", finish="length"), 15) == (None, "no text within the limit of tokens")
+
+
+FILED = '{"Genre": ["War"], "Mood and tone": ["Wry"]}'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        FILED,
+        f"```json\n{FILED}\n```",
+        f"\n```\n{FILED}```\n",
+        f"<think>War, I think.</think>\n{FILED}",
+        f"<think>```json</think>\n```JSON\n{FILED}\n```",
+    ],
+)
+def test_json_within_a_fence_or_after_thoughts_is_read(text):
+    assert PARSE(Answer(text=text, finish="stop")) == ([["War"], ["Wry"]], "")
+
+
+@pytest.mark.parametrize("text", [f"Here it is:\n```json\n{FILED}\n```", f"```json\n{FILED}", "```json\n{}\n```"])
+def test_what_is_not_one_fence_around_the_json_stays_refused(text):
+    assert PARSE(Answer(text=text, finish="stop"))[0] is None
 
 
 def test_outliers_by_the_frequency_of_feature_words():

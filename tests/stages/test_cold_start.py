@@ -76,10 +76,10 @@ def means(rows, ranking="full", metric="ndcg"):
     }
 
 
-def test_a_table_by_hand(write_ranks, write_split, stage):
+def test_a_table_by_hand(write_run, write_split, stage):
     split = write_split(ITEMS, cold=[0], cold_users="0.2")
-    a = [write_ranks({0: 11, 1: 3, 2: 1, 3: 3}, {0: 1, 1: 3, 2: 11, 3: 1}, cold=[0])]
-    b = [write_ranks({0: 3, 1: 3, 2: 3, 3: 3}, variant="b", cold=[0])]
+    a = [write_run({0: 11, 1: 3, 2: 1, 3: 3}, {0: 1, 1: 3, 2: 11, 3: 1}, cold=[0])]
+    b = [write_run({0: 3, 1: 3, 2: 3, 3: 3}, cold=[0])]
     rows, page = stage([split], "--user-groups", "1", "--item-groups", "0", "1", a=a, b=b)
     assert means(rows) == {
         ("user", "0", "a"): (0, 1), ("user", "0", "b"): (0.5, 1),
@@ -92,16 +92,16 @@ def test_a_table_by_hand(write_ranks, write_split, stage):
     assert {row["metric"] for row in rows} == {"ndcg", "hr"} and {row["k"] for row in rows} == {"10"}
     assert list(rows[0])[:5] == ["source", "target", "grouping", "group", "ranking"]
     assert page.count("\n## ") == 2 and "## movie → book, by the user's training events" in page
-    assert "| 0 | 1 | a | 0.0000 | 0.0000 |  |  |" in page
-    assert "|  |  | b | 0.5000 | 1.0000 | +0.5000 [+0.5000, +0.5000] |" in page
+    assert "| 0 | 1 | SASRec (a) | 0.0000 | 0.0000 |  |  |" in page
+    assert "|  |  | SASRec (b) | 0.5000 | 1.0000 | +0.5000 [+0.5000, +0.5000] |" in page
     assert "within each group" in page and tables.SAMPLE_NOTE not in page and page.endswith("\n1 seed.\n")
 
 
-def test_tests_are_corrected_within_a_group(write_ranks, write_split, stage):
+def test_tests_are_corrected_within_a_group(write_run, write_split, stage):
     rng, users = np.random.default_rng(0), range(90)
     split = write_split({user: [*range(100, 101 + user // 30), 200, 300] for user in users})
     ranks = {name: {u: float(rng.integers(1, most)) for u in users} for name, most in (("a", 8), ("b", 9), ("c", 20))}
-    rows, page = stage([split], **{name: [write_ranks(r, variant=name, release="sample")] for name, r in ranks.items()})
+    rows, page = stage([split], **{name: [write_run(r, release="sample")] for name, r in ranks.items()})
     assert tables.SAMPLE_NOTE in page and {row["release"] for row in rows} == {"sample"}
     gain = {name: np.array([1 / np.log2(1 + r) * (r <= 10) for r in r.values()]) for name, r in ranks.items()}
     for group, members in (("1-2", slice(0, 60)), ("3-5", slice(60, 90))):
@@ -113,19 +113,32 @@ def test_tests_are_corrected_within_a_group(write_ranks, write_split, stage):
         assert [float(row["p_holm"]) for row in chosen[1:]] == pytest.approx(holm(wanted), rel=1e-4)
 
 
-def test_each_direction_has_its_own_counts(write_ranks, write_split, stage):
+def test_each_direction_has_its_own_counts(write_run, write_split, stage):
     other = {"source": "book", "target": "movie"}
     splits = [write_split(ITEMS), write_split({user: [1, 2, 3] for user in ITEMS}, **other)]
-    runs = {name: [write_ranks(dict.fromkeys(ITEMS, 1), variant=name),
-                   write_ranks(dict.fromkeys(ITEMS, 1), variant=name, **other)] for name in "ab"}  # fmt: skip
+    runs = {name: [write_run(dict.fromkeys(ITEMS, 1)),
+                   write_run(dict.fromkeys(ITEMS, 1), **other)] for name in "ab"}  # fmt: skip
     rows, _ = stage(splits, "--user-groups", "1", **runs)
     shown = {(row["target"], row["group"], row["users"]) for row in rows if row["grouping"] == "user"}
     assert shown == {("book", "1", "1"), ("book", ">1", "3"), ("movie", "1", "4")}
 
 
-def test_what_does_not_belong_together_is_refused(write_ranks, write_split, stage):
-    runs = {name: [write_ranks({1: 1, 2: 1}, variant=name)] for name in "ab"}
+def test_what_does_not_belong_together_is_refused(write_run, write_split, stage):
+    runs = {name: [write_run({1: 1, 2: 1})] for name in "ab"}
     with pytest.raises(UserError, match=r"lacks the split\.parquet of movie to book, which is ranked"):
         stage([write_split(ITEMS, source="book", target="movie")], **runs)
-    with pytest.raises(UserError, match=r"split_movie\.parquet: its users are not those of .*run0/ranks\.parquet"):
+    with pytest.raises(UserError, match=r"split_movie\.parquet: its users are not those of .*run0/seed1/ranks"):
         stage([write_split(ITEMS)], **runs)
+
+
+def test_ranks_of_another_split_are_refused(write_run, write_split, stage):
+    split = write_split(ITEMS)
+    runs = {name: [write_run(dict.fromkeys(ITEMS, 1), made_from_split="other")] for name in "ab"}
+    with pytest.raises(UserError, match=r"run0/seed1/ranks\.parquet: was made from another split table"):
+        stage([split], **runs)
+
+
+def test_groups_without_a_bound_are_refused(write_run, write_split, stage):
+    runs = {name: [write_run(dict.fromkeys(ITEMS, 1))] for name in "ab"}
+    with pytest.raises(UserError, match=r"cold_start\.item_groups must be a list of at least 1 entries"):
+        stage([write_split(ITEMS)], "--settings", '{"item_groups": []}', **runs)

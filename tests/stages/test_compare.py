@@ -71,9 +71,9 @@ def stage(comparing):
     return partial(comparing, compare, "--title", "Ablation")
 
 
-def test_a_comparison_by_hand(write_ranks, stage):
-    full = [write_ranks({1: 1, 2: 3}, seed="1"), write_ranks({1: 3, 2: 11}, seed="2")]
-    less = [write_ranks({1: 3, 2: 3}, seed=seed, variant="less") for seed in ("1", "2")]
+def test_a_comparison_by_hand(write_run, stage):
+    full = [write_run({1: 1, 2: 3}, seed="1"), write_run({1: 3, 2: 11}, seed="2")]
+    less = [write_run({1: 3, 2: 3}, seed=seed) for seed in ("1", "2")]
     rows, page = stage(full=full, less=less)
     ndcg = [row for row in rows if (row["ranking"], row["metric"]) == ("full", "ndcg")]
     # full: user 1 has 1 and 0.5, user 2 has 0.5 and 0: 0.75 and 0.25; seeds 0.75 and 0.25. less: 0.5 everywhere.
@@ -84,14 +84,14 @@ def test_a_comparison_by_hand(write_ranks, stage):
     assert float(ndcg[1]["difference"]) == 0 and float(ndcg[1]["p_wilcoxon"]) == 1
     assert (float(ndcg[1]["difference_low"]), float(ndcg[1]["difference_high"])) == (-0.25, 0.25)
     assert {(row["seeds"], row["users"], row["release"]) for row in rows} == {("2", "2", "amazon2014")}
-    assert "| less | 0.5000 ± 0.0000 | 1.0000 ± 0.0000 |" in page and page.startswith("# Ablation\n")
+    assert "| SASRec (less) | 0.5000 ± 0.0000 | 1.0000 ± 0.0000 |" in page and page.startswith("# Ablation\n")
     assert "2 seeds, 2 users." in page
 
 
-def test_cold_users_have_rows_of_their_own(write_ranks, stage):
+def test_cold_users_have_rows_of_their_own(write_run, stage):
     ranks = {1: 1, 2: 3, 3: 1, 4: 11}
-    other = write_ranks(dict.fromkeys(ranks, 1), variant="b", cold=[2, 4])
-    rows, page = stage(a=[write_ranks(ranks, cold=[2, 4])], b=[other])
+    other = write_run(dict.fromkeys(ranks, 1), cold=[2, 4])
+    rows, page = stage(a=[write_run(ranks, cold=[2, 4])], b=[other])
     assert list(rows[0])[:4] == ["source", "target", "group", "ranking"]
     means = {
         (row["group"], row["variant"]): (row["mean"], row["users"])
@@ -100,21 +100,19 @@ def test_cold_users_have_rows_of_their_own(write_ranks, stage):
     }
     assert means == {("warm", "a"): ("1", "2"), ("warm", "b"): ("1", "2"), ("cold", "a"): ("0.25", "2"),
                      ("cold", "b"): ("1", "2")}  # fmt: skip
-    assert "## movie → book, cold users (2), full ranking" in page and "Cold users are those of whom" in page
+    assert "## movie → book, cold users (2), full ranking" in page and "Cold users: all their target events" in page
     assert page.endswith("\n1 seed.\n")
-    alone, page = stage(a=[write_ranks(ranks)], b=[write_ranks(ranks, variant="b")])
+    alone, page = stage(a=[write_run(ranks)], b=[write_run(ranks)])
     assert "group" not in alone[0] and "cold" not in page.lower()
-    with pytest.raises(UserError, match="have different cold users; run the rank stage again"):
-        stage(a=[write_ranks(ranks)], b=[other])
+    with pytest.raises(UserError, match="have different cold users; run stage rank again"):
+        stage(a=[write_run(ranks)], b=[other])
 
 
-def test_p_values_are_corrected_for_the_number_of_variants(write_ranks, stage):
+def test_p_values_are_corrected_for_the_number_of_variants(write_run, stage):
     users = range(200)
     rng = np.random.default_rng(0)
-    base = [write_ranks({u: float(rng.integers(1, 9)) for u in users})]
-    others = {
-        f"v{n}": [write_ranks({u: float(rng.integers(1, 9 + n)) for u in users}, variant=f"v{n}")] for n in (1, 2)
-    }
+    base = [write_run({u: float(rng.integers(1, 9)) for u in users})]
+    others = {f"v{n}": [write_run({u: float(rng.integers(1, 9 + n)) for u in users})] for n in (1, 2)}
     rows, _ = stage(base=base, **others)
     part = [row for row in rows if (row["ranking"], row["metric"]) == ("full", "ndcg")][1:]
     raw = [float(row["p_wilcoxon"]) for row in part]
@@ -124,9 +122,9 @@ def test_p_values_are_corrected_for_the_number_of_variants(write_ranks, stage):
     assert {row["std"] for row in rows} == {""}  # of one seed it is unknown
 
 
-def test_what_cannot_be_compared_is_refused(write_ranks, stage):
-    one, two = write_ranks({1: 1, 2: 2}, seed="1"), write_ranks({1: 1, 2: 2}, seed="2")
-    other, sample = write_ranks({1: 1, 3: 2}, variant="x"), write_ranks({1: 1, 2: 2}, release="sample", variant="x")
+def test_what_cannot_be_compared_is_refused(write_run, stage):
+    one, two = write_run({1: 1, 2: 2}, seed="1"), write_run({1: 1, 2: 2}, seed="2")
+    other, sample = write_run({1: 1, 3: 2}), write_run({1: 1, 2: 2}, release="sample")
     with pytest.raises(UserError, match=r"movie to book: 'a' has 2 runs and 'b' 1; give each as many seeds"):
         stage(a=[one, two], b=[one])
     for wrong, words in (
@@ -137,50 +135,64 @@ def test_what_cannot_be_compared_is_refused(write_ranks, stage):
             stage(a=[one], b=[wrong])
     with pytest.raises(UserError, match="two variants or more, each once; it names a"):
         stage(a=[one])
-    with pytest.raises(UserError, match=r"--runs: 'b' has .*run0/ranks\.parquet more than once beside others"):
-        stage(a=[one, two, write_ranks({1: 1, 2: 2}, seed="3")], b=[one, two, one])
-    with pytest.raises(UserError, match=r"one table holds one scenario: .* has movie_book, .* has cd_movie"):
-        stage(a=[one], b=[write_ranks({1: 1, 2: 2}, scenario="cd_movie")])
+    with pytest.raises(UserError, match=r"--runs: 'b' has .*run0/seed1 more than once"):
+        stage(a=[one, two, write_run({1: 1, 2: 2}, seed="3")], b=[one, two, one])
 
 
-def test_one_run_stands_for_every_seed_of_what_learns_nothing(write_ranks, stage):
-    learned = [write_ranks({1: 1, 2: n}, seed=str(n)) for n in (1, 2, 3)]
-    still = write_ranks({1: 1, 2: 4}, model="popularity")
+DIGESTS = {f"made_from_{name}": name for name in ("interactions", "items", "split", "candidates", "embeddings")}
+
+
+def test_variants_of_other_scenarios_are_compared_on_the_same_data(write_run, stage):
+    """Such as another encoder on the same reviews: the scenario's name and the embeddings differ, all else is alike."""
+    one = write_run({1: 1, 2: 2}, **DIGESTS)
+    other = write_run({1: 3, 2: 2}, scenario="encoded", **DIGESTS | {"made_from_embeddings": "other"})
+    rows, page = stage(llm=[one], encoder=[other])
+    assert [row["variant"] for row in rows[:2]] == ["llm", "encoder"]
+    assert [row["run"] for row in rows[:2]] == ["run0", "run1"] and page.count("| `run1` |") == 2
+    stage(llm=[one], encoder=[write_run({1: 3, 2: 2}, scenario="encoded")])  # of an older version, without digests
+
+
+@pytest.mark.parametrize("name", ["interactions", "items", "split", "candidates"])
+def test_variants_on_other_data_are_refused(write_run, stage, name):
+    """Also where the users are the same, in one scenario or two."""
+    one = write_run({1: 1, 2: 2}, **DIGESTS)
+    for scenario in ("movie_book", "encoded"):
+        other = write_run({1: 1, 2: 2}, scenario=scenario, **DIGESTS | {f"made_from_{name}": "other"})
+        with pytest.raises(UserError, match=f"were made from different {name} tables, so they cannot be compared"):
+            stage(a=[one], b=[other])
+
+
+def test_one_run_stands_for_every_seed_of_what_learns_nothing(write_run, stage):
+    learned = [write_run({1: 1, 2: n}, seed=str(n)) for n in (1, 2, 3)]
+    still = write_run({1: 1, 2: 4}, model="popularity")
     rows, page = stage(a=learned, b=[still] * 3)
     ndcg = [row for row in rows if (row["ranking"], row["metric"]) == ("full", "ndcg")]
     assert [(row["seeds"], row["std"] == "") for row in ndcg] == [("3", False), ("1", True)]
     gain = {1: 1.0, 2: 1 / np.log2(3), 3: 0.5, 4: 1 / np.log2(5)}
     means = [(1 + (gain[1] + gain[2] + gain[3]) / 3) / 2, (1 + gain[4]) / 2]
     assert [float(row["mean"]) for row in ndcg] == pytest.approx(means, rel=1e-5)
-    assert page.count("| b | 0.7153 |") == 2 and "3 seeds, 2 users" in page
+    assert page.count("| Popularity (b) | 0.7153 |") == 2 and "3 seeds, 2 users" in page
 
 
-def test_validation_events_are_compared_where_they_are_asked_for(write_ranks, stage):
+def test_validation_events_are_compared_where_they_are_asked_for(write_run, stage):
     both = [(u, split, ranking, {"valid": 1.0, "test": 11.0}[split]) for u in (1, 2) for split in ("valid", "test")
             for ranking in ("full", "sampled")]  # fmt: skip
-    one, two = write_ranks(rows=both), write_ranks(rows=both, variant="x")
+    one, two = write_run(rows=both), write_run(rows=both)
     rows, page = stage(a=[one], b=[two])
     assert "split" not in rows[0] and "validation" not in page and {row["mean"] for row in rows} <= {"0", "0.0909091"}
     rows, page = stage("--split", "valid", a=[one], b=[two])
     assert {row["split"] for row in rows} == {"valid"} and {row["mean"] for row in rows} == {"1"}
     assert "of validation events" in page
-    lacking = write_ranks(rows=[row for row in both if row[1:3] != ("valid", "sampled")])
+    lacking = write_run(rows=[row for row in both if row[1:3] != ("valid", "sampled")])
     with pytest.raises(UserError, match="no rows of split 'valid' with the ranking 'sampled'"):
         stage("--split", "valid", a=[lacking], b=[two])
 
 
-def test_the_page_names_who_was_tuned_where_others_were_not(write_ranks, comparing):
-    runs = {"a": [write_ranks({1: 1})], "b": [write_ranks({1: 2}, variant="b")]}
-    said = "**Unequal budgets**: settings of a were chosen by tuning, those of b were not"
-    assert said in comparing(compare, "--tuned", "a", "--untuned", "b", **runs)[1]
-    assert "Unequal" not in comparing(compare, "--tuned", "a", **runs)[1] + comparing(compare, **runs)[1]
-
-
-def test_the_page_says_where_tuning_saw_other_data(write_ranks, comparing):
-    runs = {"a": [write_ranks({1: 1})], "b": [write_ranks({1: 2}, variant="b")]}
-    page = comparing(compare, "--tuned-on", "min_item_interactions=5", "filter=iterated", **runs)[1]
-    said = (
-        "what tuning chose was found on data filtered by min_item_interactions=5, filter=iterated, which these are not."
-    )
-    assert page.endswith(f"\n**Tuned on other data**: {said}\n")
-    assert "other data" not in comparing(compare, **runs)[1]
+def test_the_page_says_which_variants_were_tuned(write_run, comparing):
+    tuned = {"names": ["learning_rate"], "other_data": {"min_item_interactions": 5, "filter": "iterated"}}
+    runs = {"a": [write_run({1: 1}, tuned=tuned)], "b": [write_run({1: 2})]}
+    page = comparing(compare, **runs)[1]
+    assert "**Unequal tuning budgets**: tuning chose settings of SASRec (a), but not of SASRec (b)" in page
+    assert "tuned on data filtered by min_item_interactions=5, filter=iterated; these" in page
+    page = comparing(compare, a=runs["b"], b=[write_run({1: 2})])[1]
+    assert "Unequal" not in page and "other data" not in page

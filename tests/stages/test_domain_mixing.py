@@ -11,16 +11,16 @@ from matplotlib.colors import to_hex
 
 from semacdr.errors import UserError
 from semacdr.reporting import style
-from semacdr.reporting.clouds import chances, neighbours, shares
+from semacdr.reporting.clouds import chances, load_clouds, neighbours, shares
 from semacdr.stages import domain_mixing
 from semacdr.storage import tables
 
-META = {"release": "amazon2014", "scenario": "movie_book", "source": "movie", "target": "book"}
+META = {"release": "amazon2014", "scenario": "movie_book", "source": "movie", "target": "book", "model": "semacdr"}
 APART = np.array([[1, 0.1], [1, 0.2], [1, 0.0], [0.1, 1], [0.2, 1], [0.0, 1]])  # 3 books here, 3 movies there
 MIXED = np.array([[1, 0.1], [0.1, 1], [1, 0.0], [1, 0.05], [0.0, 1], [0.05, 1]])
 
 
-def write(folder, spaces, domains=("book",) * 3 + ("movie",) * 3, name="vectors", **meta):
+def write(folder, spaces, domains=("book",) * 3 + ("movie",) * 3, **meta):
     """A run's vectors of one or more spaces."""
     parts = [
         pa.table(
@@ -29,9 +29,9 @@ def write(folder, spaces, domains=("book",) * 3 + ("movie",) * 3, name="vectors"
         )
         for space, rows in spaces.items()
     ]
-    path = folder / f"{name}{len(list(folder.glob('*.parquet')))}.parquet"
-    tables.write(pa.concat_tables(parts), path, "vectors", META | meta)
-    return path
+    run = folder / f"run{len(list(folder.glob('run*')))}/seed1"
+    tables.write(pa.concat_tables(parts), run / "vectors.parquet", "vectors", META | meta)
+    return run
 
 
 @pytest.fixture
@@ -126,13 +126,16 @@ def test_the_picture_has_a_panel_per_variant_and_space_and_a_sign_and_a_colour_p
     both = write(tmp_path, {"own": APART, "mixed": MIXED}, release="sample")
     swapped = write(tmp_path, {"own": APART}, source="book", target="movie", release="sample")
     variants = {
-        "full": [domain_mixing.load(both), domain_mixing.load(swapped)],
-        "without_x": [domain_mixing.load(both)],
+        "full": [load_clouds(both), load_clouds(swapped)],
+        "without_x": [load_clouds(both)],
     }
-    drawn = domain_mixing.picture(variants, domain_mixing.overlap(variants, 2, 10, 0), 5, 1.0, 0)
+    settings = domain_mixing.Settings(neighbours=2, permutations=10, points=5, perplexity=1.0)
+    drawn = domain_mixing.mixing_figure(variants, domain_mixing.mixing_rows(variants, settings), settings)
     titles = [axis.get_title() for axis in drawn.axes]
-    assert len(titles) == 6 and titles[0].startswith("full, own (movie to book)\nneighbours of the other domain: 0.0%")
-    assert titles[5] == "without x: no own"  # of the second direction
+    assert len(titles) == 6 and titles[0].startswith(
+        "SemaCDR, own (movie to book)\nneighbours of the other domain: 0.0%"
+    )
+    assert titles[5] == "SemaCDR (without x): no own"  # of the second direction
     for axis in drawn.axes[:5]:
         assert sum(len(points.get_offsets()) for points in axis.collections) == 5
         assert [to_hex(c) for points in axis.collections for c in points.get_facecolors()] == [
@@ -142,14 +145,14 @@ def test_the_picture_has_a_panel_per_variant_and_space_and_a_sign_and_a_colour_p
         assert len(dot.vertices) != len(cross.vertices)
     of_domain = [text.get_text() for text in drawn.legends[0].get_texts()]
     assert of_domain == ["book items", "movie items"]
-    assert "simulated people" in drawn.get_suptitle()
+    assert "simulated users" in drawn.get_suptitle()
 
 
 def test_what_cannot_be_is_refused(tmp_path, stage):
     path = write(tmp_path, {"x": APART})
-    with pytest.raises(UserError, match=r"6 items have no 6 neighbours each; lower overlap\.neighbours"):
+    with pytest.raises(UserError, match=r"6 items have no 6 neighbours each; lower domain_mixing\.neighbours"):
         stage("--neighbours", "6", full=[path])
-    with pytest.raises(UserError, match=r"t-SNE of 6 items takes a perplexity below 2; lower overlap\.perplexity"):
+    with pytest.raises(UserError, match=r"needs a perplexity below 2; lower domain_mixing\.perplexity"):
         stage("--perplexity", "2", full=[path])
     for other in (
         write(tmp_path, {"x": APART}, release="sample"),
@@ -157,6 +160,9 @@ def test_what_cannot_be_is_refused(tmp_path, stage):
     ):
         with pytest.raises(UserError, match="do not hold the same items of the same release"):
             stage(full=[path], other=[other])
-    tables.write(tables.read(path, "vectors")[0], tmp_path / "bare.parquet", "vectors", {"release": "x"})
-    with pytest.raises(UserError, match="the metadata lack source, target; run the vectors stage again"):
-        stage(full=[tmp_path / "bare.parquet"])
+    bare = tmp_path / "bare/seed1"
+    tables.write(
+        tables.read(path / "vectors.parquet", "vectors")[0], bare / "vectors.parquet", "vectors", {"release": "x"}
+    )
+    with pytest.raises(UserError, match="the metadata lack source, target, model; run stage vectors again"):
+        stage(full=[bare])

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from semacdr.errors import UserError
-from semacdr.evaluation import costs
+from semacdr.evaluation.costs import read_record
+from semacdr.reporting.efficiency_figure import EfficiencyRow, efficiency_figure, efficiency_page, pareto_front
 from semacdr.stages import efficiency
 from semacdr.storage import tsv
 
@@ -28,11 +29,11 @@ HEAD = "source\ttarget\tgroup\tranking\tmetric\tk\tvariant\tmean\tlow\thigh\trel
 def folder(tmp_path):
     """Writes a run's two files; returns their folder."""
 
-    def write(name, source="movie", target="book", **cost):
-        path = tmp_path / name
-        path.mkdir()
-        settings = {"source": source, "target": target, "model": "sasrec", "variant": name, "release": "mine"}
-        (path / "settings.json").write_text(json.dumps(settings | {"training": {"loss": "ce"}}))
+    def write(name, source="movie", target="book", tuned=None, **cost):
+        path = tmp_path / name / "seed1"
+        path.mkdir(parents=True)
+        settings = {"source": source, "target": target, "model": "sasrec", "release": "mine"}
+        (path / "settings.json").write_text(json.dumps(settings | {"tuned": tuned, "training": {"loss": "ce"}}))
         (path / "cost.json").write_text(json.dumps({k: v for k, v in (COST | cost).items() if v is not None}))
         return str(path)
 
@@ -66,7 +67,7 @@ def test_means_over_seeds_the_largest_memory_and_the_experiments_quality(folder,
     made = {name: tmp_path / f"out/e.{name}" for name in ("tsv", "md", "png")}
     files = ["--output", str(made["tsv"]), "--table", str(made["md"]), "--picture", str(made["png"])]
     efficiency.main([*runs, "--experiment", str(table), *files])
-    assert "Unequal budgets" not in made["md"].read_text()
+    assert "Unequal tuning budgets" not in made["md"].read_text()
     a, b = tsv.read(made["tsv"])
     assert (a["variant"], a["parameters"], a["seeds"], a["loss"], a["device"], a["threads"]) == (
         "a", "1000", "2", "ce", "cpu", "2",
@@ -77,24 +78,24 @@ def test_means_over_seeds_the_largest_memory_and_the_experiments_quality(folder,
     assert [float(a[name]) for name in ("ndcg_10", "low", "high")] == pytest.approx([0.2, 0.19, 0.22])
     assert (b["variant"], float(b["ndcg_10"]), b["parameters"]) == ("b", 0.3, "7")
     page = made["md"].read_text()
-    assert page.index("| b |") < page.index("| a |")  # the best first
-    assert "on cpu, threads of a job: 2;" in page and "full ranking, test events" in page
+    assert page.index("| SASRec (b) |") < page.index("| SASRec (a) |")  # the best first
+    assert "on cpu with 2 threads per job" in page and "full ranking, test events" in page
     assert made["png"].read_bytes().startswith(b"\x89PNG")
-    efficiency.main([*runs, "--experiment", str(table), *files, "--tuned", "a", "--untuned", "b"])
-    told = "\n**Unequal budgets**: settings of a were chosen by tuning, those of b were not, be it in one direction.\n"
-    assert made["md"].read_text() == page + told
+    runs[2:4] = [folder("a3", tuned={"names": ["dim"], "other_data": None})]
+    efficiency.main([*runs, "--experiment", str(table), *files])
+    assert "tuning chose settings of SASRec (a), but not of SASRec (b)" in made["md"].read_text()
 
 
 def row(name, seconds, quality):
-    said = {field.name: 1 for field in dataclasses.fields(efficiency.Row)} | {"source": "m", "target": "b"}
-    said |= {"variant": name, "split": None, "release": "mine", "best_seconds": seconds}
-    return efficiency.Row(**said | {"ndcg_10": quality, "low": quality, "high": quality})
+    said = {field.name: 1 for field in dataclasses.fields(EfficiencyRow)} | {"source": "m", "target": "b"}
+    said |= {"variant": name, "model": "", "split": None, "release": "mine", "best_seconds": seconds}
+    return EfficiencyRow(**said | {"ndcg_10": quality, "low": quality, "high": quality})
 
 
 def test_the_front_is_what_nothing_beats_in_both():
     rows = [row("slow", 9, 0.3), row("worse", 5, 0.1), row("quick", 1, 0.1), row("fine", 4, 0.25), row("tied", 4, 0.2)]
-    assert [row.variant for row in efficiency.front(rows)] == ["quick", "fine", "slow"]
-    drawn = efficiency.picture(rows, "field")
+    assert [row.variant for row in pareto_front(rows)] == ["quick", "fine", "slow"]
+    drawn = efficiency_figure(rows, "field")
     (axis,) = drawn.axes
     assert {text.get_text() for text in axis.texts} == {"1", "2", "3", "4", "5"} and axis.get_xscale() == "log"
     assert list(axis.lines[0].get_xdata()) == [1, 4, 9]
@@ -103,7 +104,7 @@ def test_the_front_is_what_nothing_beats_in_both():
 def test_numbers_in_the_picture_hide_neither_each_other_nor_a_dot():
     """Also those of systems that took the same time and are equally good."""
     rows = [row(str(number), 50 + number // 4, 0.07) for number in range(16)] + [row("far", 1, 0.01)]
-    drawn = efficiency.picture(rows, "field")
+    drawn = efficiency_figure(rows, "field")
     (axis,) = drawn.axes
     dots = axis.transData.transform([(one.best_seconds, one.ndcg_10) for one in rows]) * 72 / drawn.dpi
     numbers = [text.get_position() + dot for text, dot in zip(axis.texts, dots, strict=True)]
@@ -114,21 +115,29 @@ def test_numbers_in_the_picture_hide_neither_each_other_nor_a_dot():
 
 @pytest.mark.parametrize("missing", ["peak_mb", "best_seconds"])
 def test_a_run_of_an_older_version_is_refused_by_name(folder, missing):
-    with pytest.raises(UserError, match=rf"old/cost\.json lacks {missing}: .* train the run again"):
-        costs.read(Path(folder("old", **{missing: None})))
+    with pytest.raises(UserError, match=rf"old/seed1/cost\.json: lacks {missing}; train the run again"):
+        read_record(Path(folder("old", **{missing: None})))
 
 
 def test_what_the_experiment_or_the_runs_lack_is_refused_by_name(folder, table):
-    runs = [costs.read(Path(folder(name))) for name in ("a1", "c1")]
+    runs = [Path(folder(name)) for name in ("a1", "c1")]
     with pytest.raises(UserError, match=r"field\.tsv: has no 'c' from movie to book"):
-        efficiency.join({"c": runs[1:]}, table)
+        efficiency.efficiency_rows({"c": runs[1:]}, table)
     with pytest.raises(UserError, match=r"there is no 'b' from movie to book"):
-        efficiency.join({"a": runs[:1], "b": []}, table)
+        efficiency.efficiency_rows({"a": runs[:1], "b": []}, table)
 
 
 def test_validation_events_are_named_as_such(folder, table):
     head, *lines = table.read_text().splitlines(keepends=True)
     table.write_text(f"split\t{head}" + "".join(f"valid\t{line}" for line in lines))
-    rows = efficiency.join({"a": [costs.read(Path(folder("a1")))]}, table)
-    assert rows[0].split == "valid" and "full ranking, validation events" in efficiency.page(rows, "t")
-    assert "validation events" in efficiency.picture(rows, "t").get_suptitle()
+    rows = efficiency.efficiency_rows({"a": [Path(folder("a1"))]}, table)
+    assert rows[0].split == "valid" and "full ranking, validation events" in efficiency_page(rows, "t")
+    assert "validation events" in efficiency_figure(rows, "t").get_suptitle()
+
+
+def test_costs_of_other_runs_than_the_experiment_s_are_refused(folder, table):
+    head, *lines = table.read_text().splitlines(keepends=True)
+    table.write_text(head.replace("\n", "\trun\n") + "".join(line.replace("\n", "\ta1\n") for line in lines))
+    assert efficiency.efficiency_rows({"a": [Path(folder("a1"))]}, table)[0].run == "a1"
+    with pytest.raises(UserError, match=r"its 'a' is run a1 of release mine, --runs has other of release mine"):
+        efficiency.efficiency_rows({"a": [Path(folder("other"))]}, table)

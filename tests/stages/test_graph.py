@@ -1,21 +1,24 @@
 """The graphs of a direction: which edges, no more history than training has, and the adjacency as numpy has it."""
 
+import importlib.util
+import logging
+import sys
 import tempfile
 from pathlib import Path
 
-import dgl
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from tiny_dataset import World, neighbours, read, worlds
 
 from semacdr.errors import UserError
 from semacdr.stages import graph
 from semacdr.storage import tables
-from semacdr.training.inputs import GRAPH_FILES, load_graph
 
+needs_dgl = pytest.mark.skipif(importlib.util.find_spec("dgl") is None, reason="dgl is not installed")
 NAMES = ("source", "target", "mixed")
+COUNTED = ("source_counted", "target_counted")
+SEQUENCES = ("source_sequence", "target_sequence", "mixed_sequence")
 
 
 def run(folder, world, *options):
@@ -35,9 +38,24 @@ def adjacency(output, name):
     return dense
 
 
+def loaded(path):
+    """The stored adjacency as training loads it, as a dense matrix; the graph stage needs no torch, training does."""
+    inputs = pytest.importorskip("semacdr.training.inputs", exc_type=ImportError)
+    return inputs.load_graph(path).to_dense().numpy()
+
+
 def pairs(dense):
     """The edges between two different nodes."""
     return {(int(row), int(column)) for row, column in np.argwhere(dense) if row != column}
+
+
+def edges(matrix):
+    """The edges of an adjacency in scipy.sparse: each once, and each of value 1 or more."""
+    found = matrix.tocoo()
+    assert (found.data >= 1).all()
+    ends = list(zip(found.row.tolist(), found.col.tolist(), strict=True))
+    assert len(ends) == len(set(ends))
+    return set(ends)
 
 
 def both_ways(*edges):
@@ -98,7 +116,7 @@ def test_a_direction_without_any_source_event_in_training_has_an_empty_graph(tmp
     world = World([(0, "film", item, item) for item in range(4)] + [(0, "book", 1, 9)])
     output = run(tmp_path, world)
     assert np.array_equal(adjacency(output, "source"), np.eye(8))
-    assert load_graph(output / "source.parquet").shape == (8, 8)
+    assert loaded(output / "source.parquet").shape == (8, 8)
 
 
 def test_only_the_last_events_of_a_long_history_join_items(tmp_path):
@@ -122,25 +140,15 @@ def test_graphs_hold_what_training_may_see_and_nothing_else(world):
         with pytest.raises(UserError, match=r"no user has an event before .* lower split\.cold_users"):
             next(graph.build(history, 100))
         return
-    built = {name: graphs for name, *graphs in graph.build(history, 100)}
+    built = dict(graph.build(history, 100))
     for name, domain in (("source", world.source), ("target", world.target)):
-        stored, homogeneous = built[name]
-        assert stored is homogeneous
-        edges = list(zip(*(end.tolist() for end in stored.edges()), strict=True))
-        assert len(edges) == len(set(edges))
-        assert set(edges) == neighbours(world, domain)
-        assert stored.num_nodes() == world.sizes[domain]
-    mixed, homogeneous = built["mixed"]
-    events = {(user, item) for user, seen in world.training().items() for _, _, item in seen}
-    users, items = (end.tolist() for end in mixed.edges(etype="interacts"))
-    assert set(zip(users, items, strict=True)) == events
-    assert mixed.num_edges("interacts") == mixed.num_edges("interacted") == len(events)
-    for kind, etype in (("user", "interacts"), ("item", "interacted")):
-        assert mixed.out_degrees(etype=etype).sum() == len(events)
-        assert mixed.num_nodes(kind) == (world.users if kind == "user" else sum(world.sizes.values()))
+        assert edges(built[name]) == neighbours(world, domain)
+        assert built[name].shape == (world.sizes[domain],) * 2
+        assert edges(built[f"{name}_counted"]) == neighbours(world, domain)
     offset = sum(world.sizes.values())
-    expected = both_ways(*((offset + user, item) for user, item in events))
-    assert set(zip(*(end.tolist() for end in homogeneous.edges()), strict=True)) == expected
+    events = {(offset + user, item) for user, seen in world.training().items() for _, _, item in seen}
+    assert edges(built["mixed"]) == both_ways(*events)
+    assert built["mixed"].shape == built["mixed_sequence"].shape == (offset + world.users,) * 2
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -152,19 +160,81 @@ def test_the_adjacency_is_the_symmetric_normalisation(tmp_path, name):
     scale = np.diag(loops.sum(1) ** -0.5)
     np.testing.assert_allclose(stored, scale @ loops @ scale, rtol=1e-6)
     assert np.array_equal(stored, stored.T)
-    np.testing.assert_array_equal(load_graph(output / f"{name}.parquet").to_dense().numpy(), stored.astype(np.float32))
+    np.testing.assert_array_equal(loaded(output / f"{name}.parquet"), stored.astype(np.float32))
 
 
+@needs_dgl
 def test_the_dgl_graphs_reload_with_the_edges_of_the_adjacency(tmp_path):
+    import dgl
+
     output = run(tmp_path, tiny())
     for name in NAMES:
         (stored,), _ = dgl.load_graphs(str(output / f"{name}.bin"))
         if name == "mixed":
-            assert stored.canonical_etypes == [graph.INTERACTED, graph.INTERACTS]
+            assert stored.canonical_etypes == [graph.ITEM_USER, graph.USER_ITEM]
+            assert (stored.num_nodes("item"), stored.num_nodes("user")) == (13, 2)
             stored = dgl.to_homogeneous(stored)
-        edges = set(zip(*(end.tolist() for end in stored.edges()), strict=True))
-        assert edges == pairs(adjacency(output, name)) != set()
+        ends = list(zip(*(end.tolist() for end in stored.edges()), strict=True))
+        assert len(ends) == len(set(ends))
+        assert set(ends) == pairs(adjacency(output, name)) != set()
         assert stored.num_nodes() == len(adjacency(output, name))
+
+
+@needs_dgl
+@settings(deadline=None, max_examples=25)
+@given(worlds())
+def test_the_adjacency_has_the_edges_that_dgl_finds(world):
+    import dgl
+    import torch
+
+    with tempfile.TemporaryDirectory() as folder:
+        history = world.history(Path(folder))
+    if not history.training().any():
+        return
+    built, user, training = dict(graph.build(history, 100)), history.user(), history.training()
+    for name, is_target, items in (("source", False, history.source_items), ("target", True, history.target_items)):
+        chosen = training & (history.is_target == is_target)
+        ends = torch.from_numpy(user[chosen]), torch.from_numpy(history.item[chosen] - items.start)
+        both = {graph.USER_ITEM: ends, graph.ITEM_USER: ends[::-1]}
+        events = dgl.heterograph(both, num_nodes_dict={"user": history.users, "item": len(items)})
+        found = dgl.remove_self_loop(dgl.metapath_reachable_graph(events, ["interacted", "interacts"]))
+        assert edges(built[name]) == set(zip(*(end.tolist() for end in found.edges()), strict=True))
+
+
+@needs_dgl
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("name", ["source.parquet", "source.bin", "mixed.bin"])
+def test_a_full_disk_is_one_line_with_the_file(tmp_path, name):
+    """S10: DGL raised a traceback that did not say what was wrong."""
+    (tmp_path / "graphs").mkdir()
+    (tmp_path / f"graphs/.new.{name}").symlink_to("/dev/full")
+    with pytest.raises(UserError, match=f"graphs/{name}: cannot be written.*no space left on device") as caught:
+        run(tmp_path, tiny())
+    assert "\n" not in str(caught.value)
+
+
+def test_graphs_of_another_split_are_refused(tmp_path):
+    paths = tiny().write(tmp_path)
+    table, meta = tables.read(paths["split"], "split")
+    for name in ("interactions", "items"):
+        tables.write(table, paths["split"], "split", meta | {f"made_from_{name}": "0" * 16})
+        argv = [part for kind, path in paths.items() for part in (f"--{kind}", str(path))]
+        with pytest.raises(UserError, match=rf"split\.parquet: was made from another {name} table .* run stage split"):
+            graph.main([*argv, "--output", str(tmp_path / "graphs")])
+
+
+def test_without_dgl_the_tables_are_the_same_and_the_log_says_what_is_left_out(tmp_path, monkeypatch, caplog):
+    caplog.set_level(logging.INFO)
+    output = run(tmp_path / "a", tiny())
+    monkeypatch.setitem(sys.modules, "dgl", None)
+    without = run(tmp_path / "b", tiny())
+    assert "the DGL files are left out, as dgl cannot be imported" in caplog.text
+    switched_off = run(tmp_path / "c", tiny(), "--no-dgl")
+    names = {path.name for path in output.iterdir() if path.suffix == ".parquet"}
+    for folder in (without, switched_off):
+        assert {path.name for path in folder.iterdir()} == names
+        for name in names:
+            assert (folder / name).read_bytes() == (output / name).read_bytes(), name
 
 
 def test_renumbering_the_users_changes_no_item_graph(tmp_path):
@@ -174,8 +244,9 @@ def test_renumbering_the_users_changes_no_item_graph(tmp_path):
     one = run(tmp_path / "a", World(events))
     other = run(tmp_path / "b", World([(place[user], *event) for user, *event in events]))
     for name in ("source", "target"):
-        for ending in ("parquet", "bin"):
-            assert (one / f"{name}.{ending}").read_bytes() == (other / f"{name}.{ending}").read_bytes()
+        read_both = [tables.read(folder / f"{name}.parquet", "adjacency") for folder in (one, other)]
+        assert read_both[0][0].equals(read_both[1][0])
+        assert read_both[0][1]["digest"] == read_both[1][1]["digest"]
     order = [*range(16), *(16 + place[user] for user in range(5))]
     assert np.array_equal(adjacency(one, "mixed"), adjacency(other, "mixed")[np.ix_(order, order)])
 
@@ -184,13 +255,13 @@ def test_the_same_input_gives_the_same_bytes(tmp_path):
     one, two = run(tmp_path / "a", tiny()), run(tmp_path / "b", tiny())
     for path in sorted(one.iterdir()):
         assert path.read_bytes() == (two / path.name).read_bytes(), path.name
-    files = {f"{name}.{end}" for name in NAMES for end in ("bin", "parquet")}
-    files |= {f"{name}.parquet" for name in GRAPH_FILES["counted"] + GRAPH_FILES["sequence"]}
-    assert {path.name for path in one.iterdir()} == files
+    names = {f"{name}.parquet" for name in [*NAMES, *COUNTED, *SEQUENCES]}
+    assert {path.name for path in one.iterdir() if path.suffix == ".parquet"} == names
 
 
 def test_the_adjacency_says_what_it_is(tmp_path):
     _, meta = tables.read(run(tmp_path, tiny()) / "mixed.parquet", "adjacency")
+    assert meta.pop("made_from_split") == tables.read(tmp_path / "split.parquet", "split")[1]["digest"]
     assert {key: value for key, value in meta.items() if key != "digest"} == {
         "release": "handmade",
         "scenario": "book_film",
@@ -199,4 +270,4 @@ def test_the_adjacency_says_what_it_is(tmp_path):
         "nodes": "15",
         "norm": "D^-1/2 (A + I) D^-1/2",
     }
-    assert load_graph(run(tmp_path, tiny()) / "mixed.parquet").dtype == torch.float32
+    assert loaded(run(tmp_path, tiny()) / "mixed.parquet").dtype == np.float32

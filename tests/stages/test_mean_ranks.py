@@ -1,10 +1,11 @@
-"""Standing: mean ranks and the critical difference, against Demšar's own example and by hand."""
+"""Mean ranks and the critical difference, against Demšar's own example and by hand."""
 
 import numpy as np
 import pytest
 from scipy.stats import chi2
 
 from semacdr.errors import UserError
+from semacdr.reporting.mean_rank_diagram import MeanRankRow, indistinguishable, mean_rank_diagram
 from semacdr.stages import mean_ranks
 
 HEAD = "source\ttarget\tgroup\tranking\tmetric\tk\tvariant\tmean\tlow\thigh\trelease\tsplit\n"
@@ -18,6 +19,7 @@ C45 = np.array([
     [0.972, 0.981, 0.9751, 0.975], [0.957, 0.978, 0.946, 0.970],
 ])  # fmt: skip
 FORMS = ["C4.5", "C4.5+m", "C4.5+cf", "C4.5+m+cf"]
+UCI = mean_ranks.Means(dict.fromkeys(FORMS, ""), C45, "uci")
 
 
 def table(path, directions, release="mine", split=""):
@@ -40,18 +42,18 @@ def table(path, directions, release="mine", split=""):
 
 
 def test_demsars_example():
-    rows = mean_ranks.standing(FORMS, C45, "uci")
+    rows = mean_ranks.mean_rank_rows(UCI)
     ranks = {row.variant: row.rank for row in rows}
     assert ranks == pytest.approx({"C4.5": 3.143, "C4.5+m": 2.000, "C4.5+cf": 2.893, "C4.5+m+cf": 1.964}, abs=5e-4)
     assert [row.variant for row in rows] == ["C4.5+m+cf", "C4.5+m", "C4.5+cf", "C4.5"]
     assert rows[0].critical_difference == pytest.approx(1.25, abs=5e-3)
     assert rows[0].p_friedman == pytest.approx(chi2.sf(9.28 / (1 - 78 / 840), 3), rel=5e-3)  # he corrects no ties
-    assert mean_ranks.groups(rows) == [(0, 3)]  # at 5 % Nemenyi's test tells none of the four apart
+    assert indistinguishable(rows) == [(0, 3)]  # at 5 % Nemenyi's test tells none of the four apart
 
 
 def test_bars_join_what_is_near_and_no_bar_lies_in_another():
-    rows = [mean_ranks.Row(str(rank), rank, rank, rank, 9, 0.01, 1.0, "x") for rank in (1.0, 1.8, 2.6, 4.0, 4.9, 7.0)]
-    assert mean_ranks.groups(rows) == [(0, 1), (1, 2), (3, 4)]
+    rows = [MeanRankRow(str(rank), rank, rank, rank, 9, 0.01, 1.0, "x", "") for rank in (1.0, 1.8, 2.6, 4.0, 4.9, 7.0)]
+    assert indistinguishable(rows) == [(0, 1), (1, 2), (3, 4)]
 
 
 def test_data_sets_are_the_directions_of_all_tables(tmp_path):
@@ -71,7 +73,7 @@ def test_data_sets_are_the_directions_of_all_tables(tmp_path):
 
 
 def test_the_picture_names_all_with_their_ranks_and_draws_the_bars():
-    drawn = mean_ranks.picture(mean_ranks.standing(FORMS, C45, "uci"), "forms")
+    drawn = mean_rank_diagram(mean_ranks.mean_rank_rows(UCI), "forms")
     said = {text.get_text() for text in drawn.axes[0].texts}
     assert said >= {"C4.5+m+cf 1.96", "C4.5+m 2.00", "C4.5+cf 2.89", "C4.5 3.14", "critical difference 1.25"}
     assert sum(line.get_linewidth() == 3 for line in drawn.axes[0].lines) == 1
@@ -87,10 +89,10 @@ def test_the_picture_names_all_with_their_ranks_and_draws_the_bars():
 )
 def test_what_cannot_be_compared_is_refused(tmp_path, directions, words):
     with pytest.raises(UserError, match=words):
-        mean_ranks.read([table(tmp_path / "a.tsv", directions)])
+        mean_ranks.read_means([table(tmp_path / "a.tsv", directions)])
 
 
-def test_validation_events_are_no_standing(tmp_path):
+def test_validation_events_are_refused(tmp_path):
     means = {"x": 1, "y": 2, "z": 3}
     with pytest.raises(UserError, match="is of validation events"):
-        mean_ranks.read([table(tmp_path / "a.tsv", {("m", "b"): means, ("b", "m"): means}, split="valid")])
+        mean_ranks.read_means([table(tmp_path / "a.tsv", {("m", "b"): means, ("b", "m"): means}, split="valid")])

@@ -1,5 +1,6 @@
 """Preprocess on hand-made reviews whose outcome is known, and `iterated` against a plain fixpoint."""
 
+import json
 import random
 
 import polars as pl
@@ -180,6 +181,32 @@ def test_metadata_reach_their_items_and_missing_ones_are_empty(tmp_path):
         assert (empty["title"], empty["brand"], empty["categories"], empty["description"]) == ("", "", [], "")
 
 
+def test_a_metadata_file_without_any_of_the_items_is_an_error(tmp_path):
+    """U1: with no id found, all items were untitled and the stage ended well."""
+    with pytest.raises(UserError) as caught:
+        run(tmp_path, full(["u1", "u2"], A), full(["u1", "u2"], B), *SMALL, meta_films=[{"asin": "X1", "title": "X"}])
+    for part in ("meta_Films.json.gz: none of its 1 lines", "of the 3 items of domain 'film', such as 'F1'", "check"):
+        assert part in str(caught.value)
+
+
+def test_few_titles_are_a_warning_and_a_count(tmp_path, caplog):
+    meta = [{"asin": item} for item in A]  # an extract may have ids and no text at all
+    output = run(tmp_path, full(["u1", "u2"], A), full(["u1", "u2"], B), *SMALL, meta_films=meta)
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert any(text.startswith("film: 3 of 3 items have metadata, 0 have a title; stages that") for text in warnings)
+    lines = (output / "preprocess.tsv").read_text().splitlines()
+    assert "film\titems without a title\t3\t\t\tamazon2014" in lines
+    assert "film\titems without a metadata line\t0\t\t\tamazon2014" in lines
+
+
+def test_ids_with_escapes_reach_their_items(tmp_path):
+    items = ["歌S-00001", "pod/1", "O'Brien"]
+    meta = [json.dumps({"asin": item, "title": f"Title of {item}"}).replace("/", "\\/") for item in items]
+    output = run(tmp_path, full(["u1", "u2"], items), full(["u1", "u2"], B), *SMALL, meta_films=meta)
+    found = read(output / "items.parquet", "items").filter(pl.col("domain") == "film")
+    assert dict(found.select("item_id", "title").iter_rows()) == {item: f"Title of {item}" for item in items}
+
+
 @pytest.mark.parametrize(
     ("films", "books", "message"),
     [
@@ -204,7 +231,7 @@ def test_an_empty_result_says_which_filter_emptied_it(tmp_path, films, books, me
 
 
 def test_fewer_than_three_events_a_user_are_refused(tmp_path):
-    with pytest.raises(UserError, match="min_user_interactions must be at least 3: one event to train on"):
+    with pytest.raises(UserError, match=r"\.min_user_interactions must be a whole number of at least 3, not 2"):
         run(tmp_path, [], [], "--min-user-interactions", "2")
 
 
@@ -218,8 +245,11 @@ def test_the_tables_carry_where_they_come_from(tmp_path, release, note):
     output = run(tmp_path, full(["u1", "u2"], A), full(["u1", "u2"], B), *SMALL, release=release)
     expected = {"release": release, "scenario": "book_film", "domains": "book film"}
     expected |= {"note": note} if note else {}
+    digest = tables.read(output / "interactions.parquet", "interactions")[1]["digest"]
     for name in ("interactions", "users", "items"):
-        assert tables.read(output / f"{name}.parquet", name)[1] == expected
+        meta = tables.read(output / f"{name}.parquet", name)[1]
+        made_from = {} if name == "interactions" else {"made_from_interactions": digest}
+        assert meta == expected | made_from | {"digest": meta["digest"]}
     assert all(line.split("\t")[-1] == release for line in (output / "preprocess.tsv").read_text().splitlines()[1:])
 
 
@@ -270,8 +300,9 @@ def test_iterated_is_the_fixpoint_of_all_three_conditions(rows, min_item):
         orient="row",
     )
     expected = {(f"u{user}", f"i{item}", domain) for user, item, domain in fixpoint(rows, min_item, 3)}
+    chosen = preprocess.Settings(min_item_interactions=min_item, filter="iterated")
     try:
-        kept = preprocess.filter_interactions(frame, min_item, 3, True, preprocess.Funnel(["book", "film"]))
+        kept = preprocess.filter_interactions(frame, chosen, preprocess.Funnel(["book", "film"]))
     except UserError:
         assert not expected
     else:

@@ -3,17 +3,18 @@
 import pytest
 
 from semacdr.errors import UserError
-from semacdr.stages import compare, curves, sensitivity
+from semacdr.reporting.sweep_curves import read_sweep, sensitivity_figure
+from semacdr.stages import compare, sensitivity
 from semacdr.storage import tsv
 
 
 @pytest.fixture
-def sweep(tmp_path, write_ranks, comparing):
+def sweep(tmp_path, write_run, comparing):
     """A sweep's comparison under a name of its own, of the ranks of one of three users by value."""
 
     def write(name, ranks, users=(1, 2, 3), **meta):
         places = dict.fromkeys(users, 1)
-        runs = {value: [write_ranks(places | {1: rank}, variant=value, **meta)] for value, rank in ranks.items()}
+        runs = {value: [write_run(places | {1: rank}, **meta)] for value, rank in ranks.items()}
         comparing(compare, **runs)
         return (tmp_path / "c.tsv").rename(tmp_path / f"{name}.tsv")
 
@@ -41,14 +42,14 @@ def test_the_table_holds_every_line_of_every_sweep_under_its_setting(sweep, tmp_
 
 def test_the_picture_has_a_column_per_setting_and_one_scale_in_a_row(sweep):
     tables = {"learning_rate": sweep("a", {"0.01": 1, "0.001": 4}), "blocks": sweep("b", {"1": 2, "2": 1, "3": 30})}
-    drawn = sensitivity.picture({name: curves.read(path) for name, path in tables.items()}, "semacdr")
+    drawn = sensitivity_figure({name: read_sweep(path) for name, path in tables.items()}, "semacdr")
     assert [axis.get_xlabel() for axis in drawn.axes] == ["learning rate", "blocks"] * 2
     assert [axis.get_ylabel() for axis in drawn.axes] == ["NDCG@10", ""] * 2
     for first, second in (drawn.axes[:2], drawn.axes[2:]):
         assert first.get_ylim() == second.get_ylim()
     line = drawn.axes[1].containers[0].lines[0]
     assert line.get_ydata() == pytest.approx([(2 + 1 / 1.58496) / 3, 1, 2 / 3], rel=1e-4)
-    assert "semacdr by its settings: mean of 1 seed and 3 users' test events" in drawn.get_suptitle()
+    assert "SemaCDR by its settings: mean of 1 seed and 3 users' test events" in drawn.get_suptitle()
 
 
 def test_sweeps_of_other_users_or_directions_do_not_stand_beside_each_other(sweep, tmp_path):

@@ -38,10 +38,11 @@ def prepare(folder, films, books):
 
 
 def splits(folder):
+    events, meta = tables.read(folder / "interactions.parquet", "interactions")
     for source, target in (DOMAINS, DOMAINS[::-1]):
-        argv = ["--interactions", folder / "interactions.parquet", "--items", folder / "items.parquet"]
-        argv += ["--source", source, "--target", target, "--negatives", 0, "--output", folder / f"{source}_to_{target}"]
-        split.main([str(part) for part in argv])
+        rows = split.leave_one_out(pl.from_arrow(events), target).to_arrow()
+        direction = {"source": source, "target": target}
+        tables.write(rows, folder / f"{source}_to_{target}/split.parquet", "split", meta | direction)
 
 
 def run(folder, *options):

@@ -17,7 +17,7 @@ from semacdr.storage import tables
 def run(folder, world, negatives=3, seed=0, target=None, cold=None):
     paths = world.write(folder)
     argv = ["--interactions", paths["interactions"], "--items", paths["items"], "--source", world.source]
-    argv += ["--target", target or world.target, "--negatives", negatives, "--seed", seed, "--output", folder / "out"]
+    argv += ["--target", target or world.target, "--candidates", negatives, "--seed", seed, "--output", folder / "out"]
     argv += [] if cold is None else ["--cold-users", cold]
     split.main([str(part) for part in argv])
     return folder / "out"
@@ -65,7 +65,7 @@ def test_candidates_are_distinct_unseen_items_of_the_target(histories, negatives
     rows = [(user, 20 + item, "?") for user, items in enumerate(histories) for item in items]
     frame = pl.DataFrame(rows, schema=["user", "item", "role"], orient="row")
     if max(map(len, histories)) + negatives > 10:
-        with pytest.raises(UserError, match=f"user {[len(h) + negatives > 10 for h in histories].index(True)}: "):
+        with pytest.raises(UserError, match=f"user {[len(h) + negatives > 10 for h in histories].index(True)} has "):
             split.draw_candidates(frame, catalogue, negatives, seed)
         return
     drawn = split.draw_candidates(frame, catalogue, negatives, seed).rows()
@@ -117,11 +117,33 @@ def test_negatives_are_drawn_uniformly():
 def test_a_catalogue_too_small_is_refused_with_user_and_numbers(tmp_path):
     world = World([(0, "film", item, item) for item in range(3)] + [(1, "film", item, item) for item in range(6)])
     run(tmp_path, world, negatives=2)  # 8 - 6 are just enough
-    message = (
-        "user 1: 8 items in the target catalogue less 6 of the user's own leave fewer than 3 negatives; lower split"
-    )
+    message = r"user 1 has 6 of the 8 items .* the other 2 are fewer than the 3 candidates .*; lower it to 2"
     with pytest.raises(UserError, match=message):
         run(tmp_path, world, negatives=3)
+
+
+def test_a_user_who_has_the_whole_catalogue_is_not_advised_to_lower_the_number_of_candidates(tmp_path):
+    world = World([(0, "film", item, item) for item in range(8)])
+    with pytest.raises(UserError, match=r"user 0 has 8 of the 8 items .* no item is left .* use more data") as caught:
+        run(tmp_path, world, negatives=1)
+    assert "lower" not in str(caught.value)
+
+
+def test_the_tables_say_from_which_tables_they_were_made(tmp_path):
+    output = run(tmp_path, three_users())
+    read_meta = {name: tables.read(tmp_path / f"{name}.parquet", name)[1] for name in ("interactions", "items")}
+    split_meta, candidates_meta = (tables.read(output / f"{name}.parquet", name)[1] for name in ("split", "candidates"))
+    assert tables.made_from(**read_meta).items() <= split_meta.items()
+    assert candidates_meta["made_from_split"] == split_meta["digest"]
+
+
+def test_items_of_other_interactions_are_refused(tmp_path):
+    paths = three_users().write(tmp_path)
+    table, meta = tables.read(paths["items"], "items")
+    tables.write(table, paths["items"], "items", meta | {"made_from_interactions": "0" * 16})
+    argv = ["--interactions", paths["interactions"], "--items", paths["items"], "--source", "book", "--target", "film"]
+    with pytest.raises(UserError, match=r"items\.parquet: was made from another interactions table"):
+        split.main([str(part) for part in [*argv, "--output", tmp_path / "out"]])
 
 
 def test_an_unknown_target_is_named(tmp_path):
@@ -198,10 +220,9 @@ def test_the_log_counts_cold_users(tmp_path, caplog):
     assert f"{len(cold_of(output))} cold users, {hidden} hidden events" in caplog.text
 
 
-def test_a_share_that_leaves_nobody_is_refused(tmp_path, capsys):
+def test_a_share_that_leaves_nobody_is_refused(tmp_path):
     for share in ("1", "-0.1", "nan"):
-        with pytest.raises(SystemExit):
+        with pytest.raises(UserError, match=r"split\.cold_users must be a number of at least 0 and below 1, not"):
             run(tmp_path / share, three_users(), cold=share)
-        assert f"at least 0 and below 1, not {share}" in capsys.readouterr().err
-    with pytest.raises(UserError, match=r"all 3 users are cold: none is left to train on; lower split\.cold_users"):
+    with pytest.raises(UserError, match=r"all 3 users are cold, so none is left to train on; lower split\.cold_users"):
         run(tmp_path / "most", three_users(), cold=0.999)

@@ -81,7 +81,7 @@ def planted(users=120, taste=1.0, seed=0):
 
 
 def test_a_taste_that_carries_over_is_found_and_chance_is_not():
-    rows = {row.category: row for row in taste_similarity.compare(planted(taste=0.6), 1, 199, 0, "test")}
+    rows = {row.category: row for row in taste_similarity.similarity_rows(planted(taste=0.6), 1, 199, 0, "test")}
     genre, noise = rows["Genre"], rows["Noise"]
     assert genre.similarity > genre.random_high and genre.difference_low > 0.1 and genre.p == 1 / 200
     assert noise.difference_low < 0 < noise.difference_high and noise.p > 0.05
@@ -98,7 +98,9 @@ def test_who_does_much_in_both_domains_does_not_look_alike_for_it():
         rng = np.random.default_rng(seed)
         events = rng.choice([1, 2, 30], 90)
         parts = tuple(rng.multinomial(events, [0.25] * 4).astype(float) for _ in range(2))
-        found.append(taste_similarity.compare([Category("Noise", list("abcd"), parts)], 1, 99, seed, "test")[0].p)
+        found.append(
+            taste_similarity.similarity_rows([Category("Noise", list("abcd"), parts)], 1, 99, seed, "test")[0].p
+        )
     assert 0.3 < np.mean(found) < 0.7 and min(found) < 0.2
 
 
@@ -106,12 +108,12 @@ def test_the_least_events_choose_the_users_and_the_typical_user_is_nearest_the_m
     one = np.array([[4.0, 0.0], [2.0, 2.0], [3.0, 1.0], [1.0, 0.0]])
     other = np.array([[4.0, 0.0], [2.0, 2.0], [0.0, 4.0], [0.0, 1.0]])
     categories = [Category("Genre", ["a", "b"], (one, other))]
-    assert [taste_similarity.compare(categories, least, 9, 0, "x")[0].users for least in (1, 4)] == [4, 3]
+    assert [taste_similarity.similarity_rows(categories, least, 9, 0, "x")[0].users for least in (1, 4)] == [4, 3]
     own = similarity(one / one.sum(1, keepdims=True), other / other.sum(1, keepdims=True))
     assert own[0] == own[1] == pytest.approx(1) and own[2] < own[0] and own[3] == pytest.approx(0)
-    assert taste_similarity.typical(categories, 4) == 0
+    assert taste_similarity.median_user(categories, 4) == 0
     with pytest.raises(UserError, match="0 users have 5 training events or more in both domains, the most is 4; lower"):
-        taste_similarity.compare(categories, 5, 9, 0, "x")
+        taste_similarity.similarity_rows(categories, 5, 9, 0, "x")
 
 
 @pytest.fixture
@@ -169,12 +171,12 @@ def test_events_are_those_that_neither_direction_holds_out(scenario):
 
 def test_the_picture_has_a_panel_per_category_and_one_for_all_users():
     categories = planted(20)
-    drawn = taste_similarity.picture(categories, ["book", "film"], 4, 1, 0, "sample")
+    drawn = taste_similarity.user_figure(categories, ["book", "film"], 4, 1, 0, "sample")
     assert len(drawn.axes) == 3
     bars, names = drawn.axes[0].containers, [text.get_text() for text in drawn.axes[0].get_yticklabels()]
     assert [bar.get_label() for bar in bars] == ["book", "film"] and sorted(names) == list("abcd")
     for part, bar in enumerate(bars):
         widths = dict(zip(names, (patch.get_width() for patch in bar), strict=True))
         assert [widths[name] for name in "abcd"] == pytest.approx(100 * categories[0].counts[part][4] / 12)
-    assert "User 4" in drawn.get_suptitle() and "simulated people" in drawn.get_suptitle()
+    assert "User 4" in drawn.get_suptitle() and "simulated users" in drawn.get_suptitle()
     assert drawn.axes[2].get_title() == "20 users, >= 1 events in each domain"

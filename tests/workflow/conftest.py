@@ -6,7 +6,8 @@ import subprocess
 import pytest
 from filelock import FileLock
 from project import FULL, ROOT, Project, few_works, shrink
-from tuned_files import SPACE
+
+SPACE = {"common": {"learning_rate": {"low": 0.002, "high": 0.01}, "dropout": {"low": 0.1, "high": 0.4}}}
 
 
 @pytest.fixture(scope="session")
@@ -52,7 +53,7 @@ def project(finished, tmp_path) -> Project:
 
 @pytest.fixture
 def tuning(project):
-    """The finished project, with an experiment of its two learned systems and of one that learns nothing."""
+    """The finished project, with an experiment of its two learned systems and of a non-learned baseline."""
 
     def change(config):
         variants = {
@@ -62,17 +63,9 @@ def tuning(project):
         }
         for name in ("sasrec", "semacdr"):
             variants[name] |= {"settings": {"dim": 16}, "loss": {"sasrec": "bce", "semacdr": "bpr"}[name]}
-        field = {"system": {"model": "sasrec"}, "variants": variants}
-        ablation = {"system": {"model": "semacdr", "settings": {"dim": 16}},
-                    "variants": {"full": {}, "without": {"settings": {"agnostic": False}},
-                                 "dropout": {"settings": {"dropout": 0.5}}}}  # fmt: skip
-        config["compare"] = {"field": field, "ablation": ablation}
-        config["tune"] |= {
-            "trials": 2,
-            "trial_seconds": 60,
-            "epochs": 1,
-            "space": SPACE | {"semacdr": {"dropout": None}},
-        }
+        config["compare"] = {"field": {"system": {"model": "sasrec"}, "variants": variants}}
+        budget = {"experiment": "field", "trials": 2, "trial_seconds": 60, "epochs": 1, "seeds": [1]}
+        config["tune"] = budget | {"space": SPACE | {"semacdr": {"dropout": None}}}
 
     project.configure(change)
     return project

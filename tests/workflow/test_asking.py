@@ -17,9 +17,9 @@ def asking(config, url):
     """A tiny config that asks a scripted endpoint about the sample's items."""
     shrink(config)
     config["scenarios"]["movie_book"]["release"] = "sample"
-    config["semantics"] |= {"engine": "llm", "llm": {"tries": 2}}
+    config["semantics"] |= {"engine": "llm", "llm": {"answer_attempts": 2}}
     config["llm"] |= {"model": "scripted", "endpoint": url}
-    config["llm"]["running"] |= {"concurrency": 8, "timeout": 5, "retries": 0, "rounds": 2}
+    config["llm"]["running"] |= {"concurrency": 8, "timeout": 5, "http_retries": 0, "retry_passes": 2}
 
 
 def test_no_file_of_failed_and_good_runs_holds_the_key(checkout, tmp_path, monkeypatch):
@@ -54,7 +54,7 @@ def test_an_answer_is_asked_for_once_and_runs_again_only_what_its_question_touch
 
         def elsewhere(config):  # how answers are come by is no part of the question
             config["llm"] |= {"endpoint": second.url, "budget": 1.0, "prices": {"scripted": {"input": 1, "output": 1}}}
-            config["llm"]["running"] |= {"concurrency": 3, "retries": 1}
+            config["llm"]["running"] |= {"concurrency": 3, "http_retries": 1}
 
         project.configure(elsewhere)
         assert project.run(TARGETS[0]) == {}
@@ -79,7 +79,7 @@ def test_the_sample_s_recorded_answers_need_no_request_and_a_changed_prompt_says
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     project = checkout.copy(tmp_path / "project")
     few_works(project)
-    project.configure(lambda c: (c["sample"].update(people=100), c["preprocess"].update(min_item_interactions=1)))
+    project.configure(lambda c: (c["sample"].update(users=100), c["preprocess"].update(min_item_interactions=1)))
     project.run(TARGETS[0])
     made = tables.read(project / f"{FOLDER}/agnostic.parquet", "agnostic")[0]["provenance"].to_pylist()
     told = tables.read(project / f"{FOLDER}/inner.parquet", "inner")[0]["provenance"].to_pylist()

@@ -14,17 +14,17 @@ from types import SimpleNamespace
 
 import pyarrow as pa
 import pytest
+from fake_llm_server import TOPICS, Server, pick, share_of
+from llm_engines import llm_flags
 
 from semacdr.storage import tables
 
 ROOT = Path(__file__).parents[2]
 
-from fake_llm_server import TOPICS, Server, pick, share_of  # noqa: E402
-
 pytestmark = pytest.mark.slow
 
 ITEMS, KILLS, CONCURRENCY = 2000, 10, 32
-RUNNING = f'{{"concurrency": {CONCURRENCY}, "timeout": 1.5, "retries": 1, "rounds": 4}}'
+RUNNING = {"concurrency": CONCURRENCY, "timeout": 1.5, "http_retries": 1, "retry_passes": 4}
 WRITTEN = ("inner.parquet", "agnostic.parquet", "semantics.tsv")
 STEPS = 6  # describing, and filing in five categories
 
@@ -55,20 +55,9 @@ def catalogue(tmp_path_factory):
 def stage(catalogue: Path, url: str, folder: Path) -> subprocess.Popen:
     """The stage in a process group of its own; its log in a file."""
     folder.mkdir(exist_ok=True)
-    command = [
-        sys.executable,
-        "-m",
-        "semacdr.stages.semantics",
-        "--items",
-        catalogue,
-        "--engine",
-        "llm",
-        "--output",
-        folder,
-    ]
-    command += ["--taxonomy", "resources/taxonomies/movie_book.json", "--method", "structured", "--model", "scripted"]
-    command += ["--parameters", '{"temperature": 0}', "--store", folder / "answers.sqlite", "--endpoint", url]
-    command += ["--running", RUNNING]
+    command = [sys.executable, "-m", "semacdr.stages.semantics", "--items", catalogue, "--engine", "llm"]
+    command += ["--output", folder, "--taxonomy", "resources/taxonomies/movie_book.json", "--method", "structured"]
+    command += llm_flags(endpoint=url, store=folder / "answers.sqlite", running=RUNNING)
     with (folder / "log.txt").open("a") as log:
         return subprocess.Popen(list(map(str, command)), cwd=ROOT, stderr=log, start_new_session=True)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from llm_engines import llm_flags
 
 from semacdr.llm import local
 from semacdr.llm.store import AnswerStore
@@ -43,12 +44,12 @@ def run(tmp_path):
     categories = json.loads((ROOT / "resources/taxonomies/movie_book.json").read_text())["categories"][:2]
     (tmp_path / "taxonomy.json").write_text(json.dumps({"categories": categories}))
 
-    def start(method, name, *options):
+    def start(method, name, weights="", **options):
+        options |= {"prompts": ROOT / "resources/prompts", "store": tmp_path / "answers.sqlite"}
         semantics.main(
             ["--items", f"{tmp_path}/items.parquet", "--taxonomy", f"{tmp_path}/taxonomy.json", "--engine", "llm",
-             "--method", method, "--model", "smollm2", "--parameters", '{"temperature": 0}', "--threads", "1",
-             "--prompts", f"{ROOT}/resources/prompts", "--store", f"{tmp_path}/answers.sqlite",
-             "--output", f"{tmp_path}/{name}", *options]
+             "--method", method, "--threads", "1", "--settings", '{"llm": {"max_fallback_share": 1}}',
+             "--output", f"{tmp_path}/{name}", *llm_flags("smollm2", {"weights": weights}, **options)]
         )  # fmt: skip
         return tmp_path / name
 
@@ -57,7 +58,7 @@ def run(tmp_path):
 
 @pytest.mark.parametrize("method", ["letters", "structured"])
 def test_items_go_through_a_real_model_and_its_answers_are_asked_for_once(run, method, tmp_path):
-    first = run(method, "first", "--endpoint", f"local:{local.PACKAGED}", "--local", '{"threads": 1, "slots": 2}')
+    first = run(method, "first", endpoint=f"local:{local.PACKAGED}", local={"threads": 1, "slots": 2})
     made = pq.read_table(first / "agnostic.parquet")["provenance"].to_pylist()
     weights = local.sha256(local.weights_file(local.PACKAGED))
     assert [m for m in made if m.startswith(f"engine=llm model=smollm2 weights={weights[:12]} method={method}")]
@@ -68,7 +69,7 @@ def test_items_go_through_a_real_model_and_its_answers_are_asked_for_once(run, m
     assert asked["weights"] == weights
     assert asked["answers"] >= len(ITEMS) * (3 if method == "letters" else 2)
     assert asked["prompt_tokens"] > 50 * asked["answers"] and asked["completion_tokens"] > asked["answers"]
-    second = run(method, "second", "--offline", "--weights", weights)
+    second = run(method, "second", weights, offline=True)
     for name in ("inner.parquet", "agnostic.parquet", "semantics.tsv"):
         assert (first / name).read_bytes() == (second / name).read_bytes()
 
@@ -76,7 +77,7 @@ def test_items_go_through_a_real_model_and_its_answers_are_asked_for_once(run, m
 def test_the_server_ends_when_the_one_who_started_it_is_killed():
     code = (
         "import time; from semacdr.llm import local\n"
-        "with local.serving(local.weights_file('smollm2'), local.Server(1)) as url:\n"
+        "with local.serving(local.weights_file('smollm2'), local.Local(1)) as url:\n"
         "    print(url, flush=True); time.sleep(600)"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as starter:

@@ -25,11 +25,11 @@ def reporting(project):
 def test_it_makes_what_is_new_and_runs_again_for_its_own_settings_code_and_templates_alone(reporting):
     assert reporting.run(TARGET) == {"recommend": 4, "profiles": 1, "report": 1}
     page = (reporting / TARGET).read_text()
-    assert len(re.findall("data-person=", page)) == 24 and "<b>Experiments</b>: none was asked for" in page
+    assert len(re.findall("data-user=", page)) == 24 and "<b>Experiments</b>: none was requested" in page
     assert reporting.run(TARGET) == {}
     reporting.configure(lambda config: config["report"].update(people=2))
     assert reporting.run(TARGET) == {"report": 1}
-    assert len(re.findall("data-person=", (reporting / TARGET).read_text())) == 4
+    assert len(re.findall("data-user=", (reporting / TARGET).read_text())) == 4
     reporting.append("src/semacdr/reporting/page/templates/page.css", "/* a comment */\n")
     assert reporting.plan(TARGET) == {"report": 1}
     reporting.configure(lambda config: config["recommend"].update(top=5))

@@ -45,9 +45,9 @@ def without_costs(path: Path) -> bytes:
 
 
 def systems_of(project, since: float) -> set[str]:
-    """The systems whose ranks were written since a time."""
+    """The models whose ranks were written since a time."""
     ranks = (project / "results/movie_book").glob("*_to_*/*/seed1/ranks.parquet")
-    return {path.parts[-3] for path in ranks if path.stat().st_mtime > since}
+    return {path.parts[-3].split("-")[0] for path in ranks if path.stat().st_mtime > since}
 
 
 def test_nothing_changed(project):
@@ -64,7 +64,7 @@ def test_touched_sources(project, checkout):
 
 def test_code_of_a_stage(project):
     before = digests(project / "results")
-    project.append("src/semacdr/train.py", "# a comment\n")
+    project.append("src/semacdr/stages/train.py", "# a comment\n")
     assert project.run() == TRAINED
     assert digests(project / "results") == before  # retrained, to the same bytes
 
@@ -77,8 +77,28 @@ def test_code_of_a_system(project):
 
 
 def test_training_setting(project):
+    """Other settings are other runs in folders of their own; the runs before stay, and going back trains nothing."""
+    runs = lambda: {path.parent for path in (project / "results").rglob("ranks.parquet")}  # noqa: E731
+    before = runs()
     project.configure(lambda config: config["train"].update(learning_rate=0.002))
     assert project.run() == TRAINED
+    assert len(runs()) == 2 * len(before) and before < runs()
+    table = (project / "results/movie_book/metrics.tsv").read_text()
+    project.configure(lambda config: config["train"].pop("learning_rate"))
+    assert project.run() == {"metrics": 1}
+    status, text = project.call("runs", "--cores", "1")
+    assert status == 0 and text.count("\tnothing\t") == 6, text  # what only the other settings needed
+    assert table != (project / "results/movie_book/metrics.tsv").read_text()
+
+
+def test_options_rerun_nothing(project):
+    def change(config):
+        config["train"]["threads"] = 2
+        config["rank"] = {"batch_size": 7}
+        config["llm"] |= {"endpoint": "http://127.0.0.1:1/v1", "store": "other.sqlite"}
+
+    project.configure(change)
+    assert project.plan() == {}
 
 
 def test_setting_of_a_system(project):
@@ -112,7 +132,7 @@ def test_settings_by_which_a_model_makes_the_taxonomy(project):
     project.configure(lambda config: config["taxonomy"].update(seed=1))
     project.append("resources/prompts/taxonomy_merge.txt", "Merge well.\n")
     project.append("src/semacdr/llm/store.py", "# a comment\n")
-    project.append("src/semacdr/engines/induction.py", "# a comment\n")
+    project.append("src/semacdr/semantics/induction.py", "# a comment\n")
     assert project.plan() == {}
     project.configure(lambda config: config["taxonomy"].update(engine="llm"))
     assert project.plan() == {"taxonomy": 1, "semantics": 1, "encode": 1, **ONE_SYSTEM}
@@ -134,17 +154,21 @@ def test_an_experiment_trains_what_is_new_in_it(project):
 
 
 def test_an_experiment_over_two_scenarios(project):
-    """The second scenario shares the raw files; the variant that names it takes its ranks."""
+    """The variant that names another scenario of the same data takes that one's runs; other data are refused."""
 
     def change(config):
-        config["scenarios"]["other"] = config["scenarios"]["movie_book"] | {"split": {"seed": 1}}
+        config["scenarios"]["other"] = config["scenarios"]["movie_book"] | {"semantics": {"max_characters": 30}}
         config["scenarios"]["other"]["taxonomy"] = {"file": "resources/taxonomies/movie_book.json"}
         tiny = {"system": {"model": "semacdr", "settings": {"dim": 16}}, "directions": 1}
         config["compare"] = {"tiny": tiny | {"variants": {"full": {}, "other": {"scenario": "other"}}}}
 
     project.configure(change)
     once = dict.fromkeys(("preprocess", "taxonomy", "semantics", "encode", "split", "graph", "train", "rank"), 1)
-    assert project.plan("results/movie_book/tiny.tsv") == {**once, "compare": 1}
+    assert project.run("results/movie_book/tiny.tsv") == {**once, "compare": 1}
+    assert "\tother\t" in (project / "results/movie_book/tiny.tsv").read_text()
+    project.configure(lambda config: config["scenarios"]["other"].update(split={"seed": 1}))
+    status, text = project.call("-n", "results/movie_book/tiny.tsv")
+    assert status != 0 and "compare.tiny: movie_book and other differ in split" in text, text
 
 
 def test_local_file(project):
@@ -173,8 +197,9 @@ def resumed(finished, tmp_path_factory):
     for made in ("results", "logs", "resources/raw", ".snakemake"):
         shutil.rmtree(project / made)
     assert project.run(f"resources/raw/sample/{REVIEWS}") == {"sample": 1}
-    project.kill_during("logs/movie_book/movie_to_book/semacdr/train_seed1.log", "on cpu with")
-    assert not (project / "results/movie_book/movie_to_book/semacdr/seed1/checkpoint.safetensors").exists()
+    (run,) = (finished / "results/movie_book/movie_to_book").glob("semacdr-*")
+    project.kill_during(f"logs/movie_book/movie_to_book/{run.name}/train_seed1.log", "on cpu with")
+    assert not (project / f"results/movie_book/movie_to_book/{run.name}/seed1/checkpoint.safetensors").exists()
     status, text = project.call("--cores", "2")
     assert status != 0 and "--unlock" in text  # the lock of the killed run remains
     assert project.call("--unlock")[0] == 0
@@ -201,68 +226,3 @@ def test_digests_cover_what_counts(finished):
     assert names >= {"interactions.parquet", "split.parquet", "candidates.parquet", "embeddings.parquet"}
     assert names >= {"agnostic.parquet", "source.parquet", "target.parquet", "mixed.parquet"}
     assert names >= {"checkpoint.safetensors", "history.tsv", "ranks.parquet", "metrics.tsv"}
-
-
-def take_release(config, name, **release):
-    config["raw"][name] = release
-    config["scenarios"]["movie_book"]["release"] = name
-
-
-MISTAKES = {
-    "unknown key": (lambda c: c["train"].update(learning_rat=0.1), ["learning_rat"]),
-    "unknown key of a system": (lambda c: c["train"]["systems"]["sasrec"].update(sizes=4), ["sizes"]),
-    "unknown choice": (lambda c: c["preprocess"].update(filter="twice"), ["twice", "once", "iterated"]),
-    "nobody is warm": (lambda c: c["split"].update(cold_users=1), ["cold_users", "maximum of 1"]),
-    "a group of nobody": (lambda c: c["cold_start"].update(user_groups=[0, 2]), ["user_groups", "minimum of 1"]),
-    "unknown scenario": (lambda c: c.update(run=["movie_bok"]), ["run", "movie_bok", "movie_book", "kitchen_food"]),
-    "unknown scenario of a variant": (
-        lambda c: c["compare"]["loss"]["variants"]["ce"].update(scenario="movie_bok"),
-        ["experiment loss", "movie_bok", "movie_book", "kitchen_food"],
-    ),
-    "sweep beside variants": (lambda c: c["compare"]["loss"].update(sweep={"dim": [8, 16]}), ["loss", "sweep"]),
-    "sweep over no numbers": (
-        lambda c: c["compare"].update(wide={"system": {"model": "semacdr"}, "sweep": {"dim": ["8", "x"]}}),
-        ["wide", "'8' is not of type 'number'"],
-    ),
-    "systems of a scenario, which are those of all": (
-        lambda c: c["scenarios"]["movie_book"].update(train={"systems": {"sasrec": {"model": "sasrec"}}}),
-        ["movie_book", "systems"],
-    ),
-    "unknown setting of a system": (
-        lambda c: c["train"]["systems"]["sasrec"]["settings"].update(dmi=8),
-        ["train.systems.sasrec sets 'dmi'; sasrec has the settings dim, blocks"],
-    ),
-    "unknown setting of a variant": (
-        lambda c: c["compare"]["loss"]["variants"]["ce"].update(settings={"grph": "none"}),
-        ["variant ce of loss sets 'grph'; semacdr has the settings dim"],
-    ),
-    "two systems of one row": (
-        lambda c: c["train"]["systems"].update(wide={"model": "sasrec", "settings": {"dim": 16}}),
-        ["sasrec and wide", "would both be sasrec full in the result table", "`variant`"],
-    ),
-    "a system by the name of a variant": (
-        lambda c: c["train"]["systems"].update({"loss-gbce": {"model": "sasrec", "variant": "mine"}}),
-        ["variant gbce of loss has the name of another system, 'loss-gbce'"],
-    ),
-    "a scenario twice": (lambda c: c.update(run=["movie_book", "movie_book"]), ["run", "non-unique"]),
-    "unknown model": (lambda c: c["train"]["systems"]["sasrec"].update(model="sasrek"), ["sasrek", "semacdr/models"]),
-    "unknown release": (
-        lambda c: c["scenarios"]["movie_book"].update(release="smple"),
-        ["movie_book", "smple", "sample", "amazon2014"],
-    ),
-    "local without a folder": (lambda c: take_release(c, "lost", source="local"), ["folder", "lost"]),
-    "local without the file": (
-        lambda c: take_release(c, "lost", source="local", folder="nowhere"),
-        ["movie_book", "lost", "nowhere", "Movies_and_TV"],
-    ),
-}
-
-
-@pytest.mark.parametrize("mistake", MISTAKES)
-def test_mistakes_in_the_config(project, mistake):
-    """Refused, with a message that names them, also where there are results: an old one must not hide a mistake."""
-    change, words = MISTAKES[mistake]
-    project.configure(change)
-    status, text = project.call("-n")
-    assert status != 0
-    assert [word for word in words if word not in text] == []

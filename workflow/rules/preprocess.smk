@@ -4,12 +4,13 @@ REQUIRED  raw reviews and metadata of both domains
 OUTPUTS   results/<scenario>/interactions.parquet, users.parquet, items.parquet, statistics.tsv, preprocess.tsv
 """
 
+from semacdr.plan.raw import raw_files
+
 
 rule preprocess:
-    """Filtering {wildcards.scenario}: items with >= {params.min_item}, users with >= {params.min_user} interactions."""
     input:
-        reviews=raw_files("reviews"),
-        metadata=raw_files("meta"),
+        reviews=lambda wc: raw_files(plan.config, wc.scenario, "reviews"),
+        metadata=lambda wc: raw_files(plan.config, wc.scenario, "meta"),
         code=code("semacdr.stages.preprocess"),
     output:
         interactions="results/{scenario}/interactions.parquet",
@@ -27,16 +28,14 @@ rule preprocess:
         "../../envs/data.yaml"
     threads: cpus(2)
     params:
-        domains=lambda wc: " ".join(SCENARIOS[wc.scenario]["domains"]),
-        release=lambda wc: SCENARIOS[wc.scenario]["release"],
-        min_item=setting("preprocess", "min_item_interactions"),
-        min_user=setting("preprocess", "min_user_interactions"),
-        filter=setting("preprocess", "filter"),
-        max_malformed=setting("preprocess", "max_malformed_share"),
+        domains=lambda wc: list(plan.scenario(wc.scenario).domains),
+        release=lambda wc: plan.scenario(wc.scenario).release,
+        settings=settings("preprocess"),
         folder=folder,
+    message:
+        "Filtering interactions of {wildcards.scenario}"
     shell:
-        "POLARS_MAX_THREADS={threads} python -m semacdr.stages.preprocess --domains {params.domains}"
-        " --reviews {input.reviews} --metadata {input.metadata}"
-        " --release {params.release} --scenario {wildcards.scenario}"
-        " --min-item-interactions {params.min_item} --min-user-interactions {params.min_user}"
-        " --filter {params.filter} --max-malformed-share {params.max_malformed} --output {params.folder} 2> {log}"
+        "POLARS_MAX_THREADS={threads} python -m semacdr.stages.preprocess --domains {params.domains:q}"
+        " --reviews {input.reviews:q} --metadata {input.metadata:q}"
+        " --release {params.release:q} --scenario {wildcards.scenario:q}"
+        " --settings {params.settings:q} --output {params.folder:q} 2> {log:q}"

@@ -4,16 +4,17 @@ REQUIRED  nothing (download), a folder (local) or the embedded catalogue (sample
 OUTPUTS   resources/raw/<release>/reviews_<Category>.json.gz, meta_<Category>.json.gz
 """
 
+from semacdr.plan.raw import local_file, place_options
+
 
 localrules:
     raw,
 
 
 rule sample:
-    """Simulating {params.people} people over the embedded catalogue."""
     input:
-        books="resources/sample/books.tsv",
-        films="resources/sample/films.tsv",
+        books=shown(Path(workflow.basedir, "resources/sample/books.tsv")),
+        films=shown(Path(workflow.basedir, "resources/sample/films.tsv")),
         code=code("semacdr.stages.sample"),
     output:
         expand(
@@ -30,19 +31,19 @@ rule sample:
         "../../envs/data.yaml"
     threads: cpus(1)
     params:
-        people=config["sample"]["people"],
-        seed=config["sample"]["seed"],
+        settings=lambda wc: plan.settings("sample"),
         folder=folder,
+    message:
+        "Simulating users of the embedded catalogue"
     shell:
-        "python -m semacdr.stages.sample --books {input.books} --films {input.films}"
-        " --people {params.people} --seed {params.seed} --output {params.folder} 2> {log}"
+        "python -m semacdr.stages.sample --books {input.books:q} --films {input.films:q}"
+        " --settings {params.settings:q} --output {params.folder:q} 2> {log:q}"
 
 
 rule raw:
-    """Bringing {wildcards.kind} of {wildcards.category} ({params.source})."""
     input:
-        # No code here: gigabytes are not to be fetched again because a line of code changed; the checksum holds them.
-        local=local_file,
+        # No code here: a changed line of code must not fetch gigabytes again; the checksum guards the files.
+        local=lambda wc: local_file(plan.config, wc.release, wc.kind, wc.category),
     output:
         "resources/raw/{release}/{kind}_{category}.json.gz",
     log:
@@ -50,21 +51,19 @@ rule raw:
     benchmark:
         "logs/benchmarks/raw/{release}/{kind}_{category}.tsv"
     wildcard_constraints:
-        release="|".join(name for name, release in config["raw"].items() if release["source"] != "sample"),
+        release="|".join(name for name, own in plan.config.raw.items() if own.source != "sample") or "none",
         kind="reviews|meta",
     conda:
         "../../envs/data.yaml"
     threads: cpus(1)
     params:
-        source=lambda wc: config["raw"][wc.release]["source"],
-        folder=lambda wc: (
-            f"--folder '{config['raw'][wc.release]['folder']}'" if "folder" in config["raw"][wc.release] else ""
-        ),
-        url=lambda wc: (
-            f"--url '{config['raw'][wc.release]['url'][wc.kind]}'" if "url" in config["raw"][wc.release] else ""
-        ),
-        checksums="resources/checksums",
+        source=lambda wc: plan.config.raw[wc.release].source,
+        place=lambda wc: place_options(plan.config, wc.release, wc.kind),
+        inbox="resources/inbox",
+        checksums=shown(Path(workflow.basedir, "resources/checksums")),
+    message:
+        "Fetching {wildcards.kind} of {wildcards.category} ({params.source})"
     shell:
-        "python -m semacdr.stages.raw --source {params.source} --release {wildcards.release} --kind {wildcards.kind}"
-        " --category {wildcards.category} {params.folder} {params.url} --checksums {params.checksums}"
-        " --output {output} 2> {log}"
+        "python -m semacdr.stages.raw --source {params.source} --release {wildcards.release:q} --kind {wildcards.kind}"
+        " --category {wildcards.category:q} {params.place:q} --inbox {params.inbox:q}"
+        " --checksums {params.checksums:q} --output {output:q} 2> {log:q}"

@@ -1,7 +1,6 @@
 """One page to read and to pass on: results/<scenario>/report.html, with everything in it.
 
-REQUIRED  the result table and what it was made of; what section `report` names: recommendations of systems,
-          experiments, figures
+REQUIRED  the result table and what it is made from; recommendations, experiments and figures that section report names
 OUTPUTS   results/<scenario>/report.html
 """
 
@@ -11,23 +10,34 @@ localrules:
 
 
 rule report:
-    """The page of {wildcards.scenario}."""
     input:
-        unpack(lambda wc: {name: paths for name, paths in reported(wc).items() if paths}),
+        runs=lambda wc: distinct(plan.table_runs(wc.scenario), "settings.json", "cost.json", "history.tsv"),
+        shown=lambda wc: [
+            f"{run}/{name}.parquet"
+            for run in plan.report_files(wc.scenario)["shown"]
+            for name in ("ranks", "recommendations")
+        ],
+        experiments=lambda wc: plan.report_files(wc.scenario)["experiments"],
+        figures=lambda wc: [
+            str(Path(picture).with_suffix(kind))
+            for picture in plan.report_files(wc.scenario)["figures"]
+            for kind in (".png", ".tsv")
+        ],
         statistics="results/{scenario}/statistics.tsv",
         steps="results/{scenario}/preprocess.tsv",
         interactions="results/{scenario}/interactions.parquet",
         catalogue="results/{scenario}/items.parquet",
-        splits=both_splits,
+        splits=lambda wc: plan.splits(wc.scenario),
+        candidates=lambda wc: plan.candidates(wc.scenario),
         taxonomy="results/{scenario}/semantics/taxonomy.json",
         inner="results/{scenario}/semantics/inner.parquet",
         agnostic="results/{scenario}/semantics/agnostic.parquet",
         filed="results/{scenario}/semantics/semantics.tsv",
         asked="results/{scenario}/semantics/cost.json",
         metrics="results/{scenario}/metrics.tsv",
-        paper="resources/paper/results.tsv",
+        paper=shown(Path(workflow.basedir, "resources/paper/results.tsv")),
         code=code("semacdr.stages.report"),
-        templates=sorted(map(str, Path("src/semacdr/reporting/page/templates").iterdir())),
+        templates=sorted(map(shown, Path(SOURCES, "semacdr/reporting/page/templates").iterdir())),
     output:
         report("results/{scenario}/report.html", category="{scenario}", caption="../report/report.rst"),
     log:
@@ -38,18 +48,16 @@ rule report:
         "../../envs/report.yaml"
     threads: cpus(1)
     params:
-        given=lambda wc: report_options(reported(wc)),
-        budgets=table_budgets,
+        runs=lambda wc: plan.run_folders(wc.scenario),
+        given=lambda wc: plan.report_options(wc.scenario),
         benchmarks="logs/benchmarks/{scenario}",
-        people=setting("report", "people"),
-        events=setting("report", "events"),
-        examples=setting("report", "examples"),
-        seed=setting("report", "seed"),
+        settings=settings("report"),
+    message:
+        "Writing the report of {wildcards.scenario}"
     shell:
-        "python -m semacdr.stages.report --statistics {input.statistics} --steps {input.steps}"
-        " --interactions {input.interactions} --items {input.catalogue} --splits {input.splits}"
-        " --taxonomy {input.taxonomy} --inner {input.inner} --agnostic {input.agnostic} --filed {input.filed}"
-        " --asked {input.asked} --metrics {input.metrics} --paper {input.paper} {params.given}"
-        " {params.budgets}"
-        " --benchmarks {params.benchmarks} --people {params.people} --events {params.events}"
-        " --examples {params.examples} --seed {params.seed} --output {output} 2> {log}"
+        "python -m semacdr.stages.report --statistics {input.statistics:q} --steps {input.steps:q}"
+        " --interactions {input.interactions:q} --items {input.catalogue:q} --splits {input.splits:q}"
+        " --taxonomy {input.taxonomy:q} --inner {input.inner:q} --agnostic {input.agnostic:q} --filed {input.filed:q}"
+        " --asked {input.asked:q} --metrics {input.metrics:q} --paper {input.paper:q} --runs {params.runs:q}"
+        " --candidates {input.candidates:q} {params.given:q}"
+        " --benchmarks {params.benchmarks:q} --settings {params.settings:q} --output {output:q} 2> {log:q}"

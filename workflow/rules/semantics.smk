@@ -1,23 +1,23 @@
-"""Item semantics: the shared categories, each item's text within its domain, and its place in the categories.
+"""Item semantics: the shared categories, each item's text within its domain, its place in the categories, its vector.
 
-REQUIRED  results/<scenario>/items.parquet; with taxonomy.engine file the file that taxonomy.file names;
-          with engine llm, of either stage, resources/prompts; with semantics.reviews semantics/snippets.parquet
+REQUIRED  results/<scenario>/items.parquet; with taxonomy.engine file the file that taxonomy.file names; with engine llm,
+          of either stage, resources/prompts; with semantics.reviews the raw reviews
 OUTPUTS   results/<scenario>/semantics/taxonomy.json, taxonomy.tsv, inner.parquet, agnostic.parquet, encoded.parquet,
-          semantics.tsv, cost.json
+          semantics.tsv, cost.json; results/<scenario>/embeddings.parquet
 ON DEMAND results/<scenario>/semantics/price.txt: what asking would cost, before a request is sent
 """
 
+from semacdr.plan import asking
+from semacdr.plan.raw import raw_files
+
 
 rule taxonomy:
-    """The categories of {wildcards.scenario}, by engine {params.engine}."""
     input:
-        given=lambda wc: [] if asks(wc, "taxonomy") else setting("taxonomy", "file")(wc).format(scenario=wc.scenario),
-        catalogue=lambda wc: f"results/{wc.scenario}/items.parquet" if asks(wc, "taxonomy") else [],
-        prompts=lambda wc: prompts(
-            wc, "taxonomy", "taxonomy_propose", "taxonomy_merge", "taxonomy_revise", "structured"
-        ),
-        recorded=recorded("taxonomy"),
-        code=code_of("taxonomy"),
+        given=lambda wc: asking.taxonomy_file(plan.config, wc.scenario),
+        catalogue=lambda wc: asking.taxonomy_items(plan.config, wc.scenario),
+        prompts=lambda wc: asking.prompts(plan.config, wc.scenario, "taxonomy"),
+        recorded=lambda wc: asking.recorded(plan.config, wc.scenario, "taxonomy"),
+        code=lambda wc: asking.stage_code(plan.config, wc.scenario, "taxonomy"),
     output:
         taxonomy="results/{scenario}/semantics/taxonomy.json",
         tests=report(
@@ -31,25 +31,57 @@ rule taxonomy:
         "../../envs/encode.yaml"
     threads: cpus(1)
     params:
-        engine=setting("taxonomy", "engine"),
-        llm=taxonomy_asked,
-        given=taxonomy_given,
-        how=lambda wc, input: how_asked(wc, input, "taxonomy"),
+        engine=lambda wc: plan.config.settings("taxonomy", wc.scenario).engine,
+        settings=lambda wc: asking.stage_settings(plan.config, wc.scenario, "taxonomy"),
+        model=lambda wc: asking.model_settings(plan.config, wc.scenario, "taxonomy"),
+        domains=lambda wc: list(plan.scenario(wc.scenario).domains.values()),
+        given=lambda wc, input: ["--items", input.catalogue] if input.catalogue else ["--taxonomy", input.given],
+        how=lambda wc, input: asking.how_asked(plan.config, wc.scenario, "taxonomy", list(input.recorded)),
+    message:
+        "Making the categories of {wildcards.scenario} (engine {params.engine})"
     shell:
-        "python -m semacdr.stages.taxonomy --engine {params.engine} {params.given} --output {output.taxonomy}"
-        " --report {output.tests} {params.llm} {params.how} 2> {log}"
+        "python -m semacdr.stages.taxonomy {params.given:q} --avoid {params.domains:q} --settings {params.settings:q}"
+        " {params.model:q} {params.how:q} --output {output.taxonomy:q} --report {output.tests:q} 2> {log:q}"
+
+
+rule snippets:
+    input:
+        reviews=lambda wc: raw_files(plan.config, wc.scenario, "reviews"),
+        interactions="results/{scenario}/interactions.parquet",
+        users="results/{scenario}/users.parquet",
+        catalogue="results/{scenario}/items.parquet",
+        splits=lambda wc: plan.splits(wc.scenario),
+        code=code("semacdr.stages.snippets"),
+    output:
+        "results/{scenario}/semantics/snippets.parquet",
+    log:
+        "logs/{scenario}/snippets.log",
+    benchmark:
+        "logs/benchmarks/{scenario}/snippets.tsv"
+    conda:
+        "../../envs/data.yaml"
+    threads: cpus(1)
+    params:
+        domains=lambda wc: list(plan.scenario(wc.scenario).domains),
+        settings=settings("snippets"),
+    message:
+        "Choosing snippets of training reviews of {wildcards.scenario}"
+    shell:
+        "POLARS_MAX_THREADS={threads} python -m semacdr.stages.snippets --domains {params.domains:q}"
+        " --reviews {input.reviews:q} --interactions {input.interactions:q} --users {input.users:q}"
+        " --items {input.catalogue:q} --splits {input.splits:q} --settings {params.settings:q}"
+        " --output {output:q} 2> {log:q}"
 
 
 rule semantics:
-    """Describing and filing the items of {wildcards.scenario} with engine {params.engine}."""
     input:
         catalogue="results/{scenario}/items.parquet",
         taxonomy="results/{scenario}/semantics/taxonomy.json",
-        prompts=lambda wc: prompts(wc, "semantics", "inner", setting("semantics", "method")(wc)),
-        recorded=recorded("semantics"),
-        snippets=snippets,
-        shards=shards,
-        code=code_of("semantics"),
+        prompts=lambda wc: asking.prompts(plan.config, wc.scenario, "semantics"),
+        recorded=lambda wc: asking.recorded(plan.config, wc.scenario, "semantics"),
+        snippets=lambda wc: asking.snippets(plan.config, wc.scenario),
+        shards=lambda wc: asking.shards(plan.config, wc.scenario),
+        code=lambda wc: asking.stage_code(plan.config, wc.scenario, "semantics"),
     output:
         inner="results/{scenario}/semantics/inner.parquet",
         agnostic="results/{scenario}/semantics/agnostic.parquet",
@@ -64,60 +96,91 @@ rule semantics:
         "logs/benchmarks/{scenario}/semantics.tsv"
     conda:
         "../../envs/encode.yaml"
-    threads: cpus(setting("semantics", "threads"))
+    threads: cpus(option("semantics", "threads"))
     resources:
         gpu=GPU,
     params:
-        threads=setting("semantics", "threads"),
-        engine=setting("semantics", "engine"),
-        encoder=setting("semantics", "encoder"),
-        max_characters=setting("semantics", "max_characters"),
-        max_subcategories=setting("semantics", "max_subcategories"),
-        margin=setting("semantics", "margin"),
-        llm=lambda wc: model_asked(
-            wc, "semantics", method=setting("semantics", "method")(wc), llm=setting("semantics", "llm")(wc)
+        engine=lambda wc: plan.config.settings("semantics", wc.scenario).engine,
+        settings=lambda wc: asking.stage_settings(plan.config, wc.scenario, "semantics"),
+        model=lambda wc: asking.model_settings(plan.config, wc.scenario, "semantics"),
+        snippets=lambda wc, input: ["--snippets", input.snippets] if input.snippets else [],
+        how=lambda wc, input: asking.how_asked(
+            plan.config, wc.scenario, "semantics", [*input.recorded, *input.get("shards", [])], wc.get("shard", "")
         ),
-        how=lambda wc, input: how_asked(wc, input, "semantics"),
-        reviews=lambda wc, input: f"--snippets {input.snippets}" if input.snippets else "",
-        goal=lambda wc, output: f"--output {Path(output[0]).parent}",
+        threads=lambda wc, input: plan.options("semantics", wc.scenario).threads,
+        goal=lambda wc, output: ["--output", str(Path(output[0]).parent)],
+    message:
+        "Describing and filing the items of {wildcards.scenario} (engine {params.engine})"
     shell:
-        "python -m semacdr.stages.semantics --items {input.catalogue} --taxonomy {input.taxonomy} --engine {params.engine}"
-        " {params.reviews} --encoder {params.encoder} --max-characters {params.max_characters}"
-        " --max-subcategories {params.max_subcategories} --margin {params.margin} --threads {params.threads}"
-        " {params.llm} {params.how} {params.goal} 2> {log}"
+        "python -m semacdr.stages.semantics --items {input.catalogue:q} --taxonomy {input.taxonomy:q}"
+        " {params.snippets:q} --settings {params.settings:q} {params.model:q} {params.how:q}"
+        " --threads {params.threads} {params.goal:q} 2> {log:q}"
 
 
-use rule semantics as shard with:
+use rule semantics as semantics_shard with:
     input:
         catalogue="results/{scenario}/items.parquet",
         taxonomy="results/{scenario}/semantics/taxonomy.json",
-        prompts=lambda wc: prompts(wc, "semantics", "inner", setting("semantics", "method")(wc)),
-        recorded=recorded("semantics"),
-        snippets=snippets,
-        code=code_of("semantics"),
+        prompts=lambda wc: asking.prompts(plan.config, wc.scenario, "semantics"),
+        recorded=lambda wc: asking.recorded(plan.config, wc.scenario, "semantics"),
+        snippets=lambda wc: asking.snippets(plan.config, wc.scenario),
+        code=lambda wc: asking.stage_code(plan.config, wc.scenario, "semantics"),
     output:
         "results/{scenario}/semantics/shards/{shard}of{shards}.parquet",
     log:
-        "logs/{scenario}/shard_{shard}of{shards}.log",
+        "logs/{scenario}/semantics_shard_{shard}of{shards}.log",
     benchmark:
-        "logs/benchmarks/{scenario}/shard_{shard}of{shards}.tsv"
+        "logs/benchmarks/{scenario}/semantics_shard_{shard}of{shards}.tsv"
+    wildcard_constraints:
+        shard=r"\d+",
+        shards=r"\d+",
     params:
-        goal=lambda wc, output: f"--shard {wc.shard}/{wc.shards} --export {output}",
+        goal=lambda wc, output: ["--shard", f"{wc.shard}/{wc.shards}", "--export", output[0]],
+    message:
+        "Asking for shard {wildcards.shard} of {wildcards.shards} of {wildcards.scenario}"
 
 
-use rule semantics as price with:
+use rule semantics as semantics_price with:
     input:
         catalogue="results/{scenario}/items.parquet",
         taxonomy="results/{scenario}/semantics/taxonomy.json",
-        prompts=lambda wc: prompts(wc, "semantics", "inner", setting("semantics", "method")(wc)),
-        recorded=recorded("semantics"),
-        snippets=snippets,
-        code=code_of("semantics"),
+        prompts=lambda wc: asking.prompts(plan.config, wc.scenario, "semantics"),
+        recorded=lambda wc: asking.recorded(plan.config, wc.scenario, "semantics"),
+        snippets=lambda wc: asking.snippets(plan.config, wc.scenario),
+        code=lambda wc: asking.stage_code(plan.config, wc.scenario, "semantics"),
     output:
         "results/{scenario}/semantics/price.txt",
     log:
-        "logs/{scenario}/price.log",
+        "logs/{scenario}/semantics_price.log",
     benchmark:
-        "logs/benchmarks/{scenario}/price.tsv"
+        "logs/benchmarks/{scenario}/semantics_price.tsv"
     params:
-        goal=lambda wc, output: f"--dry-run > {output}",
+        goal=lambda wc, output: ["--dry-run", "--price", output[0]],
+    message:
+        "Computing what a language model would cost on {wildcards.scenario}"
+
+
+rule encode:
+    input:
+        inner="results/{scenario}/semantics/inner.parquet",
+        encoded="results/{scenario}/semantics/encoded.parquet",
+        code=code("semacdr.stages.encode"),
+    output:
+        "results/{scenario}/embeddings.parquet",
+    log:
+        "logs/{scenario}/encode.log",
+    benchmark:
+        "logs/benchmarks/{scenario}/encode.tsv"
+    conda:
+        "../../envs/encode.yaml"
+    threads: cpus(option("encode", "threads"))
+    resources:
+        gpu=GPU,
+    params:
+        settings=settings("encode"),
+        threads=lambda wc, input: plan.options("encode", wc.scenario).threads,
+    message:
+        "Encoding the item texts of {wildcards.scenario}"
+    shell:
+        "python -m semacdr.stages.encode --inner {input.inner:q} --encoded {input.encoded:q}"
+        " --settings {params.settings:q} --threads {params.threads} --output {output:q} 2> {log:q}"

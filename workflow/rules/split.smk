@@ -6,29 +6,28 @@ OUTPUTS   results/<scenario>/<source>_to_<target>/split.parquet, candidates.parq
 
 
 rule split:
-    """Splitting {wildcards.target} for {wildcards.source} to {wildcards.target}, {params.negatives} negatives."""
     input:
         interactions="results/{scenario}/interactions.parquet",
         catalogue="results/{scenario}/items.parquet",
         code=code("semacdr.stages.split"),
     output:
-        split="results/{scenario}/{source}_to_{target}/split.parquet",
-        candidates="results/{scenario}/{source}_to_{target}/candidates.parquet",
+        split="results/{scenario}/{direction}/split.parquet",
+        candidates="results/{scenario}/{direction}/candidates.parquet",
     log:
-        "logs/{scenario}/{source}_to_{target}/split.log",
+        "logs/{scenario}/{direction}/split.log",
     benchmark:
-        "logs/benchmarks/{scenario}/{source}_to_{target}/split.tsv"
+        "logs/benchmarks/{scenario}/{direction}/split.tsv"
     conda:
         "../../envs/data.yaml"
     threads: cpus(1)
     params:
-        negatives=setting("split", "negatives"),
-        seed=setting("split", "seed"),
-        cold_users=setting("split", "cold_users"),
+        domains=lambda wc: plan.scenario(wc.scenario).directions[wc.direction],
+        settings=settings("split"),
         folder=folder,
+    message:
+        "Splitting {wildcards.direction} of {wildcards.scenario}"
     shell:
         "POLARS_MAX_THREADS={threads} python -m semacdr.stages.split"
-        " --interactions {input.interactions} --items {input.catalogue}"
-        " --source {wildcards.source} --target {wildcards.target}"
-        " --negatives {params.negatives} --seed {params.seed} --cold-users {params.cold_users}"
-        " --output {params.folder} 2> {log}"
+        " --interactions {input.interactions:q} --items {input.catalogue:q}"
+        " --source {params.domains[0]:q} --target {params.domains[1]:q}"
+        " --settings {params.settings:q} --output {params.folder:q} 2> {log:q}"

@@ -1,43 +1,164 @@
-"""One system, one direction, one seed. A system's inputs are those that its file in semacdr/models declares.
+"""One run: a system with all its settings, one direction, one seed. The model's file declares which inputs it reads.
 
-REQUIRED  results/<scenario>/interactions.parquet, items.parquet, <source>_to_<target>/split.parquet; by system
-          embeddings.parquet, semantics/agnostic.parquet, <source>_to_<target>/graphs
-OUTPUTS   results/<scenario>/<source>_to_<target>/<system>/seed<N>/checkpoint.safetensors, history.tsv, settings.json,
-          cost.json
+REQUIRED  results/<scenario>/interactions.parquet, items.parquet, <source>_to_<target>/split.parquet; by model
+          embeddings.parquet, semantics/agnostic.parquet, <source>_to_<target>/graphs; to rank also candidates.parquet
+OUTPUTS   results/<scenario>/<source>_to_<target>/<run>/seed<N>/checkpoint.safetensors, history.tsv, settings.json,
+          cost.json; ranks.parquet; on demand recommendations.parquet and vectors.parquet
 """
 
 
+def record(wc):
+    """The record of a job's run."""
+    return plan.found(wc.scenario, wc.direction, wc.run)
+
+
+def model_inputs(wc):
+    """The inputs of its model beside the history."""
+    return plan.inputs(wc.scenario, wc.direction, record(wc))
+
+
+def model_code(stage):
+    """The code of a stage and of the run's model."""
+    return lambda wc: code(f"semacdr.stages.{stage}", f"semacdr.models.{record(wc).model}")
+
+
+def paths(wc, input):
+    """The input paths as options."""
+    given = {"interactions": input.interactions, "items": input.catalogue, "split": input.split}
+    given |= {name: input[name] for name in ("agnostic", "embeddings") if input.get(name)}
+    given |= {"graphs": str(Path(input.graphs[0]).parent)} if input.get("graphs") else {}
+    return [word for name, path in given.items() for word in (f"--{name}", path)]
+
+
+def gpu(wc):
+    """A GPU for what learns, where the machine has one."""
+    return GPU if plan.learns(record(wc).model) else 0
+
+
 rule train:
-    """Training {wildcards.system}, {wildcards.source} to {wildcards.target}, seed {wildcards.seed}."""
     input:
         unpack(model_inputs),
         interactions="results/{scenario}/interactions.parquet",
         catalogue="results/{scenario}/items.parquet",
-        split="results/{scenario}/{source}_to_{target}/split.parquet",
-        code=lambda wc: sorted({*code("semacdr.stages.train"), *code(model_of(wc))}),
+        split="results/{scenario}/{direction}/split.parquet",
+        code=model_code("train"),
     output:
-        checkpoint="results/{scenario}/{source}_to_{target}/{system}/seed{seed}/checkpoint.safetensors",
-        history="results/{scenario}/{source}_to_{target}/{system}/seed{seed}/history.tsv",
-        settings="results/{scenario}/{source}_to_{target}/{system}/seed{seed}/settings.json",
-        cost="results/{scenario}/{source}_to_{target}/{system}/seed{seed}/cost.json",
+        checkpoint="results/{scenario}/{direction}/{run}/seed{seed}/checkpoint.safetensors",
+        history="results/{scenario}/{direction}/{run}/seed{seed}/history.tsv",
+        settings="results/{scenario}/{direction}/{run}/seed{seed}/settings.json",
+        cost="results/{scenario}/{direction}/{run}/seed{seed}/cost.json",
     log:
-        "logs/{scenario}/{source}_to_{target}/{system}/train_seed{seed}.log",
+        "logs/{scenario}/{direction}/{run}/train_seed{seed}.log",
     benchmark:
-        "logs/benchmarks/{scenario}/{source}_to_{target}/{system}/train_seed{seed}.tsv"
+        "logs/benchmarks/{scenario}/{direction}/{run}/train_seed{seed}.tsv"
     conda:
         "../../envs/train.yaml"
-    threads: cpus(training("threads"))
+    threads: cpus(option("train", "threads"))
     resources:
-        gpu=GPU,
+        gpu=gpu,
     params:
-        threads=training("threads"),
-        options=model_options,
-        model=lambda wc: SYSTEMS[wc.system]["model"],
-        settings=own_settings(tuned=True),
-        training=training_settings(tuned=True),
-        proposed="",
+        paths=paths,
+        model=lambda wc: record(wc).model,
+        settings=lambda wc: record(wc).training,
+        model_settings=lambda wc: record(wc).settings,
+        tuned=lambda wc: record(wc).tuned,
+        threads=lambda wc, input: plan.options("train", wc.scenario).threads,
         folder=folder,
+    message:
+        "Training {wildcards.run}, {wildcards.direction}, seed {wildcards.seed} ({wildcards.scenario})"
     shell:
-        "python -m semacdr.stages.train --interactions {input.interactions} --items {input.catalogue} --split {input.split}"
-        " {params.options} --model {params.model} --model-settings '{params.settings}' --settings '{params.training}'"
-        " {params.proposed} --seed {wildcards.seed} --threads {params.threads} --output {params.folder} 2> {log}"
+        "python -m semacdr.stages.train {params.paths:q} --model {params.model} --settings {params.settings:q}"
+        " --model-settings {params.model_settings:q} --tuned {params.tuned:q} --seed {wildcards.seed}"
+        " --threads {params.threads} --output {params.folder:q} 2> {log:q}"
+
+
+rule rank:
+    input:
+        unpack(model_inputs),
+        interactions="results/{scenario}/interactions.parquet",
+        catalogue="results/{scenario}/items.parquet",
+        split="results/{scenario}/{direction}/split.parquet",
+        candidates="results/{scenario}/{direction}/candidates.parquet",
+        checkpoint="results/{scenario}/{direction}/{run}/seed{seed}/checkpoint.safetensors",
+        settings="results/{scenario}/{direction}/{run}/seed{seed}/settings.json",
+        code=model_code("rank"),
+    output:
+        "results/{scenario}/{direction}/{run}/seed{seed}/ranks.parquet",
+    log:
+        "logs/{scenario}/{direction}/{run}/rank_seed{seed}.log",
+    benchmark:
+        "logs/benchmarks/{scenario}/{direction}/{run}/rank_seed{seed}.tsv"
+    conda:
+        "../../envs/train.yaml"
+    threads: cpus(option("rank", "threads"))
+    resources:
+        gpu=gpu,
+    params:
+        paths=paths,
+        how=lambda wc, input: plan.as_flags("rank", wc.scenario),
+        folder=folder,
+    message:
+        "Ranking with {wildcards.run}, {wildcards.direction}, seed {wildcards.seed} ({wildcards.scenario})"
+    shell:
+        "python -m semacdr.stages.rank {params.paths:q} --candidates {input.candidates:q} --run {params.folder:q}"
+        " {params.how:q} --output {output:q} 2> {log:q}"
+
+
+rule recommend:
+    input:
+        unpack(model_inputs),
+        interactions="results/{scenario}/interactions.parquet",
+        catalogue="results/{scenario}/items.parquet",
+        split="results/{scenario}/{direction}/split.parquet",
+        checkpoint="results/{scenario}/{direction}/{run}/seed{seed}/checkpoint.safetensors",
+        settings="results/{scenario}/{direction}/{run}/seed{seed}/settings.json",
+        code=model_code("recommend"),
+    output:
+        "results/{scenario}/{direction}/{run}/seed{seed}/recommendations.parquet",
+    log:
+        "logs/{scenario}/{direction}/{run}/recommend_seed{seed}.log",
+    benchmark:
+        "logs/benchmarks/{scenario}/{direction}/{run}/recommend_seed{seed}.tsv"
+    conda:
+        "../../envs/train.yaml"
+    threads: cpus(option("recommend", "threads"))
+    resources:
+        gpu=gpu,
+    params:
+        paths=paths,
+        settings=settings("recommend"),
+        how=lambda wc, input: plan.as_flags("recommend", wc.scenario),
+        folder=folder,
+    message:
+        "Recommending with {wildcards.run}, {wildcards.direction}, seed {wildcards.seed} ({wildcards.scenario})"
+    shell:
+        "python -m semacdr.stages.recommend {params.paths:q} --run {params.folder:q} --settings {params.settings:q}"
+        " {params.how:q} --output {output:q} 2> {log:q}"
+
+
+rule vectors:
+    input:
+        unpack(model_inputs),
+        interactions="results/{scenario}/interactions.parquet",
+        catalogue="results/{scenario}/items.parquet",
+        split="results/{scenario}/{direction}/split.parquet",
+        checkpoint="results/{scenario}/{direction}/{run}/seed{seed}/checkpoint.safetensors",
+        settings="results/{scenario}/{direction}/{run}/seed{seed}/settings.json",
+        code=model_code("vectors"),
+    output:
+        "results/{scenario}/{direction}/{run}/seed{seed}/vectors.parquet",
+    log:
+        "logs/{scenario}/{direction}/{run}/vectors_seed{seed}.log",
+    benchmark:
+        "logs/benchmarks/{scenario}/{direction}/{run}/vectors_seed{seed}.tsv"
+    conda:
+        "../../envs/train.yaml"
+    threads: cpus(1)
+    params:
+        paths=paths,
+        folder=folder,
+    message:
+        "Item vectors of {wildcards.run}, {wildcards.direction}, seed {wildcards.seed} ({wildcards.scenario})"
+    shell:
+        "python -m semacdr.stages.vectors {params.paths:q} --run {params.folder:q} --threads 1 --device cpu"
+        " --output {output:q} 2> {log:q}"

@@ -1,52 +1,133 @@
-"""Settings by trials on validation events: one system, one direction; the same budget for every system.
+"""Settings by trials on validation events, with the same budget for every system of an experiment.
+
+tune_search runs trials; tune_retrain trains what they propose to the end; tune_select chooses, on validation, between
+that and the settings without tuning. To train with what was chosen, copy results/<scenario>/tuned.json to
+resources/tuned/<scenario>.json.
 
 REQUIRED  what train reads
-OUTPUTS   results/<scenario>/<source>_to_<target>/tune/<system>.json; the trials stand beside it in <system>.sqlite, which
-          is not an output, so that a killed job goes on from there
+OUTPUTS   results/<scenario>/<source>_to_<target>/tune/<key>.json and the four files of train in
+          tune/<key>/proposed/seed<N>/; results/<scenario>/tuned.json, tune.tsv, and tune.md to read. The trials are
+          beside <key>.json in <key>.sqlite, which is no output, so that a killed search goes on from there.
 """
 
+from semacdr.plan.tune import TunePlan
 
-rule tune:
-    """Tuning {wildcards.system}, {wildcards.source} to {wildcards.target}."""
+tuning = TunePlan(plan)
+
+
+def tuned_record(wc):
+    """What the trials of a system start from."""
+    return tuning.start(wc.scenario, wc.direction, wc.key)
+
+
+localrules:
+    tune_select,
+
+
+rule tune_search:
     input:
-        unpack(model_inputs),
+        unpack(lambda wc: plan.inputs(wc.scenario, wc.direction, tuned_record(wc))),
         interactions="results/{scenario}/interactions.parquet",
         catalogue="results/{scenario}/items.parquet",
-        split="results/{scenario}/{source}_to_{target}/split.parquet",
-        code=lambda wc: sorted({*code("semacdr.stages.tune_search"), *code(model_of(wc))}),
+        split="results/{scenario}/{direction}/split.parquet",
+        code=lambda wc: code("semacdr.stages.tune_search", f"semacdr.models.{tuned_record(wc).model}"),
     output:
-        "results/{scenario}/{source}_to_{target}/tune/{system}.json",
+        "results/{scenario}/{direction}/tune/{key}.json",
     log:
-        "logs/{scenario}/{source}_to_{target}/{system}/tune.log",
+        "logs/{scenario}/{direction}/tune/{key}.log",
     benchmark:
-        "logs/benchmarks/{scenario}/{source}_to_{target}/{system}/tune.tsv"
+        "logs/benchmarks/{scenario}/{direction}/tune/{key}.tsv"
+    wildcard_constraints:
+        key="[A-Za-z0-9_-]+",
     conda:
         "../../envs/tune.yaml"
-    threads: cpus(training("threads"))
+    threads: cpus(option("tune", "threads"))
     resources:
         gpu=GPU,
     params:
-        threads=training("threads"),
-        inputs=model_options,
-        model=lambda wc: SYSTEMS[wc.system]["model"],
-        settings=own_settings(tuned=False),
-        options=untuned_options,
-        name=name_in_tuning,
-        key=lambda wc: kind_of(SYSTEMS[wc.system]),
-        space=space_of,
-        trials=setting("tune", "trials"),
-        trial_seconds=setting("tune", "trial_seconds"),
-        seeds=lambda wc: " ".join(map(str, setting("tune", "seeds")(wc))),
-        epochs=setting("tune", "epochs"),
-        patience=setting("tune", "patience"),
-        random_trials=setting("tune", "random_trials"),
-        prune_after_epoch=setting("tune", "prune_after_epoch"),
-        seed=setting("tune", "seed"),
+        paths=paths,
+        model=lambda wc: tuned_record(wc).model,
+        training=lambda wc: tuned_record(wc).training,
+        model_settings=lambda wc: tuned_record(wc).settings,
+        name=lambda wc: tuning.system(wc.scenario, wc.key)[0],
+        settings=settings("tune"),
+        space=lambda wc: tuning.space(wc.scenario, wc.key),
+        threads=lambda wc, input: plan.options("tune", wc.scenario).threads,
         storage=lambda wc, output: str(Path(output[0]).with_suffix(".sqlite")),
+    message:
+        "Tuning {wildcards.key}, {wildcards.direction} ({wildcards.scenario})"
     shell:
-        "python -m semacdr.stages.tune_search --interactions {input.interactions} --items {input.catalogue} --split {input.split}"
-        " {params.inputs} --code {input.code} --model {params.model} --model-settings '{params.settings}' --training '{params.options}'"
-        " --name {params.name} --key {params.key} --space '{params.space}' --trials {params.trials}"
-        " --trial-seconds {params.trial_seconds} --seeds {params.seeds} --epochs {params.epochs} --patience {params.patience}"
-        " --random-trials {params.random_trials} --prune-after-epoch {params.prune_after_epoch} --seed {params.seed} --threads {params.threads}"
-        " --storage {params.storage} --output {output} 2> {log}"
+        "python -m semacdr.stages.tune_search {params.paths:q} --code {input.code:q} --model {params.model}"
+        " --training {params.training:q} --model-settings {params.model_settings:q} --name {params.name:q}"
+        " --key {wildcards.key:q} --space {params.space:q} --settings {params.settings:q} --threads {params.threads}"
+        " --storage {params.storage:q} --output {output:q} 2> {log:q}"
+
+
+rule tune_retrain:
+    input:
+        unpack(lambda wc: plan.inputs(wc.scenario, wc.direction, tuned_record(wc))),
+        interactions="results/{scenario}/interactions.parquet",
+        catalogue="results/{scenario}/items.parquet",
+        split="results/{scenario}/{direction}/split.parquet",
+        found="results/{scenario}/{direction}/tune/{key}.json",
+        code=lambda wc: code("semacdr.stages.train", f"semacdr.models.{tuned_record(wc).model}"),
+    output:
+        checkpoint="results/{scenario}/{direction}/tune/{key}/proposed/seed{seed}/checkpoint.safetensors",
+        history="results/{scenario}/{direction}/tune/{key}/proposed/seed{seed}/history.tsv",
+        settings="results/{scenario}/{direction}/tune/{key}/proposed/seed{seed}/settings.json",
+        cost="results/{scenario}/{direction}/tune/{key}/proposed/seed{seed}/cost.json",
+    log:
+        "logs/{scenario}/{direction}/tune/{key}_retrain_seed{seed}.log",
+    benchmark:
+        "logs/benchmarks/{scenario}/{direction}/tune/{key}_retrain_seed{seed}.tsv"
+    wildcard_constraints:
+        key="[A-Za-z0-9_-]+",
+    conda:
+        "../../envs/train.yaml"
+    threads: cpus(option("tune", "threads"))
+    resources:
+        gpu=GPU,
+    params:
+        paths=paths,
+        model=lambda wc: tuned_record(wc).model,
+        settings=lambda wc: tuned_record(wc).training,
+        model_settings=lambda wc: tuned_record(wc).settings,
+        threads=lambda wc, input: plan.options("tune", wc.scenario).threads,
+        folder=folder,
+    message:
+        "Training the proposed settings of {wildcards.key}, {wildcards.direction}, seed {wildcards.seed}"
+    shell:
+        "python -m semacdr.stages.train {params.paths:q} --model {params.model} --settings {params.settings:q}"
+        " --model-settings {params.model_settings:q} --proposed {input.found:q} --seed {wildcards.seed}"
+        " --threads {params.threads} --output {params.folder:q} 2> {log:q}"
+
+
+rule tune_select:
+    input:
+        found=lambda wc: tuning.proposals(wc.scenario),
+        retrained=lambda wc: [
+            f"{folder}/{file}"
+            for folder in tuning.retrained(wc.scenario)
+            for file in ("history.tsv", "settings.json", "cost.json")
+        ],
+        code=code("semacdr.stages.tune_select"),
+    output:
+        settings="results/{scenario}/tuned.json",
+        table=report("results/{scenario}/tune.tsv", category="{scenario}", caption="../report/tuned.rst"),
+        page="results/{scenario}/tune.md",
+    log:
+        "logs/{scenario}/tune_select.log",
+    benchmark:
+        "logs/benchmarks/{scenario}/tune_select.tsv"
+    conda:
+        "../../envs/data.yaml"
+    threads: cpus(1)
+    params:
+        retrained=lambda wc: tuning.retrained(wc.scenario),
+        filters=lambda wc: tuning.filters(wc.scenario),
+    message:
+        "Choosing the tuned settings of {wildcards.scenario}"
+    shell:
+        "python -m semacdr.stages.tune_select --found {input.found:q} --retrained {params.retrained:q}"
+        " --preprocess {params.filters:q} --output {output.settings:q} --table {output.page:q} --tsv {output.table:q}"
+        " 2> {log:q}"

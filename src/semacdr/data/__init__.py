@@ -1,1 +1,1 @@
-"""Reading the raw releases: review lines and metadata lines, in the three formats of Amazon's releases."""
+"""Data: download and read the raw releases, simulate the sample, and load the events of a direction."""

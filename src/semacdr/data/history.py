@@ -1,11 +1,11 @@
-"""The events of one direction in the order in which they become visible (numpy and pyarrow alone).
+"""The events of one direction in the order in which they become visible (imports only numpy and pyarrow).
 
-A user's events of both domains stand in the order (timestamp, target before source, item). So what may be seen when
-the target event at index e is predicted is exactly the user's events before e: earlier target events in the user's
-order, and source events with a strictly earlier timestamp; a source event of the same day comes after it.
+A user's events of both domains are ordered by (timestamp, target before source, item). To predict the target event at
+index e, a model may see exactly the user's events before e: earlier target events, and source events with a strictly
+earlier timestamp. A source event of the same day comes after the target event and is not visible.
 
-The hidden events of cold users are not among them, so that nothing that is made from a history knows of them. A cold
-user's one target event is the test event: what may be seen of the user is the source events before it.
+Hidden events of cold users are left out, so nothing that is built from a history can use them. A cold user's only
+target event is the test event, and only the source events before it are visible.
 """
 
 from collections.abc import Sequence
@@ -23,17 +23,17 @@ from semacdr.storage import tables
 
 @dataclass(frozen=True)
 class History:
-    """All events of a direction (E in all, of U users); items are numbered over the scenario, sorted by domain."""
+    """The E events of a direction and its U users; items are numbered over both domains, sorted by domain."""
 
     item: np.ndarray  # (E,) i64
     is_target: np.ndarray  # (E,) bool
-    start: np.ndarray  # (U + 1,) where each user's events begin
-    valid: np.ndarray  # (U,) index of each user's validation event; of a cold user, who has none, the test event's
+    start: np.ndarray  # (U + 1,) index of each user's first event; the last entry is E
+    valid: np.ndarray  # (U,) index of each user's validation event; for cold users, who have none, of the test event
     test: np.ndarray  # (U,) index of each user's test event
     hidden: np.ndarray  # (2, H) user and item of each hidden target event
     source_items: range
     target_items: range
-    meta: dict[str, str]  # release, scenario, source, target
+    meta: dict[str, str]  # metadata of the split table: release, scenario, source, target, digest, ...
 
     @property
     def users(self) -> int:
@@ -41,7 +41,7 @@ class History:
         return len(self.valid)
 
     def training(self) -> np.ndarray:
-        """(E,) bool: the events strictly before their user's first held-out event, all that training may see."""
+        """(E,) bool: the events strictly before their user's first held-out event, which are all that training uses."""
         return np.arange(len(self.item)) < np.repeat(self.valid, np.diff(self.start))
 
     def user(self) -> np.ndarray:
@@ -49,16 +49,17 @@ class History:
         return np.repeat(np.arange(self.users), np.diff(self.start))
 
     def ranked(self, split: str) -> tuple[np.ndarray, np.ndarray]:
-        """The users who have an event of a split, valid or test, and the index of that event."""
+        """The users who have an event of a split (valid or test), and the index of that event."""
         users = np.flatnonzero(self.valid < self.test) if split == "valid" else np.arange(self.users)
         return users, (self.valid if split == "valid" else self.test)[users]
 
 
 def load_history(interactions: Path, items: Path, split: Path) -> History:
-    """The history of the direction that `split` belongs to; a UserError where the three tables do not fit together."""
+    """The history of the direction of `split`; a UserError if the three tables do not belong together."""
     roles, meta = tables.read(split, "split")
-    catalogue = tables.read(items, "items")[0]
-    events = tables.read(interactions, "interactions")[0]
+    catalogue, items_meta = tables.read(items, "items")
+    events, events_meta = tables.read(interactions, "interactions")
+    tables.check_made_from(split, meta, "split", interactions=events_meta, items=items_meta)
     if not {"source", "target"} <= meta.keys():
         raise UserError(f"{split}: says neither source nor target; run the split stage again")
     target = pc.equal(events["domain"], meta["target"]).to_numpy()
@@ -76,8 +77,8 @@ def load_history(interactions: Path, items: Path, split: Path) -> History:
     valid, test = _held_out(split, user, role, hidden[0])
     ranges = {name: _range_of(items, catalogue, meta[name]) for name in ("source", "target")}
     for name, known in ranges.items():
-        there = item[target == (name == "target")]
-        if len(there) and not (known.start <= there.min() and there.max() < known.stop):
+        found = item[target == (name == "target")]
+        if len(found) and not (known.start <= found.min() and found.max() < known.stop):
             raise UserError(f"{items}: does not hold the items of {interactions}; run preprocess again")
     return History(
         item=item,
@@ -93,7 +94,7 @@ def load_history(interactions: Path, items: Path, split: Path) -> History:
 
 
 def _held_out(path: Path, user: np.ndarray, role: np.ndarray, cold: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(U,) each: the index of each user's validation event, or test event of who is cold, and of the test event."""
+    """(U,) each: the indices of the users' validation events (test events for cold users) and of their test events."""
     test, valid, users = np.flatnonzero(role == "test"), np.flatnonzero(role == "valid"), np.arange(user[-1] + 1)
     warm = np.setdiff1d(users, cold)
     if not (np.array_equal(user[test], users) and np.array_equal(user[valid], warm)):
@@ -106,20 +107,21 @@ def _held_out(path: Path, user: np.ndarray, role: np.ndarray, cold: np.ndarray) 
 
 
 def shared_training(interactions: Path, items: Path, splits: Sequence[Path]) -> tuple[np.ndarray, np.ndarray]:
-    """User and item, sorted, of the events before their user's validation event in both of a scenario's directions.
+    """User and item, sorted, of the events that are training events in both directions of a scenario.
 
-    What both directions share may be made of them: no event is among them that either holds out or hides. Of a user who
-    is cold in both there is none, as each direction hides what the other may see.
+    Tables that both directions share may be made from them, as neither direction holds out or hides any of them. A user
+    who is cold in both directions has none, as each direction hides what the other may use.
     """
     histories = [load_history(interactions, items, split) for split in splits]
     if len({history.meta["target"] for history in histories}) != 2:
-        raise UserError(f"{', '.join(map(str, splits))}: not the splits of both directions")
+        raise UserError(f"{', '.join(map(str, splits))}: these are not the splits of both directions")
     count = len(histories[0].source_items) + len(histories[0].target_items)
     keys = [(history.user() * count + history.item)[history.training()] for history in histories]
     return np.divmod(reduce(np.intersect1d, keys), count)
 
 
 def _range_of(path: Path, catalogue: pa.Table, domain: str) -> range:
+    """The numbers of a domain's items; a UserError if they have gaps."""
     items = catalogue.filter(pc.equal(catalogue["domain"], domain))["item"].to_numpy()
     if not len(items) or not np.array_equal(items, np.arange(items[0], items[0] + len(items))):
         raise UserError(f"{path}: the items of domain '{domain}' are not numbered without gaps; run preprocess again")

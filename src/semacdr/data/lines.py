@@ -1,4 +1,4 @@
-"""Lines of a gzip file, with a count of those that cannot be used, by kind, and the first of each kind."""
+"""Read the lines of a gzip file, and count those that are malformed, by kind, with the first of each kind."""
 
 import gzip
 import zlib
@@ -12,17 +12,17 @@ from semacdr.runtime.progress import progress
 
 
 class Malformed(ValueError):
-    """A line that cannot be used; its first argument is the kind, its second what exactly is wrong."""
+    """A line that cannot be used; the arguments are the kind of defect and its details."""
 
 
 @dataclass
 class Tally:
-    """What was read of one file: lines, those that were malformed by kind, and the first of each kind."""
+    """How many lines a file has, how many of each kind are malformed, and the first of each kind."""
 
     path: Path
     lines: int = 0
-    malformed: Counter = field(default_factory=Counter)
-    firsts: dict[str, str] = field(default_factory=dict)  # by kind, in the order in which the kinds were met
+    malformed: Counter[str] = field(default_factory=Counter)
+    firsts: dict[str, str] = field(default_factory=dict)  # by kind, in the order of the file
 
     def add(self, line: int, error: Malformed) -> None:
         """Count a malformed line."""
@@ -43,9 +43,14 @@ class Tally:
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Number (from 1) and bytes of each line of a gzip file; a UserError names a missing, broken or cut-off file."""
+    """Yield number (from 1) and bytes of each line of a gzip file.
+
+    A UserError names a file that is missing, has 0 bytes, is damaged or ends too early.
+    """
     number = 0
     try:
+        if not path.stat().st_size:
+            raise UserError(f"{path}: the file has 0 bytes, which is no gzip file; fetch it again")
         with gzip.open(path, "rb") as file:
             for number, line in enumerate(progress(file, f"lines of {path.name}"), 1):
                 yield number, line

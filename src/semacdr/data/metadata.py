@@ -1,7 +1,8 @@
-"""Metadata files of Amazon's releases as a table of item_id, title, brand, categories, description.
+"""Read metadata files of Amazon's releases as a table of item_id, title, brand, categories, description.
 
-2018 and 2023 hold JSON lines; 2014 holds Python literals, which are read as literals, never evaluated. Only the lines
-of items that are wanted are parsed: parsing a literal costs some 50 microseconds, and files hold millions.
+The releases of 2018 and 2023 hold JSON lines; that of 2014 holds Python literals, which are parsed as literals and
+never evaluated. Parsing a literal takes about 50 microseconds and files have millions of lines, so lines of other items
+are skipped unparsed where their id is plain to see.
 """
 
 import ast
@@ -9,26 +10,49 @@ import html
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import msgspec
 import polars as pl
 
 from semacdr.data.lines import Malformed, Tally, read_lines
 
-TEXTS = ("title", "brand", "description")
-SCHEMA = {"item_id": pl.String, "title": pl.String, "brand": pl.String, "categories": pl.List(pl.String)}
-SCHEMA |= {"description": pl.String}
-_KEY = re.compile(rb"""["'](?:parent_)?asin["']: ?["']([^"']+)["']""")
+SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
+    "item_id": pl.String,
+    "title": pl.String,
+    "brand": pl.String,
+    "categories": pl.List(pl.String),
+    "description": pl.String,
+}
+
+
+class MetadataRow(NamedTuple):
+    """What is kept of an item's metadata; the fields are those of SCHEMA."""
+
+    item_id: str
+    title: str
+    brand: str
+    categories: list[str]
+    description: str
+
+
+# An id that is plain to see: without a backslash, up to the quote that opened it. Lines with any other id are parsed.
+_PLAIN_ID = re.compile(rb"""["'](?:parent_)?asin["']: ?(?:"([^"\\]+)"|'([^'\\]+)')""")
 _TAG, _SPACE = re.compile(r"</?[A-Za-z!][^<>]{0,200}>"), re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 
 
 def read_metadata(path: Path, wanted: Iterable[str]) -> tuple[pl.DataFrame, Tally]:
-    """The metadata of the wanted items, the first line of each, and the tally; an item without a line has no row."""
-    tally, wanted, rows = Tally(path), set(wanted), {}
+    """The metadata of the wanted items, one row each, and the tally of the file's lines.
+
+    Of several lines of an item the first with a title is used, or the first if none has one. Items without a line have
+    no row. A UserError as of `read_lines`.
+    """
+    tally, wanted = Tally(path), set(wanted)
+    rows: dict[str, MetadataRow] = {}
     for number, line in read_lines(path):
         tally.lines = number
-        key = _KEY.search(line)
-        if key and line.count(b"asin") == 1 and key[1].decode(errors="replace") not in wanted:
+        plain = _PLAIN_ID.search(line)
+        if plain and line.count(b"asin") == 1 and (plain[1] or plain[2]).decode(errors="replace") not in wanted:
             continue
         try:
             row = _row(_parse(line))
@@ -38,13 +62,14 @@ def read_metadata(path: Path, wanted: Iterable[str]) -> tuple[pl.DataFrame, Tall
         except RecursionError as error:
             tally.add(number, Malformed("nested too deeply", str(error)))
             continue
-        if row[0] in wanted:
-            rows.setdefault(row[0], row)
+        earlier = rows.get(row.item_id)
+        if row.item_id in wanted and (earlier is None or (row.title and not earlier.title)):
+            rows[row.item_id] = row
     return pl.DataFrame(list(rows.values()), schema=SCHEMA, orient="row"), tally
 
 
-def _parse(line: bytes) -> dict:
-    """The object of one line, JSON or Python literal."""
+def _parse(line: bytes) -> dict[str, Any]:
+    """The object of a line, which is JSON or a Python literal; Malformed if it is neither."""
     try:
         text = line.decode().strip()
     except UnicodeDecodeError as error:
@@ -61,24 +86,25 @@ def _parse(line: bytes) -> dict:
     return found
 
 
-def _row(line: dict) -> tuple[str, str, str, list[str], str]:
+def _row(line: dict[str, Any]) -> MetadataRow:
     item = line.get("parent_asin") or line.get("asin")
     if not item or not isinstance(item, str):
         raise Malformed("no item", "neither asin nor parent_asin")
     title = clean(line.get("title"))
-    if "getTime" in title:  # the 2018 release has pages' scripts in place of some titles (its own page says so)
+    if "getTime" in title:  # the 2018 release has scripts in place of some titles, as its own page says
         title = ""
     categories = [clean(name) for name in _flat(line.get("categories") or line.get("category"))]
     brand = clean(line.get("brand") or line.get("store"))
-    return item, title, brand, list(dict.fromkeys(filter(None, categories))), clean(line.get("description"))
+    description = clean(line.get("description"))
+    return MetadataRow(item, title, brand, list(dict.fromkeys(filter(None, categories))), description)
 
 
-def _flat(value: object) -> list:
+def _flat(value: object) -> list[object]:
     return [leaf for part in value for leaf in _flat(part)] if isinstance(value, list) else [value]
 
 
 def clean(value: object) -> str:
-    """A text, or a list of texts, as one line: entities resolved, tags, control characters and double spaces gone."""
+    """A text, or a list of texts, as one line without HTML tags and entities, control characters and double spaces."""
     text = " ".join(part for part in _flat(value) if isinstance(part, str))
     text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # Python literals can hold half a pair
     return _SPACE.sub(" ", _TAG.sub(" ", html.unescape(text))).strip()

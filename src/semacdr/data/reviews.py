@@ -1,7 +1,7 @@
-"""Review files of Amazon's releases, one JSON object a line, as a table of user_id, item_id and timestamp.
+"""Read review files of Amazon's releases (JSON lines) as a table of user_id, item_id and timestamp.
 
-2014 and 2018: reviewerID, asin, unixReviewTime (seconds). 2023: user_id, parent_asin (the key of its metadata; asin is
-the colour or size variant), timestamp (milliseconds). The format is seen from the fields of each line.
+The releases of 2014 and 2018 have reviewerID, asin and unixReviewTime (seconds). That of 2023 has user_id, parent_asin
+(the key of its metadata; asin is the colour or size variant) and timestamp (milliseconds). Each line's fields decide.
 """
 
 from collections.abc import Iterator
@@ -17,12 +17,11 @@ SCHEMA = {"user_id": pl.String, "item_id": pl.String, "timestamp": pl.Int64}
 CHUNK = 500_000  # rows held as Python objects before they go into a polars frame
 EARLIEST, LATEST = 788_918_400, 4_102_444_800  # 1995, when the shop opened, and 2100: outside is not a review's time
 
-
 L = TypeVar("L", bound="Line")
 
 
 class Line(msgspec.Struct):
-    """What of a line says which event it is."""
+    """The fields of a line that identify the event."""
 
     reviewerID: str = ""
     user_id: str = ""
@@ -34,7 +33,8 @@ class Line(msgspec.Struct):
 
 def read_reviews(path: Path) -> tuple[pl.DataFrame, Tally]:
     """All usable reviews of a file (columns user_id, item_id, timestamp in seconds), and the tally of its lines."""
-    tally, frames, rows = Tally(path), [], []
+    tally, frames = Tally(path), []
+    rows: list[tuple[str, str, int]] = []
     for event, _ in usable(path, tally, Line):
         rows.append(event)
         if len(rows) == CHUNK:
@@ -45,7 +45,7 @@ def read_reviews(path: Path) -> tuple[pl.DataFrame, Tally]:
 
 
 def usable(path: Path, tally: Tally, kind: type[L]) -> Iterator[tuple[tuple[str, str, int], L]]:
-    """Event (user_id, item_id, timestamp in seconds) and line of each usable review; the others go into the tally."""
+    """Yield event (user_id, item_id, timestamp in seconds) and line of each usable review; tally the others."""
     decode = msgspec.json.Decoder(kind).decode
     for number, text in read_lines(path):
         tally.lines = number

@@ -1,8 +1,8 @@
-"""A small model of people who read books and watch films, for the embedded sample (numpy alone).
+"""Simulate users who read books and watch films, for the packaged sample (imports only numpy).
 
-Items of both domains have the same attributes: 15 genres, 10 moods, 4 audiences. Item i has the vector x_i, in each of
-the three blocks the indicator of its attributes divided by the root of their number, times the block's weight.
-Person p takes at time t the item i of domain d, among those published before that year and not yet taken, with
+Items of both domains have the same attributes: 15 genres, 10 moods, 4 audiences. Item i has the vector x_i, whose
+three blocks are the indicators of its attributes, divided by the root of their number and multiplied by the block's
+weight. At time t, user p takes item i of domain d, among those published before that year and not yet taken, with
 probability proportional to exp(u), where
 
     u(p, i, t)   = match * <taste(p, d, t), x_i> + popularity_i + tie * attachment(p, i, t) - era * |y_i - c_p|
@@ -10,19 +10,20 @@ probability proportional to exp(u), where
 
 shared      2 to 4 favourite genres, 2 moods (Dirichlet weights) and an audience, the same in both domains. It drifts:
             every half year one favourite may give way to a new one, with a gradual change in between.
-own         a taste of the same kind that counts in one domain only and stays.
-popularity  -skew_d * log(rank), ranks drawn at random in each domain: a Zipf-like skew that no attribute explains.
+own         a taste of the same kind for one domain only, which does not change.
+popularity  -skew_d * log(rank), ranks drawn at random in each domain: a Zipf-like skew, independent of the attributes.
 attachment  the sum, over liked items j that share a creator with i or tell the same story in the other domain, of
-            keep^(the person's events since j).
-era         y_i is the quantile of the year in its domain, c_p the quantile that the person prefers.
+            keep^(the user's events since j).
+era         y_i is the quantile of the year in its domain, c_p the quantile that the user prefers.
 
-How much one reads and how much one watches share a part and differ in another. A person's events lie within one and a
-half to three years, most in bursts of some days that hold both domains, so some share a day. The rating follows the
-match. A few events are reviewed again later; a tenth more people come who stand in one domain only.
+The numbers of a user's events in the two domains are correlated. The events lie within one and a half to three years,
+most in bursts of a few days with events of both domains, so some are on the same day. The rating depends on the match.
+A few events are reviewed again later. One tenth more users have events in one domain only.
 """
 
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import numpy as np
 
@@ -37,31 +38,31 @@ FIRST_DAY, DAYS, HALF_YEAR = date(2019, 1, 1), 2190, 183
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What is planted, and how strongly."""
+class Parameters:
+    """The parameters of the simulation."""
 
-    people: int = 2000
-    seed: int = 2014
-    transfer: float = 0.8  # share of the taste that is the same in both domains
+    users: int  # in both domains
+    seed: int
+    transfer: float  # share of the taste that is the same in both domains
     match: float = 10.0
     block_weights: tuple[float, float, float] = (1.0, 0.6, 0.5)  # genres, moods, audience
     skew: tuple[float, float] = (0.6, 0.7)  # of the popularity in books and in films
     tie: float = 3.0
     keep: float = 0.8
     era: float = 0.7
-    drift: float = 0.6  # chance that a favourite gives way within half a year
+    drift: float = 0.6  # chance that a favourite is replaced within half a year
     length: float = 2.15  # mean log of a domain's events beyond the fewest
     activity: float = 0.5  # deviation of that log that both domains share
-    habit: float = 0.6  # deviation that adds to one domain what it takes from the other
+    habit: float = 0.6  # deviation of that log that is added in one domain and subtracted in the other
     fewest: int = 2
     most: int = 60
     again: float = 0.03  # share of events that are reviewed again
-    lone: float = 0.1  # people of one domain only, as a share of the others
+    lone: float = 0.1  # users of one domain only, as a share of the others
 
 
 @dataclass(frozen=True)
 class Items:
-    """The items of both domains, books first."""
+    """The I items of both domains, books first."""
 
     domain: np.ndarray  # (I,) 0 books, 1 films
     vectors: np.ndarray  # (I, 29) weighted attributes
@@ -72,8 +73,8 @@ class Items:
 
 
 @dataclass(frozen=True)
-class People:
-    """What is planted in each person."""
+class Users:
+    """The tastes and habits of the P users."""
 
     shared: np.ndarray  # (P, half years, 29)
     own: np.ndarray  # (P, 2, 29)
@@ -83,24 +84,24 @@ class People:
 
 @dataclass(frozen=True)
 class Events:
-    """The events in each person's order (E in all); `day` counts from FIRST_DAY."""
+    """The E events, in each user's order; `day` counts from FIRST_DAY."""
 
-    person: np.ndarray
+    user: np.ndarray
     item: np.ndarray
     day: np.ndarray
     rating: np.ndarray  # 1 to 5
     again: np.ndarray  # bool, a second review of an item
 
 
-def make_items(works: list[list[dict]], settings: Settings, rng: np.random.Generator) -> Items:
+def make_items(works: list[list[dict[str, Any]]], parameters: Parameters, rng: np.random.Generator) -> Items:
     """The items of the two catalogues (title, creator, year, genres, moods, audience), popularity drawn at random."""
     rows = [work for catalogue in works for work in catalogue]
     domain = np.repeat([0, 1], [len(catalogue) for catalogue in works])
     has = np.array([[name in {*r["genres"], *r["moods"], r["audience"]} for name in ATTRIBUTES] for r in rows], float)
-    for block, weight in zip(BLOCKS, settings.block_weights, strict=True):
+    for block, weight in zip(BLOCKS, parameters.block_weights, strict=True):
         has[:, block] *= weight / np.sqrt(has[:, block].sum(1, keepdims=True))
     year, popularity, era = np.array([row["year"] for row in rows]), np.zeros(len(rows)), np.zeros(len(rows))
-    for d, skew in enumerate(settings.skew):
+    for d, skew in enumerate(parameters.skew):
         where = np.flatnonzero(domain == d)
         popularity[where] = -skew * np.log(1 + rng.permutation(len(where)))
         era[where] = (year[where, None] > year[where]).mean(1)
@@ -113,30 +114,30 @@ def make_items(works: list[list[dict]], settings: Settings, rng: np.random.Gener
     return Items(domain, has, popularity, ties.astype(float), np.array(day), era)
 
 
-def make_people(items: Items, settings: Settings, rng: np.random.Generator) -> People:
-    """Tastes, drift and habits of everyone; the people of one domain only come last."""
-    count = settings.people + round(settings.lone * settings.people)
+def make_users(items: Items, parameters: Parameters, rng: np.random.Generator) -> Users:
+    """Draw tastes, drift and habits of all users; the users of one domain only come last."""
+    count = parameters.users + round(parameters.lone * parameters.users)
     common = np.sqrt((items.vectors > 0).mean(0) + 1e-3)  # common attributes are somewhat commoner favourites
     taste = _tastes(count, common, rng)
     shared = [taste]
     for _ in range(DAYS // HALF_YEAR + 1):
         taste = taste.copy()
         for block in BLOCKS[:2]:
-            _replace_favourite(taste[:, block], np.log(common[block]), settings.drift, rng)
+            _replace_favourite(taste[:, block], np.log(common[block]), parameters.drift, rng)
         shared.append(taste)
     own = np.stack([_tastes(count, common, rng) for _ in DOMAINS], axis=1)
     activity, habit = rng.normal(size=(2, count, 1))
-    log_events = settings.length + settings.activity * activity + settings.habit * habit * [1, -1]
-    events = np.minimum(settings.fewest + np.exp(log_events).astype(int), settings.most)
-    lone = np.arange(settings.people, count)
+    log_events = parameters.length + parameters.activity * activity + parameters.habit * habit * [1, -1]
+    events = np.minimum(parameters.fewest + np.exp(log_events).astype(int), parameters.most)
+    lone = np.arange(parameters.users, count)
     events[lone, lone % 2] = 0
-    return People(np.stack(shared, axis=1), own, rng.random(count), events)
+    return Users(np.stack(shared, axis=1), own, rng.random(count), events)
 
 
 def _tastes(count: int, common: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """(count, 29) sparse tastes, each block summing to 1: favourites as common as `common` says, Dirichlet weights."""
+    """(count, 29) sparse tastes: in each block, favourites drawn by `common` with Dirichlet weights that sum to 1."""
     taste = np.zeros((count, len(ATTRIBUTES)))
-    for block, favourites in zip(BLOCKS, (rng.integers(2, 5, count), 2, 1), strict=True):
+    for block, favourites in zip(BLOCKS, (rng.integers(2, 5, count), np.array(2), np.array(1)), strict=True):
         keys = np.log(common[block]) + rng.gumbel(size=(count, block.stop - block.start))
         place = np.argsort(np.argsort(-keys, axis=1), axis=1)
         weights = rng.gamma(3.0, size=keys.shape) * (place < np.reshape(favourites, (-1, 1)))
@@ -145,7 +146,7 @@ def _tastes(count: int, common: np.ndarray, rng: np.random.Generator) -> np.ndar
 
 
 def _replace_favourite(taste: np.ndarray, log_common: np.ndarray, chance: float, rng: np.random.Generator) -> None:
-    """In place: with `chance`, a person's favourite in this block hands its weight to an attribute that was none."""
+    """In place, with probability `chance`, move the weight of a user's favourite to an attribute that was none."""
     keys, changes = log_common + rng.gumbel(size=taste.shape), rng.random(len(taste)) < chance
     who = np.flatnonzero(changes)
     old = np.where(taste > 0, keys, -np.inf).argmax(1)[who]
@@ -153,80 +154,82 @@ def _replace_favourite(taste: np.ndarray, log_common: np.ndarray, chance: float,
     taste[who, new], taste[who, old] = taste[who, old], 0
 
 
-def taste_at(people: People, who: np.ndarray, domain: np.ndarray, day: np.ndarray, transfer: float) -> np.ndarray:
-    """(n, 29) the tastes of `who` in `domain` on `day`, between the two half years' tastes in proportion."""
+def taste_at(users: Users, who: np.ndarray, domain: np.ndarray, day: np.ndarray, transfer: float) -> np.ndarray:
+    """(n, 29) tastes of users `who` in `domain` on `day`, interpolated between the half years."""
     step, part = np.divmod(day, HALF_YEAR)
     part = (part / HALF_YEAR)[:, None]
-    shared = (1 - part) * people.shared[who, step] + part * people.shared[who, step + 1]
-    return transfer * shared + (1 - transfer) * people.own[who, domain]
+    shared = (1 - part) * users.shared[who, step] + part * users.shared[who, step + 1]
+    return transfer * shared + (1 - transfer) * users.own[who, domain]
 
 
 def utility(
     items: Items,
-    people: People,
-    settings: Settings,
+    users: Users,
+    parameters: Parameters,
     who: np.ndarray,
     domain: np.ndarray,
     day: np.ndarray,
     tied: np.ndarray,
 ) -> np.ndarray:
-    """(n, I) the utility of every item for `who` on `day`, `tied` their attachments to the items (n, I).
+    """(n, I) utility of every item for users `who` on `day`; `tied` (n, I) is their attachment to the items.
 
-    It is -inf where an item is of the other domain or not yet published.
+    It is -inf for items of the other domain and items that are not published yet.
     """
-    match = taste_at(people, who, domain, day, settings.transfer) @ items.vectors.T
-    era = np.abs(items.era - people.era[who, None])
-    total = settings.match * match + items.popularity + settings.tie * tied - settings.era * era
+    match = taste_at(users, who, domain, day, parameters.transfer) @ items.vectors.T
+    era = np.abs(items.era - users.era[who, None])
+    total = parameters.match * match + items.popularity + parameters.tie * tied - parameters.era * era
     return np.where((items.domain == domain[:, None]) & (items.day <= day[:, None]), total, -np.inf)
 
 
-def schedule(people: People, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Person, domain and day of every event, in each person's order: bursts within the person's own span of time."""
-    person = np.repeat(np.arange(len(people.era)), people.events.sum(1))
-    domain = np.repeat(np.tile([0, 1], len(people.era)), people.events.ravel())
-    span = rng.uniform(548, 1095, len(people.era))
+def schedule(users: Users, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """User, domain and day of every event, in each user's order: bursts within the user's span of time."""
+    user = np.repeat(np.arange(len(users.era)), users.events.sum(1))
+    domain = np.repeat(np.tile([0, 1], len(users.era)), users.events.ravel())
+    span = rng.uniform(548, 1095, len(users.era))
     start = rng.uniform(0, DAYS - span)
-    bursts = rng.random((len(people.era), 6))
-    at = bursts[person, rng.integers(0, 6, len(person))] * span[person] + rng.exponential(6.0, len(person))
-    alone = rng.random(len(person)) < 0.4
-    at = np.where(alone, rng.random(len(person)) * span[person], np.minimum(at, span[person]))
-    day = np.minimum((start[person] + at).astype(int), DAYS - 1)
-    order = np.lexsort((rng.random(len(person)), day, person))
-    return person[order], domain[order], day[order]
+    bursts = rng.random((len(users.era), 6))
+    at = bursts[user, rng.integers(0, 6, len(user))] * span[user] + rng.exponential(6.0, len(user))
+    alone = rng.random(len(user)) < 0.4
+    at = np.where(alone, rng.random(len(user)) * span[user], np.minimum(at, span[user]))
+    day = np.minimum((start[user] + at).astype(int), DAYS - 1)
+    order = np.lexsort((rng.random(len(user)), day, user))
+    return user[order], domain[order], day[order]
 
 
-def simulate(items: Items, people: People, settings: Settings, rng: np.random.Generator) -> Events:
-    """Everyone's choices, the k-th event of all people at once, and the reviews that are written again."""
-    person, domain, day = schedule(people, rng)
-    place = np.arange(len(person)) - np.searchsorted(person, person)
-    item, rating = np.zeros(len(person), int), np.zeros(len(person), int)
-    taken = np.zeros((len(people.era), len(items.era)), bool)
+def simulate(items: Items, users: Users, parameters: Parameters, rng: np.random.Generator) -> Events:
+    """Draw all events, the k-th event of all users at once, and the second reviews."""
+    user, domain, day = schedule(users, rng)
+    place = np.arange(len(user)) - np.searchsorted(user, user)
+    item, rating = np.zeros(len(user), int), np.zeros(len(user), int)
+    taken = np.zeros((len(users.era), len(items.era)), bool)
     attachment = np.zeros(taken.shape)
     for k in range(place.max() + 1):
         now = np.flatnonzero(place == k)
-        who = person[now]
-        scores = utility(items, people, settings, who, domain[now], day[now], attachment[who])
+        who = user[now]
+        scores = utility(items, users, parameters, who, domain[now], day[now], attachment[who])
         scores[taken[who]] = -np.inf
         item[now] = chosen = np.argmax(scores + rng.gumbel(size=scores.shape), axis=1)
-        taste = taste_at(people, who, domain[now], day[now], settings.transfer)
+        taste = taste_at(users, who, domain[now], day[now], parameters.transfer)
         rating[now] = _rating(items, taste, domain[now], chosen, rng)
         taken[who, chosen] = True
-        attachment[who] = settings.keep * attachment[who] + items.ties[chosen] * (rating[now] >= 4)[:, None]
-    return _with_second_reviews(Events(person, item, day, rating, np.zeros(len(item), bool)), settings, rng)
+        attachment[who] = parameters.keep * attachment[who] + items.ties[chosen] * (rating[now] >= 4)[:, None]
+    return _with_second_reviews(Events(user, item, day, rating, np.zeros(len(item), bool)), parameters, rng)
 
 
-def _rating(items: Items, taste: np.ndarray, domain: np.ndarray, chosen: np.ndarray, rng: np.random.Generator):
-    """1 to 5 by chance and by the match of the chosen item, measured against the matches of all items of its domain."""
+def _rating(
+    items: Items, taste: np.ndarray, domain: np.ndarray, chosen: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """Ratings from 1 to 5: the match of the chosen item, standardised over its domain's items, plus noise."""
     match = np.where(items.domain == domain[:, None], taste @ items.vectors.T, np.nan)
     z = (match[np.arange(len(chosen)), chosen] - np.nanmean(match, 1)) / np.nanstd(match, 1)
     return np.clip(np.rint(3.2 + 0.6 * z + 0.8 * rng.normal(size=len(chosen))), 1, 5).astype(int)
 
 
-def _with_second_reviews(events: Events, settings: Settings, rng: np.random.Generator) -> Events:
-    """The events and, for a few of them, another review of the same item a month to a year later."""
-    later = np.flatnonzero(rng.random(len(events.item)) < settings.again)
+def _with_second_reviews(events: Events, parameters: Parameters, rng: np.random.Generator) -> Events:
+    """The events and, for a few of them, a second review of the item one month to one year later."""
+    later = np.flatnonzero(rng.random(len(events.item)) < parameters.again)
     day = events.day[later] + rng.integers(30, 365, len(later))
     later, day = later[day < DAYS], day[day < DAYS]
-    both = [np.concatenate((a, a[later])) for a in (events.person, events.item, events.rating)]
+    both = [np.concatenate((a, a[later])) for a in (events.user, events.item, events.rating)]
     again = np.repeat([False, True], [len(events.item), len(later)])
     return Events(both[0], both[1], np.concatenate((events.day, day)), both[2], again)

@@ -1,1 +1,1 @@
-"""From the rank of each user's held-out item to measures, summaries over seeds and a table to read."""
+"""From the rank of each held-out item to measures, summaries over seeds and paired comparisons."""

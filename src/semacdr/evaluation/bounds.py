@@ -1,4 +1,4 @@
-"""What arithmetic allows HR and NDCG of the same ranks to be, whatever the system: a test of any table of them.
+"""Bounds that HR and NDCG of the same ranks obey by arithmetic, for any system: a check of any table with both.
 
 Each user whose rank lies beyond the cut-off a and within b adds 1 to HR@b - HR@a, and to NDCG@b - NDCG@a a gain between
 1 / log2(1 + b) and that of the best rank beyond a. So the second difference, divided by the first, lies between these

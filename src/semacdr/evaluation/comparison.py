@@ -1,39 +1,42 @@
-"""Variants beside the first one, user by user: means with intervals, differences with paired tests, by group of users.
+"""Variants against a reference, user by user: means with intervals, differences with paired tests, by group of users.
 
-A user's value is the mean over the seeds. All variants of a direction must hold the same users and as many seeds.
-What learns nothing has one run, which stands for every seed.
+The reference is the first variant. A user's value is the mean over the seeds. All variants of a direction must hold the
+same users and the same number of seeds. A model without training has one run, which counts for every seed.
 
-The two tests ask different things. Interval and paired bootstrap: whose mean is higher? Wilcoxon's: are the differences
-symmetric about zero? They are not either where one system is ahead of many users by little and behind few by much, or
-where its seeds agree more. Both take the trained seeds as given: they are about other users, not about other trainings.
+The two tests ask different questions. The bootstrap interval and the paired bootstrap test: whose mean is higher?
+Wilcoxon's test: are the differences symmetric about zero? They disagree where one system is slightly better for many
+users and much worse for a few, or where its seeds agree more. Both condition on the trained seeds: they generalise to
+other users, not to other training runs.
 """
 
-import argparse
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from semacdr.errors import UserError
 from semacdr.evaluation import measures
 from semacdr.evaluation.groups import Group
-from semacdr.evaluation.runs import RANKINGS, Run, check_alike, load
+from semacdr.evaluation.main_metric import CUTOFF
+from semacdr.evaluation.runs import RANKINGS, Run, check_comparable, load_run, run_names
 from semacdr.evaluation.significance import bootstrap, holm, signed_rank
-from semacdr.reporting.markdown import add_tuning, p_value, unequal
-from semacdr.storage import tsv
 
-METRICS: Mapping[tuple[str, int | None], Callable] = {
-    ("ndcg", 10): partial(measures.ndcg, k=10),
-    ("hr", 10): partial(measures.hit_rate, k=10),
+Measure = Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]  # of ranks (users,) the values (users,)
+Metric = tuple[str, int | None]  # name and cut-off
+
+METRICS: Mapping[Metric, Measure] = {
+    ("ndcg", CUTOFF): partial(measures.ndcg, k=CUTOFF),
+    ("hr", CUTOFF): partial(measures.hit_rate, k=CUTOFF),
     ("mrr", None): measures.reciprocal_rank,
 }
 
 
 @dataclass(frozen=True)
-class Row:
-    """One number of a comparison: its fields are the columns. Without groups of users grouping and group are None."""
+class ComparisonRow:
+    """One number of a comparison: its fields are the columns. Without groups of users, grouping and group are None."""
 
     source: str
     target: str
@@ -45,10 +48,10 @@ class Row:
     k: int | None
     variant: str
     mean: float
-    std: float | None  # over seeds; unknown for one
+    std: float | None  # over seeds; None for one seed
     low: float
     high: float
-    difference: float | None  # to the first variant, which has none
+    difference: float | None  # from the reference; None for the reference itself
     difference_low: float | None
     difference_high: float | None
     p_bootstrap: float | None
@@ -58,61 +61,97 @@ class Row:
     seeds: int
     users: int
     release: str
+    model: str
+    run: str  # the names of the variant's runs, without seeds
+
+
+def load_variants(given: Sequence[Sequence[str]], split: str = "test") -> dict[str, list[Run]]:
+    """The runs of each variant, from its name followed by the folders of its runs; with the ranks of one split."""
+    names = [name for name, *_ in given]
+    if len(names) < 2 or len(set(names)) < len(names):
+        raise UserError(f"--runs must name two variants or more, each once; it names {', '.join(names)}")
+    empty = [name for name, *folders in given if not folders]
+    if empty:
+        raise UserError(f"--runs {empty[0]}: give the folders of its runs")
+    return {name: [load_run(Path(folder), split) for folder in folders] for name, *folders in given}
 
 
 def compare(
     variants: Mapping[str, Sequence[Run]],
     groups: Callable[[Run], Sequence[Group]],
-    metrics: Mapping[tuple[str, int | None], Callable] = METRICS,
-) -> list[Row]:
+    metrics: Mapping[Metric, Measure] = METRICS,
+) -> list[ComparisonRow]:
     """The rows of all directions, in order of first appearance; `groups` forms those of a direction's first run."""
-    check_alike([run for runs in variants.values() for run in runs])
+    check_comparable([run for runs in variants.values() for run in runs])
     directions = dict.fromkeys(run.direction for runs in variants.values() for run in runs)
-    rows: list[Row] = []
+    rows: list[ComparisonRow] = []
     for direction in directions:
-        here = {name: [run for run in runs if run.direction == direction] for name, runs in variants.items()}
-        _check(direction, here)
-        here = {name: runs[:1] if {run.path for run in runs} == {runs[0].path} else runs for name, runs in here.items()}
-        first = next(iter(here.values()))[0]
-        for group in groups(first):
+        part = {name: [run for run in runs if run.direction == direction] for name, runs in variants.items()}
+        _check_seeds(direction, part)
+        part = {name: runs[:1] if {run.path for run in runs} == {runs[0].path} else runs for name, runs in part.items()}
+        for group in groups(next(iter(part.values()))[0]):
             for ranking in RANKINGS:
-                for (metric, k), measure in metrics.items():
-                    by_seed = {
-                        name: np.stack([measure(run.ranks[ranking][group.members]) for run in runs])
-                        for name, runs in here.items()
-                    }
-                    split = None if first.split == "test" else first.split
-                    named = (*direction, split, group.grouping, group.name, ranking, metric, k)
-                    rows += _rows(named, by_seed, first.release)
+                for metric, measure in metrics.items():
+                    rows += _metric_rows(part, group, ranking, metric, measure)
     return rows
 
 
-def _rows(named: tuple, by_seed: Mapping[str, np.ndarray], release: str) -> list[Row]:
-    """The rows of one metric from each variant's values (seeds, users)."""
-    values = np.stack([seeds.mean(0) for seeds in by_seed.values()], axis=1)
+def _metric_rows(
+    variants: Mapping[str, Sequence[Run]], group: Group, ranking: str, metric: Metric, measure: Measure
+) -> list[ComparisonRow]:
+    """The rows of one metric in one direction, group and ranking: one per variant."""
+    by_seed = {
+        name: np.stack([measure(run.ranks[ranking][group.members]) for run in runs]) for name, runs in variants.items()
+    }
+    values = np.stack([seeds.mean(0) for seeds in by_seed.values()], axis=1)  # (users, variants)
     differences = values[:, 1:] - values[:, :1]
     intervals = bootstrap(np.concatenate([values, differences], axis=1))
-    own, apart = intervals[: len(by_seed)], intervals[len(by_seed) :]
-    p = [signed_rank(differences[:, place]) for place in range(len(apart))]
-    corrected = zip(apart, holm([d.p for d in apart]), p, holm(p), strict=True)
-    tests = [(None,) * 7] + [(d.mean, d.low, d.high, d.p, *more) for d, *more in corrected]
-    return [
-        Row(
-            *named,
-            name,
-            interval.mean,
-            float(seeds.mean(1).std(ddof=1)) if len(seeds) > 1 else None,
-            interval.low,
-            interval.high,
-            *test,
-            *seeds.shape,
-            release,
+    tests = [{}, *_tests(differences, intervals[len(by_seed) :])]
+    rows = []
+    for (name, seeds), interval, test in zip(by_seed.items(), intervals, tests, strict=False):
+        first = variants[name][0]
+        rows.append(
+            ComparisonRow(
+                source=first.source,
+                target=first.target,
+                split=None if first.split == "test" else first.split,
+                grouping=group.grouping,
+                group=group.name,
+                ranking=ranking,
+                metric=metric[0],
+                k=metric[1],
+                variant=name,
+                mean=interval.mean,
+                std=float(seeds.mean(1).std(ddof=1)) if len(seeds) > 1 else None,
+                low=interval.low,
+                high=interval.high,
+                **dict.fromkeys(TESTED) | test,
+                seeds=seeds.shape[0],
+                users=seeds.shape[1],
+                release=first.release,
+                model=first.model,
+                run=run_names(variants[name]),
+            )
         )
-        for (name, seeds), interval, test in zip(by_seed.items(), own, tests, strict=True)
+    return rows
+
+
+TESTED = (
+    "difference", "difference_low", "difference_high", "p_bootstrap", "p_bootstrap_holm", "p_wilcoxon", "p_holm",
+)  # fmt: skip
+
+
+def _tests(differences: npt.NDArray[np.float64], intervals: Sequence) -> list[dict[str, float]]:
+    """The fields TESTED of each variant but the first, from its differences (users, variants) and their intervals."""
+    signed = [signed_rank(differences[:, place]) for place in range(len(intervals))]
+    corrected, signed_corrected = holm([interval.p for interval in intervals]), holm(signed)
+    return [
+        dict(zip(TESTED, (found.mean, found.low, found.high, found.p, *p_values), strict=True))
+        for found, *p_values in zip(intervals, corrected, signed, signed_corrected, strict=True)
     ]
 
 
-def _check(direction: tuple[str, str], variants: Mapping[str, Sequence[Run]]) -> None:
+def _check_seeds(direction: tuple[str, str], variants: Mapping[str, Sequence[Run]]) -> None:
     first, runs = next(iter(variants.items()))
     for name, others in variants.items():
         if len(others) != len(runs):
@@ -121,58 +160,5 @@ def _check(direction: tuple[str, str], variants: Mapping[str, Sequence[Run]]) ->
                 f"{where}: '{first}' has {len(runs)} runs and '{name}' {len(others)}; give each as many seeds"
             )
         twice = [run.path for place, run in enumerate(others) if run.path in {one.path for one in others[:place]}]
-        if 0 < len(twice) < len(others) - 1:  # one run alone stands for every seed of what learns nothing
-            raise UserError(f"--runs: '{name}' has {twice[0]} more than once beside others; give each run once")
-
-
-HOW = (
-    "Mean over users and seeds ± deviation over seeds. Δ: difference to `{first}` of NDCG@10, with its 95 % interval "
-    "by bootstrap over users; p, of a paired bootstrap and of Wilcoxon's signed-rank test over users, Holm-corrected"
-    "{where}. Interval and bootstrap tell whose mean is higher; the signed-rank test also rejects where differences "
-    "are not symmetric, as when one system's seeds agree more. All take the trained seeds as given."
-)
-
-
-def cells(row_of: Mapping[str, Row], metrics: Sequence[str]) -> list[str]:
-    """A variant's line of a page from its rows by metric: name, means, difference of NDCG@10 and its p-value."""
-    return [row_of["ndcg"].variant, *(_mean(row_of[metric]) for metric in metrics), *_difference(row_of["ndcg"])]
-
-
-def by_variant(rows: Sequence[Row]) -> list[dict[str, Row]]:
-    """The rows of one table, of each variant by metric."""
-    names = dict.fromkeys(row.variant for row in rows)
-    return [{row.metric: row for row in rows if row.variant == name} for name in names]
-
-
-def _mean(row: Row) -> str:
-    return f"{row.mean:.4f}" + (f" ± {row.std:.4f}" if row.std is not None else "")
-
-
-def _difference(row: Row) -> tuple[str, str, str]:
-    if row.difference is None:
-        return "", "", ""
-    apart = f"{row.difference:+.4f} [{row.difference_low:+.4f}, {row.difference_high:+.4f}]"
-    return apart, p_value(row.p_bootstrap_holm), p_value(row.p_holm)
-
-
-def add_arguments(cli: argparse.ArgumentParser, title: str) -> None:
-    """The options that stages of comparisons have in common."""
-    cli.add_argument("--runs", nargs="+", action="append", required=True, metavar="NAME PATH", help="a variant's runs")
-    cli.add_argument("--title", default=title)
-    cli.add_argument("--output", type=Path, required=True, help="the TSV")
-    cli.add_argument("--table", type=Path, required=True, help="the Markdown page")
-    add_tuning(cli)
-
-
-def load_variants(given: Sequence[Sequence[str]], split: str = "test") -> dict[str, list[Run]]:
-    """The runs of each variant that --runs names, with the ranks of a split."""
-    names = [name for name, *_ in given]
-    if len(names) < 2 or len(set(names)) < len(names):
-        raise UserError(f"--runs must name two variants or more, each once; it names {', '.join(names)}")
-    return {name: [load(Path(path), split) for path in paths] for name, *paths in given}
-
-
-def write(args: argparse.Namespace, rows: Sequence[Row], page: str) -> None:
-    """Write both files."""
-    tsv.write(args.output, tsv.text(rows, optional=("split", "grouping", "group")))
-    tsv.write(args.table, page + unequal(args))
+        if 0 < len(twice) < len(others) - 1:  # one run alone counts for every seed of a model without training
+            raise UserError(f"--runs: '{name}' has {twice[0].parent} more than once; give each run once")

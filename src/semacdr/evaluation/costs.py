@@ -1,10 +1,11 @@
-"""What a training run says of itself beside its parameters: what was set, and what it took; means over several."""
+"""What training a system cost: reads settings.json and cost.json of runs, and averages over seeds."""
 
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
+from typing import Any, NamedTuple
 
 from semacdr.errors import UserError
 
@@ -14,64 +15,66 @@ COSTS = (
 )  # fmt: skip
 
 
-def read(folder: Path) -> tuple[dict, dict]:
-    """settings.json and cost.json of a run; a UserError where one cannot be read or is of an older version."""
-    try:
-        settings, cost = (json.loads((folder / f"{kind}.json").read_text()) for kind in ("settings", "cost"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{folder}: no training run can be read there: {error}") from error
-    missing = [name for name in COSTS if name not in cost]
-    if missing:
-        raise UserError(
-            f"{folder}/cost.json lacks {', '.join(missing)}: it is of an older version; train the run again"
-        )
-    return settings, cost
+class RunRecord(NamedTuple):
+    """What stage train recorded about a run."""
+
+    settings: dict[str, Any]  # settings.json
+    cost: dict[str, Any]  # cost.json
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What a system's runs in a direction took, one a seed: means over them, of memory the largest."""
+    """What a system's runs in a direction cost: means over seeds, except peak memory, which is the maximum."""
 
     parameters: int
-    epoch_seconds: float  # of training alone, pre-training left out
+    epoch_seconds: float  # of training alone, without pre-training
     epochs: float
     best_epoch: float
-    best_seconds: float  # of pre-training, training and validation, until the best epoch was known
+    best_seconds: float  # of pre-training, training and validation, until the best epoch was validated
     peak_mb: float
     device: str
     threads: str
     seeds: int
 
 
-TITLES = ("Parameters", "s / epoch", "Epochs", "Best", "To best, s", "Peak MB")
+def read_settings(folder: Path) -> dict[str, Any]:
+    """settings.json of a run; a UserError where it cannot be read."""
+    return _read_object(folder / "settings.json", ("source", "target", "model"))
 
 
-def summarise(runs: Sequence[dict]) -> Cost:
-    """The Cost of runs from their cost.json."""
+def read_record(folder: Path) -> RunRecord:
+    """settings.json and cost.json of a run; a UserError where one cannot be read or lacks a value."""
+    return RunRecord(read_settings(folder), _read_object(folder / "cost.json", COSTS))
+
+
+def _read_object(path: Path, needs: Iterable[str]) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read: {error}; train the run again") from error
+    if not isinstance(found, dict):
+        raise UserError(f"{path}: holds no JSON object; train the run again")
+    missing = [name for name in needs if name not in found]
+    if missing:
+        raise UserError(f"{path}: lacks {', '.join(missing)}; train the run again")
+    return found
+
+
+def summarise_costs(runs: Sequence[dict[str, Any]]) -> Cost:
+    """The Cost of a system from the cost.json of its runs."""
     return Cost(
-        runs[0]["parameters"],
-        fmean((cost["training_seconds"] - cost["pretraining_seconds"]) / cost["epochs"] for cost in runs),
-        *(fmean(cost[name] for cost in runs) for name in ("epochs", "best_epoch", "best_seconds")),
-        max(cost["peak_mb"] for cost in runs),
-        *(_all(cost[name] for cost in runs) for name in ("device", "threads")), len(runs),
-    )  # fmt: skip
-
-
-def _all(values: Iterable) -> str:
-    """What several have, each once."""
-    return ", ".join(map(str, dict.fromkeys(values)))
-
-
-def cells(cost: Cost) -> list[str]:
-    """What stands under TITLES."""
-    counts = f"{cost.parameters:,}", f"{cost.epoch_seconds:.2f}", f"{cost.epochs:.0f}", f"{cost.best_epoch:.0f}"
-    return [*counts, f"{cost.best_seconds:.0f}", f"{cost.peak_mb:,.0f}"]
-
-
-def told(costs: Sequence[Cost]) -> str:
-    """Under which conditions the numbers were taken, and what they are: a paragraph for above a table."""
-    devices, threads, seeds = (_all(getattr(cost, name) for cost in costs) for name in ("device", "threads", "seeds"))
-    return (
-        f"Training on {devices}, threads of a job: {threads}; means over seeds ({seeds}), of memory the largest. To "
-        "best: wall time of pre-training, training and validation until the epoch that validation chose."
+        parameters=runs[0]["parameters"],
+        epoch_seconds=fmean((cost["training_seconds"] - cost["pretraining_seconds"]) / cost["epochs"] for cost in runs),
+        epochs=fmean(cost["epochs"] for cost in runs),
+        best_epoch=fmean(cost["best_epoch"] for cost in runs),
+        best_seconds=fmean(cost["best_seconds"] for cost in runs),
+        peak_mb=max(cost["peak_mb"] for cost in runs),
+        device=distinct(cost["device"] for cost in runs),
+        threads=distinct(cost["threads"] for cost in runs),
+        seeds=len(runs),
     )
+
+
+def distinct(values: Iterable[Any]) -> str:
+    """Several values as text, each once."""
+    return ", ".join(map(str, dict.fromkeys(values)))

@@ -1,4 +1,4 @@
-"""Groups of a run's users, of which each gets numbers of its own."""
+"""Groups of a run's users; each gets its own numbers."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -8,16 +8,11 @@ import numpy.typing as npt
 
 from semacdr.evaluation.runs import Run
 
-COLD_NOTE = (
-    "Cold users are those of whom no target event but the test event is known: they are ranked by their source events "
-    "alone. Warm users are all others."
-)
-
 
 class Group(NamedTuple):
-    """Some of a run's users: how groups are formed and which this is (None: these are all users), and who is in it."""
+    """Some of a run's users. Without a name: all of them."""
 
-    grouping: str | None
+    grouping: str | None  # how the groups are formed
     name: str | None
     members: npt.NDArray[np.bool_]  # (users,)
 
@@ -30,7 +25,7 @@ def warm_and_cold(run: Run) -> list[Group]:
 
 
 def by_count(grouping: str, counts: npt.NDArray[np.int64], bounds: Sequence[int]) -> list[Group]:
-    """Users by the size of a count (users,), each group up to one of the bounds and the last above; none is empty.
+    """Groups of users by a count (users,), each up to one of the bounds and the last above them; none is empty.
 
     Bounds 2, 5 make the groups 0-2, 3-5 and >5.
     """

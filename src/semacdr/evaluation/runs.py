@@ -1,4 +1,7 @@
-"""One run is one rank table: a system, a direction and a seed. Reads runs and refuses those that cannot be compared."""
+"""A run is a system trained in one direction under one seed. Reads its ranks and refuses runs that do not fit together.
+
+A run is a folder: ranks.parquet (stage rank), settings.json, cost.json and history.tsv (stage train).
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,12 +17,13 @@ from semacdr.storage import tables
 
 RANKINGS = ("full", "sampled")
 SPLITS = ("valid", "test")
-KEYS = ("release", "scenario", "source", "target", "model", "variant", "seed")
+KEYS = ("release", "scenario", "source", "target", "model", "seed")
+SHARED = ("interactions", "items", "split", "candidates")  # tables that runs of one direction must have in common
 
 
 @dataclass(frozen=True)
 class Run:
-    """The ranks of one split of one system in one direction under one seed: by ranking, in the order of `users`."""
+    """The ranks of one split of one run: by ranking, in the order of `users`."""
 
     path: Path
     release: str
@@ -27,40 +31,54 @@ class Run:
     source: str
     target: str
     model: str
-    variant: str
     seed: str
+    name: str  # of the run, without its seed
     split: str  # test or valid
     users: npt.NDArray[np.int32]
-    cold: npt.NDArray[np.bool_]  # of `users`, those who have no validation event; in split valid nobody
+    cold: npt.NDArray[np.bool_]  # of `users`, those without a validation event; nobody in split valid
     ranks: dict[str, npt.NDArray[np.float64]]
+    metadata: dict[str, str]  # of ranks.parquet
 
     @property
     def direction(self) -> tuple[str, str]:
         """Source and target."""
         return self.source, self.target
 
-    @property
-    def system(self) -> tuple[str, str]:
-        """Model and variant."""
-        return self.model, self.variant
 
-
-def load(path: Path, split: str = "test") -> Run:
-    """A split's run in a `ranks` table; a UserError names the file and what is wrong with metadata, users or ranks."""
-    table, meta = tables.read(path, "ranks")
-    missing = [key for key in KEYS if key not in meta]
+def load_run(folder: Path, split: str = "test") -> Run:
+    """One split's ranks of a run's folder; a UserError names the file and what is wrong with its metadata or rows."""
+    path = folder / "ranks.parquet"
+    table, metadata = tables.read(path, "ranks")
+    missing = [key for key in KEYS if key not in metadata]
     if missing:
-        raise UserError(f"{path}: the metadata of the ranks lack {', '.join(missing)}; write the ranks anew")
+        raise UserError(f"{path}: the metadata of the ranks lack {', '.join(missing)}; run stage rank again")
     _check_rows(table, path)
-    own = table.filter(pc.equal(table["split"], split))
-    parts = {ranking: _by_user(own, ranking, split, path) for ranking in RANKINGS}
+    rows = table.filter(pc.equal(table["split"], split))
+    parts = {ranking: _by_user(rows, ranking, split, path) for ranking in RANKINGS}
     users = parts["full"][0]
     if not np.array_equal(users, parts["sampled"][0]):
-        raise UserError(f"{path}: the full and the sampled ranking hold different {split} users")
+        raise UserError(f"{path}: the full and the sampled ranking hold different {split} users; run stage rank again")
     validated = table.filter(pc.equal(table["split"], "valid"))["user"].to_numpy()
-    cold = ~np.isin(users, validated) if "cold_users" in meta else np.zeros(len(users), bool)
-    ranks = {ranking: ranks for ranking, (_, ranks) in parts.items()}
-    return Run(path, *(meta[key] for key in KEYS), split, users, cold, ranks)
+    return Run(
+        path=path,
+        **{key: metadata[key] for key in KEYS},
+        name=run_name(folder, metadata),
+        split=split,
+        users=users,
+        cold=~np.isin(users, validated) if "cold_users" in metadata else np.zeros(len(users), bool),
+        ranks={ranking: ranks for ranking, (_, ranks) in parts.items()},
+        metadata=metadata,
+    )
+
+
+def run_name(folder: Path, metadata: dict[str, str]) -> str:
+    """The name of a run without its seed: what its tables say, else the name of the folder that holds its seeds."""
+    return metadata.get("run") or folder.parent.name
+
+
+def run_names(runs: Sequence[Run]) -> str:
+    """The names of several runs, each once."""
+    return ", ".join(dict.fromkeys(run.name for run in runs))
 
 
 def _check_rows(table: pa.Table, path: Path) -> None:
@@ -80,9 +98,10 @@ def _check_rows(table: pa.Table, path: Path) -> None:
 
 
 def _by_user(
-    own: pa.Table, ranking: str, split: str, path: Path
+    rows: pa.Table, ranking: str, split: str, path: Path
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]:
-    part = own.filter(pc.equal(own["ranking"], ranking)).sort_by("user")
+    """Users (users,), sorted, and their ranks (users,) in one ranking."""
+    part = rows.filter(pc.equal(rows["ranking"], ranking)).sort_by("user")
     users = part["user"].to_numpy()
     if not users.size:
         raise UserError(f"{path}: no rows of split '{split}' with the ranking '{ranking}'")
@@ -92,38 +111,36 @@ def _by_user(
     return users, part["rank"].to_numpy()
 
 
-def check_together(runs: Sequence[Run]) -> None:
-    """A UserError unless the runs are alike (`check_alike`) and distinct."""
-    check_alike(runs)
-    seen: dict[tuple[str, ...], Run] = {}
-    for run in runs:
-        identity = (*run.direction, *run.system, run.seed)
-        other = seen.setdefault(identity, run)
-        if other is not run:
-            raise UserError(f"{other.path} and {run.path} both hold {_named(run)}, seed {run.seed}; give one of them")
+def check_comparable(runs: Sequence[Run]) -> None:
+    """Raise a UserError unless all runs have one release and those of a direction were ranked on the same data.
 
-
-def check_alike(runs: Sequence[Run]) -> None:
-    """A UserError unless the runs share scenario and release, and in a direction rank the same users."""
+    The same data means: the same users, cold users, interactions, items, split and candidates. The scenario's name does
+    not matter. Tables are compared by the digests in the metadata of the ranks; where one of two files lacks a digest
+    (files of older versions), the users decide alone.
+    """
     leaders: dict[tuple[str, str], Run] = {}
     for run in runs:
-        for key in ("scenario", "release"):
-            ours, theirs = getattr(runs[0], key), getattr(run, key)
-            if ours != theirs:
-                raise UserError(f"one table holds one {key}: {runs[0].path} has {ours}, {run.path} has {theirs}")
-        _check_users(leaders.setdefault(run.direction, run), run)
+        first = runs[0]
+        if first.release != run.release:
+            raise UserError(
+                f"one table holds one release: {first.path} has {first.release}, {run.path} has {run.release}"
+            )
+        _check_same_data(leaders.setdefault(run.direction, run), run)
 
 
-def _check_users(one: Run, other: Run) -> None:
+def _check_same_data(one: Run, other: Run) -> None:
     if not np.array_equal(one.users, other.users):
         differing = np.setxor1d(one.users, other.users)
         raise UserError(
-            f"{one.path} ({_named(one)}) and {other.path} ({_named(other)}) hold different {one.split} users, so "
-            f"that they cannot be compared: {differing.size} are in one only, the first is user {differing[0]}"
+            f"{one.path} and {other.path} hold different {one.split} users, so they cannot be compared: "
+            f"{differing.size} are in one only, the first is user {differing[0]}"
         )
     if not np.array_equal(one.cold, other.cold):
-        raise UserError(f"{one.path} and {other.path} have different cold users; run the rank stage again")
-
-
-def _named(run: Run) -> str:
-    return f"{run.model} {run.variant} {run.source} to {run.target}"
+        raise UserError(f"{one.path} and {other.path} have different cold users; run stage rank again")
+    for table in SHARED:
+        digests = [run.metadata.get(f"made_from_{table}") for run in (one, other)]
+        if None not in digests and digests[0] != digests[1]:
+            raise UserError(
+                f"{one.path} ({one.scenario}) and {other.path} ({other.scenario}) were made from different {table} "
+                "tables, so they cannot be compared; give runs on the same data"
+            )

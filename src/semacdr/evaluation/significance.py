@@ -1,4 +1,4 @@
-"""Is one system better than another on the same users? Paired tests over users, and intervals by bootstrap."""
+"""Paired tests of two systems over the same users, and bootstrap intervals."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -43,17 +43,17 @@ def bootstrap(values: Array, draws: int = 10_000, seed: int = 0, chunk: int = 25
 def signed_rank(differences: Array) -> float:
     """The two-sided p-value of Wilcoxon's signed-rank test; 1 where nothing differs.
 
-    Users of no difference are ranked and then left out (Pratt 1959), from the statistic's variance too: with most users
-    outside the top ten under both systems, a variance with them would hide nearly everything.
+    Zero differences are ranked and then dropped (Pratt 1959), also from the statistic's variance: most users are
+    outside the cut-off under both systems, and a variance that counted them would hide nearly every effect.
     """
-    differences = np.round(differences, 12)  # a mean over seeds hangs on their order in its last bits
+    differences = np.round(differences, 12)  # the last bits of a mean over seeds depend on their order
     if not differences.any():
         return 1.0
     return float(wilcoxon(differences, zero_method="pratt", method="approx").pvalue)
 
 
 def holm(p: Sequence[float]) -> list[float]:
-    """The p-values corrected for their number (Holm 1979): each at least as large as those below it."""
+    """The p-values corrected for multiple testing (Holm 1979), in the order given."""
     order, corrected, largest = np.argsort(p, kind="stable"), [0.0] * len(p), 0.0
     for place, index in enumerate(order):
         largest = max(largest, min(1.0, (len(p) - place) * p[index]))

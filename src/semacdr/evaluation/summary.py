@@ -1,62 +1,105 @@
-"""Runs to numbers: the mean over users for each seed, then mean and standard deviation over the seeds of a system."""
+"""The rows of metrics.tsv: the mean over users per seed, then mean and standard deviation over a system's seeds."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from semacdr.errors import UserError
 from semacdr.evaluation import measures
 from semacdr.evaluation.bounds import broken_bound
 from semacdr.evaluation.groups import Group, warm_and_cold
-from semacdr.evaluation.runs import RANKINGS, Run
+from semacdr.evaluation.runs import RANKINGS, Run, check_comparable, run_names
 
 METRICS = ("hr", "ndcg", "mrr")
 TIE_STEP = 0.5  # ties make half ranks, so that the best rank beyond a cut-off k is k + 1/2
+System = tuple[str, str]  # model and variant
 
 
 @dataclass(frozen=True)
-class Row:
+class MetricsRow:
     """One number of the results: its fields are the columns of metrics.tsv."""
 
     source: str
     target: str
-    group: str | None  # of users: warm, cold; none where nobody is cold
+    group: str | None  # of users: warm, cold; None where nobody is cold
     model: str
     variant: str
     ranking: str
     metric: str
     k: int | None  # mrr has no cut-off
     mean: float
-    std: float | None  # unknown for one seed
+    std: float | None  # None for one seed
     seeds: int
     users: int
     release: str
+    run: str  # the names of the system's runs, without seeds
 
 
-def summarise(runs: Sequence[Run], ks: Sequence[int]) -> list[Row]:
+def check_systems(systems: Mapping[System, Sequence[Run]]) -> None:
+    """Raise a UserError unless the runs fit in one table, are of the models that name them, and each is given once."""
+    runs = [run for own in systems.values() for run in own]
+    check_comparable(runs)
+    for run in runs:
+        if run.scenario != runs[0].scenario:
+            first = runs[0]
+            raise UserError(
+                f"one table holds one scenario: {first.path} has {first.scenario}, {run.path} has {run.scenario}"
+            )
+    for (model, variant), own in systems.items():
+        seen: dict[tuple[str, ...], Run] = {}
+        for run in own:
+            if run.model != model:
+                raise UserError(f"--runs {model}/{variant}: {run.path} is a run of {run.model}; name its model")
+            other = seen.setdefault((*run.direction, run.seed), run)
+            if other is not run:
+                raise UserError(
+                    f"--runs {model}/{variant}: {other.path} and {run.path} both hold seed {run.seed} from "
+                    f"{run.source} to {run.target}; give one of them"
+                )
+
+
+def summarise(systems: Mapping[System, Sequence[Run]], ks: Sequence[int]) -> list[MetricsRow]:
     """A row per direction, group, system, ranking, metric and cut-off, in order of first appearance."""
-    systems = list(dict.fromkeys(run.system for run in runs))
-    rows: list[Row] = []
+    runs = [run for own in systems.values() for run in own]
+    rows: list[MetricsRow] = []
     for direction in dict.fromkeys(run.direction for run in runs):
-        here = [run for run in runs if run.direction == direction]
-        for group in warm_and_cold(here[0]):
-            for system in systems:
-                seeds = [run for run in here if run.system == system]
+        first = next(run for run in runs if run.direction == direction)
+        for group in warm_and_cold(first):
+            for system, own in systems.items():
+                seeds = [run for run in own if run.direction == direction]
                 for ranking in RANKINGS if seeds else ():
-                    block = _system_rows(seeds, group, ranking, ks)
+                    block = _system_rows(system, seeds, group, ranking, ks)
                     _assert_possible(block)
                     rows += block
     return rows
 
 
-def _system_rows(seeds: Sequence[Run], group: Group, ranking: str, ks: Sequence[int]) -> list[Row]:
-    first, rows, users = seeds[0], [], int(group.members.sum())
+def _system_rows(
+    system: System, seeds: Sequence[Run], group: Group, ranking: str, ks: Sequence[int]
+) -> list[MetricsRow]:
+    first, rows = seeds[0], []
     for metric in METRICS:
         for k in (None,) if metric == "mrr" else ks:
             means = [_mean(metric, run.ranks[ranking][group.members], k) for run in seeds]
-            std = float(np.std(means, ddof=1)) if len(means) > 1 else None
-            named = (*first.direction, group.name, *first.system, ranking, metric, k)
-            rows.append(Row(*named, float(np.mean(means)), std, len(seeds), users, first.release))
+            rows.append(
+                MetricsRow(
+                    source=first.source,
+                    target=first.target,
+                    group=group.name,
+                    model=system[0],
+                    variant=system[1],
+                    ranking=ranking,
+                    metric=metric,
+                    k=k,
+                    mean=float(np.mean(means)),
+                    std=float(np.std(means, ddof=1)) if len(means) > 1 else None,
+                    seeds=len(seeds),
+                    users=int(group.members.sum()),
+                    release=first.release,
+                    run=run_names(seeds),
+                )
+            )
     return rows
 
 
@@ -66,8 +109,8 @@ def _mean(metric: str, ranks: measures.Array, k: int | None) -> float:
     return float((measures.hit_rate if metric == "hr" else measures.ndcg)(ranks, k).mean())
 
 
-def _assert_possible(rows: Sequence[Row]) -> None:
-    """HR and NDCG of the same ranks bind each other; where they do not, a measure is wrong and no input is to blame."""
+def _assert_possible(rows: Sequence[MetricsRow]) -> None:
+    """HR and NDCG of the same ranks bound each other. A violation is an error of the measures, not of the input."""
     hr, ndcg = ({row.k: row.mean for row in rows if row.metric == metric} for metric in ("hr", "ndcg"))
     broken = broken_bound(hr, ndcg, step=TIE_STEP)
     if broken:

@@ -1,4 +1,4 @@
-"""Answers to many requests: from the store what it holds, from the endpoint the rest, each put into the store."""
+"""Answers to many requests: from the store if it has them, otherwise from the endpoint, and then kept in the store."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -8,42 +8,44 @@ from semacdr.errors import UserError
 from semacdr.llm.batch import BatchRun
 from semacdr.llm.endpoint import Endpoint, Run
 from semacdr.llm.limits import Bill, estimate_tokens, most_tokens
-from semacdr.llm.requests import Answer, Request
+from semacdr.llm.requests import Answer, NoAnswer, Request
 from semacdr.llm.store import AnswerStore, batched
 from semacdr.runtime.cli import log
 
-CHUNK = 5000  # requests held at once: what bounds memory
+CHUNK = 5000  # requests held at once, to limit memory
 Build = Callable[[int], Request]
 
 
 @dataclass
 class Quote:
-    """What a job would ask, before it does."""
+    """Counts of a dry run: what a job would ask."""
 
     requests: int = 0
-    stored: int = 0
-    prompt_tokens: int = 0  # of those that would be asked, estimated
-    most_tokens: int = 0  # of their answers, at most
-    stored_tokens: int = 0  # of the answers that the store has
+    stored: int = 0  # requests that the store answers
+    prompt_tokens: int = 0  # estimated, of the requests to ask
+    most_tokens: int = 0  # upper limit, of the answers to them
+    stored_tokens: int = 0  # of the stored answers
 
 
 @dataclass
 class Asker:
-    """What a stage asks through. Without an endpoint it is offline: a miss is an error; with `dry` it only counts."""
+    """Gives a stage the answers to its requests. Offline a missing answer is an error; `dry`: only count."""
 
     store: AnswerStore
     endpoint: Endpoint | None
     bill: Bill
-    batch: Path | None = None  # folder of the Batch API's files; None: one request at a time over the wire
+    batch: Path | None = None  # folder of the Batch API's files; None: each request by itself
     dry: bool = False
     quote: Quote = field(default_factory=Quote)
-    used: list[bytes] = field(default_factory=list)  # keys of all answers that were given
+    used: list[bytes] = field(default_factory=list)  # keys of all answers that it gave
 
-    def answers(self, indices: Iterable[int], build: Build, again: bool = False) -> Iterator[tuple[int, Answer | str]]:
-        """For each index the answer to `build(index)`, or why there is none; those that the store holds come first.
+    def answers(
+        self, indices: Iterable[int], build: Build, again: bool = False
+    ) -> Iterator[tuple[int, Answer | NoAnswer]]:
+        """For each index the answer to `build(index)`, stored ones first, or why the endpoint refuses the request.
 
-        A UserError offline where an answer is missing, unless it is asked for `again` because one before was not good;
-        and where it makes no sense to go on asking.
+        A UserError where answers are missing because the endpoint failed, or because the asker is offline (unless
+        they are asked for `again`, after an answer that did not conform). Answers that arrived are kept.
         """
         missing, hits = [], 0
         for some in batched(indices, CHUNK):
@@ -62,7 +64,8 @@ class Asker:
         self.quote.stored += hits
         self.quote.requests += hits + len(missing)
         if missing and again and self.offline:
-            yield from ((index, "not good, and offline it is not asked again") for index in missing)
+            refused = NoAnswer("did not conform, and offline it is not asked for again", final=True)
+            yield from ((index, refused) for index in missing)
         elif missing:
             failed = self._count(missing, build) if self.dry else self._ask(missing, build, hits)
             for some in batched(missing, CHUNK):
@@ -77,8 +80,8 @@ class Asker:
         """Whether nothing can be asked."""
         return self.endpoint is None and self.batch is None and not self.dry
 
-    def _ask(self, missing: list[int], build: Build, hits: int) -> dict[bytes, str]:
-        """Ask for all that is missing; by key, why some have no answer."""
+    def _ask(self, missing: list[int], build: Build, hits: int) -> dict[bytes, NoAnswer]:
+        """Ask for all that is missing; by key, why some requests were refused. A UserError where others failed."""
         if self.offline:
             first = build(missing[0]).what
             raise UserError(
@@ -86,24 +89,33 @@ class Asker:
                 "the prompt, the model or an item changed since they were recorded, or they never were: ask with "
                 "llm.offline false (examples/record_sample.yaml does for the sample), or give them with llm.recorded"
             )
-        log.info("%s answers are in the store, %s are asked", f"{hits:,}", f"{len(missing):,}")
+        log.info("%s answers are in the store, %s are asked for", f"{hits:,}", f"{len(missing):,}")
         distinct = self._distinct(missing, build)
         if self.batch:
-            return BatchRun(self.endpoint, self.bill, self.store.put, self.batch).run(distinct)
-        run = Run(self.endpoint, self.bill, self._heard, len(missing) + hits, hits)
-        return {request.key: why for request, why in run.run(distinct)}
+            failed = BatchRun(self.endpoint, self.bill, self.store.put, self.batch).run(distinct)
+        else:
+            assert self.endpoint  # else it is offline
+            run = Run(self.endpoint, self.bill, self._heard, len(missing) + hits, hits)
+            failed = {request.key: failure for request, failure in run.run(distinct)}
+        lost = [failure.why for failure in failed.values() if not failure.final]
+        if lost:  # no question of quality, so nothing may take the place of these answers
+            raise UserError(
+                f"{len(lost):,} of {len(missing):,} answers are missing because their requests failed, one with: "
+                f"{lost[0]}\nAll other answers are kept; the same command asks only for the missing ones"
+            )
+        return failed
 
-    def _count(self, missing: list[int], build: Build) -> dict[bytes, str]:
+    def _count(self, missing: list[int], build: Build) -> dict[bytes, NoAnswer]:
         failed = {}
         for request in self._distinct(missing, build):
             self.quote.prompt_tokens += estimate_tokens(request)
             self.quote.most_tokens += most_tokens(request)
-            failed[request.key] = "not asked"
+            failed[request.key] = NoAnswer("not asked", final=True)
         return failed
 
     @staticmethod
     def _distinct(missing: list[int], build: Build) -> Iterator[Request]:
-        """The requests, those that are the same once."""
+        """The requests, equal ones once."""
         seen = set()
         for index in missing:
             request = build(index)

@@ -1,34 +1,40 @@
-"""Asking until answers are good: what does not conform is asked again with another seed."""
+"""Ask until an answer conforms, each time with another seed."""
 
 from collections.abc import Callable, Iterable
-from functools import partial
 from typing import Any
 
 from semacdr.llm.asker import Asker
-from semacdr.llm.requests import Answer, Request
+from semacdr.llm.requests import Answer, NoAnswer, Request
 
-Judged = tuple[Any, str]  # what an answer is worth, or None and why not
-Reasons = dict[int, str]  # of what failed, by index
+Judged = tuple[Any, str]  # the value of an answer and "", or None and why the answer does not conform
+Reasons = dict[int, str]  # why there is no conforming answer, by index
 
 
 def until_good(
     asker: Asker,
-    tries: int,
+    most_attempts: int,
     indices: Iterable[int],
     build: Callable[[int, int], Request],
     judge: Callable[[int, Answer], Judged],
     sift: Callable[[dict[int, Any]], Reasons] | None = None,
 ) -> tuple[dict[int, Any], dict[int, int], Reasons]:
-    """By index: what the first good answer is worth, and at which attempt it came; and why others have none.
+    """The value of the first conforming answer for each index, the attempt (from 0) that gave it, and the failures.
 
-    `build(index, attempt)` makes the request; `sift` may throw out of all that is good so far.
+    `build(index, attempt)` makes the request. `sift` may reject some of the values after each attempt.
     """
-    pending, good, attempts, reasons = indices, {}, {}, {}
-    for attempt in range(tries):
+    pending = indices
+    good: dict[int, Any] = {}
+    attempts: dict[int, int] = {}
+    reasons: Reasons = {}
+    for attempt in range(most_attempts):
         bad = []
-        for index, answer in asker.answers(pending, partial(build, attempt=attempt), again=attempt > 0):
-            if isinstance(answer, str):  # none came, however often it was asked: another seed would not help
-                reasons[index] = answer
+
+        def build_again(index: int, attempt: int = attempt) -> Request:
+            return build(index, attempt)
+
+        for index, answer in asker.answers(pending, build_again, again=attempt > 0):
+            if isinstance(answer, NoAnswer):  # the endpoint refuses the request, with any seed
+                reasons[index] = answer.why
                 continue
             value, why = judge(index, answer)
             if value is None:

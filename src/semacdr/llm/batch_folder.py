@@ -1,43 +1,45 @@
-"""The folder of a run by batches: files of requests, what came of them, and `state.json`, which says how far each is.
+"""The folder of batches: files of requests, their results, and `state.json`, which says how far each batch is.
 
-NNNNN.jsonl             the requests of a batch, a line each; its custom_id is the request's key in the store of answers
-NNNNN.answers.jsonl     their answers, fetched, or made by vLLM's run-batch; NNNNN.errors.jsonl those that failed
-NNNNN.unanswered.jsonl  what had no answer in the end, and why
+NNNNN.jsonl             the requests of a batch, one a line; custom_id is the request's key in the store of answers
+NNNNN.answers.jsonl     its answers, fetched, or made by vLLM's run-batch; NNNNN.errors.jsonl its errors
+NNNNN.unanswered.jsonl  the requests without an answer, and why
 
-Every file is whole under its name, and the state is noted before and after each step.
+A file under its final name is complete; the state is noted before and after each step.
 """
 
-import fcntl
 import uuid
 from collections.abc import Callable, Container, Iterable, Iterator
 from pathlib import Path
+from typing import Literal, TypeVar
 
 import msgspec
+from filelock import FileLock, Timeout
 
 from semacdr.errors import UserError
 from semacdr.llm.limits import estimate_tokens
 from semacdr.llm.requests import Request
 from semacdr.runtime.cli import log
 
-MOST_REQUESTS, MOST_BYTES = 50_000, 190_000_000  # of a file; OpenAI takes 50,000 requests and 200 MB
-ROUTE = "/v1/chat/completions"
+MOST_REQUESTS, MOST_BYTES = 50_000, 190_000_000  # of a file; OpenAI allows 50,000 requests and 200 MB
+ROUTE: Literal["/v1/chat/completions"] = "/v1/chat/completions"
+Line = TypeVar("Line")
 
 
 class Batch(msgspec.Struct):
-    """A file of requests to one model, and how far it is."""
+    """A file of requests to one model, and its progress."""
 
     name: str
     model: str
     weights: str
     requests: int = 0
-    tokens: int = 0  # of its prompts, estimated
-    most: float = 0.0  # dollars that it can cost
-    step: str = "written"  # then submitted, collected, and over when its run is
+    tokens: int = 0  # estimated tokens of its prompts
+    most: float = 0.0  # upper limit of its cost in dollars
+    step: str = "written"  # then submitted, collected, and over when its run is over
     id: str = ""  # at the endpoint
 
 
 class Unanswered(msgspec.Struct):
-    """A request that has no answer; `final` where another try would bring the same."""
+    """A request without an answer; `final` where the endpoint would refuse it again."""
 
     custom_id: str
     why: str
@@ -45,7 +47,7 @@ class Unanswered(msgspec.Struct):
 
 
 class Response(msgspec.Struct):
-    """What an endpoint said to one request."""
+    """The response of an endpoint to one request."""
 
     status_code: int = 0
     body: dict | None = None
@@ -60,7 +62,9 @@ class Result(msgspec.Struct):
 
 
 class _State(msgspec.Struct):
-    run: str = msgspec.field(default_factory=lambda: uuid.uuid4().hex)  # tells this folder's batches from all others
+    run: str = msgspec.field(
+        default_factory=lambda: uuid.uuid4().hex
+    )  # distinguishes this folder's batches from all others
     batches: list[Batch] = []
 
 
@@ -73,34 +77,32 @@ class _Line(_Name):
 
 
 class BatchFolder:
-    """The folder at `path`, made where it is missing, and held against other processes until it is closed."""
+    """The folder at `path`, created if needed and locked against other processes until it is closed."""
 
     def __init__(self, path: Path) -> None:
         self.path, self.file = path, path / "state.json"
         try:
             path.mkdir(parents=True, exist_ok=True)
-            self.lock = (path / "lock").open("w")
+            self.lock = FileLock(path / "lock")
+            self.lock.acquire(timeout=0)
+        except Timeout:
+            raise UserError(f"{path}: another process uses this folder of batches; give each job its own") from None
         except OSError as error:
             raise UserError(f"{path}: cannot be used as a folder of batches: {error}") from error
         try:
-            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            self.lock.close()
-            raise UserError(f"{path}: another process works with this folder of batches; give each its own") from None
-        try:
             self.state = msgspec.json.decode(self.file.read_bytes(), type=_State) if self.file.exists() else _State()
         except msgspec.DecodeError as error:
-            self.lock.close()
+            self.lock.release()
             raise UserError(f"{self.file}: not a state of batches: {error}") from error
 
     def __enter__(self) -> "BatchFolder":
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.lock.close()
+        self.lock.release()
 
     def at(self, *steps: str) -> list[Batch]:
-        """The batches that are at one of these steps, in their order."""
+        """The batches at one of these steps, in order."""
         return [batch for batch in self.state.batches if batch.step in steps]
 
     def note(self) -> None:
@@ -112,30 +114,30 @@ class BatchFolder:
         return self.path / f"{batch.name}{kind and '.'}{kind}.jsonl"
 
     def metadata(self, batch: Batch) -> dict[str, str]:
-        """What tells a batch from all others at the endpoint."""
+        """The metadata by which a batch is found at the endpoint."""
         return {"semacdr_run": self.state.run, "semacdr_batch": batch.name}
 
     def write(
         self, requests: Iterable[Request], most: Callable[[Request], float], most_tokens: float
     ) -> Iterator[Batch]:
-        """Write files of the requests; each batch is noted and handed over before the next one's requests are taken.
+        """Write files of the requests; each batch is noted and yielded before the requests of the next one are read.
 
-        `most` says what a request can cost; a file has prompts of at most `most_tokens` tokens.
+        `most` gives the most dollars that a request can cost; the prompts of a file have at most `most_tokens` tokens.
         """
         lines, size, batch = [], 0, None
         for request in requests:
-            told = {"custom_id": request.key.hex(), "method": "POST", "url": ROUTE, "body": request.body}
-            line = msgspec.json.encode(told) + b"\n"
-            of, tokens = (request.body["model"], request.weights), estimate_tokens(request)
+            entry = {"custom_id": request.key.hex(), "method": "POST", "url": ROUTE, "body": request.body}
+            line = msgspec.json.encode(entry) + b"\n"
+            kind, tokens = (request.body["model"], request.weights), estimate_tokens(request)
             if batch and (
                 batch.requests == MOST_REQUESTS
                 or size + len(line) > MOST_BYTES
                 or batch.tokens + tokens > most_tokens
-                or of != (batch.model, batch.weights)
+                or kind != (batch.model, batch.weights)
             ):
                 yield self._written(batch, lines)
                 lines, size, batch = [], 0, None
-            batch = batch or Batch(f"{len(self.state.batches):05}", *of)
+            batch = batch or Batch(f"{len(self.state.batches):05}", *kind)
             batch.requests += 1
             batch.tokens += tokens
             batch.most += most(request)
@@ -162,30 +164,30 @@ class BatchFolder:
         return (bytes.fromhex(line.custom_id) for line in _lines(self.path_of(batch), _Name))
 
     def requests(self, batch: Batch, wanted: Container[bytes]) -> Iterator[Request]:
-        """The requests of a batch that are wanted."""
+        """Those requests of a batch whose keys are wanted."""
         for line in _lines(self.path_of(batch), _Line):
             if bytes.fromhex(line.custom_id) in wanted:
                 yield Request(f"request {line.custom_id[:12]}", line.body, batch.weights)
 
     def results(self, batch: Batch) -> Iterator[Result]:
-        """All that the endpoint said; lines that are cut off or strange are left out, and so count as no answer."""
+        """All results of a batch. Damaged lines are left out with a warning, and so count as no answer."""
         for kind in ("answers", "errors"):
             path = self.path_of(batch, kind)
             if path.exists():
                 yield from _lines(path, Result, lenient=True)
 
     def unanswered(self, batch: Batch) -> Iterator[Unanswered]:
-        """What had no answer in a batch that is collected."""
+        """The requests without an answer of a collected batch."""
         return _lines(self.path_of(batch, "unanswered"), Unanswered)
 
     def collected(self, batch: Batch, unanswered: Iterable[Unanswered]) -> None:
-        """Note that a batch's answers are in the store, and what had none."""
+        """Note that a batch's answers are in the store, and which requests have none."""
         self._replace(self.path_of(batch, "unanswered"), (msgspec.json.encode(one) + b"\n" for one in unanswered))
         batch.step = "collected"
         self.note()
 
     def end(self) -> None:
-        """Note that the run is over: another one that wants what failed asks for it anew."""
+        """Note that the run is over; a later run asks again for what failed."""
         for batch in self.at("collected"):
             batch.step = "over"
         self.note()
@@ -198,7 +200,7 @@ class BatchFolder:
         new.replace(path)
 
 
-def _lines(path: Path, kind: type, lenient: bool = False) -> Iterator:
+def _lines(path: Path, kind: type[Line], lenient: bool = False) -> Iterator[Line]:
     decode = msgspec.json.Decoder(kind).decode
     try:
         with path.open("rb") as file:

@@ -1,15 +1,16 @@
-"""An OpenAI-compatible endpoint: many requests at once, as fast as it lets us, each answer handed over as it comes."""
+"""Ask an OpenAI-compatible endpoint many requests at once, and pass on each answer when it arrives."""
 
 import asyncio
 import logging
 import os
+import random
 import signal
 import time
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import suppress
-from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import mktime_tz, parsedate_tz
+from typing import Any, TypeVar
 
 import httpx2
 import msgspec
@@ -17,52 +18,91 @@ import openai
 
 from semacdr.errors import UserError
 from semacdr.llm.limits import Bill, Pace, estimate_tokens
-from semacdr.llm.requests import Answer, Request, answer_of
+from semacdr.llm.options import Running
+from semacdr.llm.requests import Answer, NoAnswer, Request, answer_of
 from semacdr.runtime.cli import log
 from semacdr.runtime.progress import Progress
 
-GRACE = (0.01,) * 10  # seconds, and turns of the loop, to read what has arrived: it was paid for
-LOCAL_KEY = "none-needed"  # servers on loopback ask for no key, but the client wants one
+# After the deadline the loop turns so often, for so many seconds, to read what has already arrived: it is paid for.
+GRACE = (0.01,) * 10
+REFUSED = (400, 413, 422)  # statuses by which an endpoint refuses a single request, as it is
+FIRST_WAIT, LONGEST_WAIT = 0.5, 8.0  # seconds between repeats, doubled each time
+LOCAL_KEY = "none-needed"  # servers on this machine need no key, but the client wants one
 Heard = Callable[[Request, Answer], None]
-_tokens: ContextVar[int] = ContextVar("tokens")  # of the request that a task asks: the openai client hands on none
+Client = TypeVar("Client", httpx2.Client, httpx2.AsyncClient)
 
 for _name in ("httpx2", "openai"):
-    logging.getLogger(_name).setLevel(logging.WARNING)  # they tell of each single request
+    logging.getLogger(_name).setLevel(logging.WARNING)  # at INFO they log every request
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where to ask, and how hard."""
+    """The address of an endpoint, and how it is asked."""
 
     url: str
-    key_name: str = "OPENAI_API_KEY"  # the environment variable that holds the key; the key itself stands nowhere
-    concurrency: int = 64
-    requests_per_minute: float | None = None
-    tokens_per_minute: float | None = None
-    timeout: float = 120.0  # seconds for one try, whole: a server that trickles is cut off too
-    retries: int = 4  # the client's own, with its back-off, at 408, 409, 429, 5xx and lost connections
-    queued_tokens: int | None = None  # of prompts, that its Batch API lets wait at once, by the account's tier
-    rounds: int = 3  # how often a request that failed in spite of them is asked again, after all others
+    running: Running = field(default_factory=Running)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is on this machine."""
+        return self._parsed().host in ("127.0.0.1", "localhost", "::1")
+
+    def _parsed(self) -> httpx2.URL:
+        try:
+            url = httpx2.URL(self.url)
+        except httpx2.InvalidURL as error:
+            raise UserError(f"llm.endpoint is '{self.url}', which is no URL: {error}") from None
+        if url.scheme not in ("http", "https") or not url.host:
+            raise UserError(f"llm.endpoint is '{self.url}'; it must begin with http:// or https://, or be local:...")
+        return url
 
     def key(self) -> str:
-        """The key from the environment; a UserError where it is missing and the endpoint is not on this machine."""
-        key = os.environ.get(self.key_name, "").strip()
-        if not key and httpx2.URL(self.url).host not in ("127.0.0.1", "localhost", "::1"):
-            raise UserError(f"{self.url} needs a key: set the environment variable {self.key_name}")
+        """The API key from the environment. A UserError where it is missing or cannot be sent."""
+        name = self.running.key_name
+        key = os.environ.get(name, "").strip()
+        if not key and not self.is_local:
+            raise UserError(f"{self.url} needs a key: set the environment variable {name}")
+        if not (key.isascii() and key.isprintable()):
+            raise UserError(
+                f"the environment variable {name} holds a character that no API key has (control character or not "
+                "ASCII), so it cannot be sent; copy the key again"
+            )
         return key or LOCAL_KEY
 
     def redact(self, text: object) -> str:
         """`text` without the key, which some servers repeat in their errors."""
-        key = os.environ.get(self.key_name, "").strip()
+        key = os.environ.get(self.running.key_name, "").strip()
         return str(text).replace(key, "***") if key else str(text)
 
+    def explain(self, error: object) -> str:
+        """An error on one line of at most 300 characters, with its cause and without the key."""
+        if not isinstance(error, Exception):
+            text = str(error)
+        else:
+            text = f"{type(error).__name__}: {error}"
+            cause = error.__cause__
+            while cause is not None and not isinstance(error, openai.APIStatusError):
+                text += f" ({type(cause).__name__}: {cause})" if str(cause) and str(cause) not in text else ""
+                cause = cause.__cause__ or cause.__context__
+        return " ".join(self.redact(text).split())[:300]  # it goes into tables; some servers send a page
 
-class _Stopped(openai.OpenAIError):
-    """Nothing more is sent; the client hands this on as it is."""
+    def open_http(self, kind: type[Client], **options: Any) -> Client:
+        """An HTTP client of this kind for the endpoint.
+
+        It takes proxies and certificates from the environment, unless the endpoint is on this machine. A UserError
+        where they cannot be used.
+        """
+        try:
+            return kind(trust_env=not self.is_local, **options)
+        except (ImportError, OSError, ValueError, httpx2.InvalidURL) as error:
+            raise UserError(
+                f"{self.url}: cannot be reached with the proxy or certificate settings of the environment (ALL_PROXY, "
+                f"HTTPS_PROXY, HTTP_PROXY, SSL_CERT_FILE, SSL_CERT_DIR): {error}"
+            ) from error
 
 
 def wanted_wait(headers: httpx2.Headers) -> float:
-    """The seconds that a response asks to wait, given as a number or as a date; 0 where it asks for none."""
+    """The seconds that a response's Retry-After asks to wait, given as a number or a date; 0 without one."""
     given = headers.get("retry-after", "")
     try:
         seconds = float(given)
@@ -72,118 +112,78 @@ def wanted_wait(headers: httpx2.Headers) -> float:
     return seconds if 0 < seconds < float("inf") else 0.0
 
 
-class _Client(httpx2.AsyncClient):
-    """Starts each try, those that the openai client repeats too, as the pace admits it, and ends it at the deadline."""
-
-    def __init__(self, pace: Pace, deadline: float, connections: int) -> None:
-        limits = httpx2.Limits(max_connections=connections, max_keepalive_connections=connections)
-        super().__init__(timeout=httpx2.Timeout(None, connect=min(deadline, 15.0)), limits=limits)
-        self.pace, self.deadline = pace, deadline
-        self.resting: set[asyncio.Task] = set()  # tasks whose try failed: the openai client waits, up to two minutes
-
-    async def send(self, request: httpx2.Request, **options) -> httpx2.Response:
-        task = asyncio.current_task()
-        self.resting.discard(task)
-        if not await self.pace.admit(_tokens.get()):
-            raise _Stopped
-        response = None
-        try:
-            response = await self._within_deadline(super().send(request, **options), request)
-        finally:
-            well = response is not None and response.status_code == 200
-            self.pace.release(well)
-            if not well:
-                self.resting.add(task)
-                if self.pace.closed:
-                    task.cancel()
-        if b"insufficient_quota" in response.content and response.status_code == 429:
-            response.headers["x-should-retry"] = "false"  # no wait mends it
-        elif response.status_code in (429, 503):
-            seconds = wanted_wait(response.headers)
-            if response.status_code == 429 or seconds:
-                self.pace.throttle(seconds)
-            if seconds > 60:
-                log.warning("%s wants %.0f s without requests", request.url.host, seconds)
-        return response
-
-    async def _within_deadline(self, sending: Coroutine, request: httpx2.Request) -> httpx2.Response:
-        """The response. Where this process was held up past the deadline, what has arrived is read before it counts."""
-        sent = asyncio.ensure_future(sending)
-        try:
-            for seconds in (self.deadline, *GRACE):
-                await asyncio.wait({sent}, timeout=seconds)
-                if sent.done():
-                    return sent.result()
-        finally:
-            sent.cancel()
-        raise httpx2.ReadTimeout(f"no whole answer within {self.deadline} s", request=request)
-
-    def stop(self) -> None:
-        """Start nothing more, and wait for nothing but for what is on the wire."""
-        self.pace.close()
-        for task in self.resting - {asyncio.current_task()}:
-            task.cancel()
+def may_pass(error: object) -> bool:
+    """Whether the same request may succeed later: a lost connection, or the statuses 408, 409, 429 and 5xx."""
+    if isinstance(error, openai.APIStatusError):
+        return error.status_code in (408, 409, 429) or error.status_code >= 500
+    return isinstance(error, (openai.APIConnectionError, TimeoutError))
 
 
 class Run:
-    """One run over many requests."""
+    """Asks many requests, once."""
 
     def __init__(self, endpoint: Endpoint, bill: Bill, heard: Heard, total: int, known: int) -> None:
         """`heard` is called with each answer at once; `total` and `known` (answered before) are for the progress."""
-        self.endpoint, self.bill, self.heard = endpoint, bill, heard
-        self.pace = Pace(endpoint.concurrency, endpoint.requests_per_minute, endpoint.tokens_per_minute)
+        self.endpoint, self.running, self.bill, self.heard = endpoint, endpoint.running, bill, heard
+        self.pace = Pace(self.running.concurrency, self.running.requests_per_minute, self.running.tokens_per_minute)
         self.total, self.known, self.done = total, known, 0
         self.progress = Progress("requests", total)
-        self.failed: list[tuple[Request, str]] = []  # asked in vain, and why
-        self.later: list[tuple[Request, str]] = []
-        self.stopped: str | None = None  # why nothing more is started
-        self.in_vain = 0  # failures since the last answer
+        self.failed: list[tuple[Request, NoAnswer]] = []  # in this pass to be asked again, or refused for good
+        self.stopped: str | None = None  # why no more requests are sent
+        self.failed_in_a_row = 0
 
-    def run(self, requests: Iterable[Request]) -> list[tuple[Request, str]]:
-        """Ask all; the requests that were refused or failed in every round, with the reason.
+    def run(self, requests: Iterable[Request]) -> list[tuple[Request, NoAnswer]]:
+        """Ask all requests; returns those that were refused or failed in every pass, with the reason.
 
-        A UserError where it makes no sense to go on (key, model, budget, endpoint down); what was under way is heard
-        out first, and all that was heard is kept.
+        A UserError where it makes no sense to continue (key, model, budget, endpoint down). Requests under way are
+        then waited for, and all answers that arrived are kept.
         """
-        asyncio.run(self._run(requests))
+        try:
+            asyncio.run(self._run(requests))
+        except ExceptionGroup as group:  # of the workers; the first user error explains all
+            errors = group.subgroup(UserError)
+            if errors is None:
+                raise
+            raise errors.exceptions[0] from None
         if self.stopped:
-            raise UserError(f"{self.stopped}\n{self.done:,} answers of this run are kept; the same command goes on")
+            raise UserError(f"{self.stopped}\n{self.done:,} answers of this run are kept; the same command continues")
         return self.failed
 
     async def _run(self, requests: Iterable[Request]) -> None:
-        endpoint = self.endpoint
-        self.http = _Client(self.pace, endpoint.timeout, endpoint.concurrency)
+        most = self.running.concurrency
+        limits = httpx2.Limits(max_connections=most, max_keepalive_connections=most)
+        timeout = httpx2.Timeout(None, connect=min(self.running.timeout, 15.0))
+        http = self.endpoint.open_http(httpx2.AsyncClient, limits=limits, timeout=timeout)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             with suppress(NotImplementedError, RuntimeError, ValueError):  # not on the main thread, or not on Windows
                 loop.add_signal_handler(number, self._stop, f"stopped by {signal.Signals(number).name}")
-        async with openai.AsyncOpenAI(
-            api_key=endpoint.key(), base_url=endpoint.url, max_retries=endpoint.retries, http_client=self.http
-        ) as client:
-            for _ in range(self.endpoint.rounds):
-                shared = iter(requests)
+        key, url = self.endpoint.key(), self.endpoint.url
+        async with openai.AsyncOpenAI(api_key=key, base_url=url, max_retries=0, http_client=http) as client:
+            for _ in range(self.running.retry_passes):
+                shared, refused = iter(requests), [pair for pair in self.failed if pair[1].final]
+                self.failed = refused
                 async with asyncio.TaskGroup() as group:
-                    for _ in range(self.endpoint.concurrency):
+                    for _ in range(most):
                         group.create_task(self._work(client, shared))
-                requests, self.later, last = [request for request, _ in self.later], [], self.later
+                requests = [request for request, failure in self.failed if not failure.final]
                 if not requests or self.stopped:
                     break
-            else:
-                self.failed += last
         self.progress.end()
 
     def _stop(self, why: str) -> None:
+        """Send nothing more; requests under way are waited for."""
         self.stopped = self.stopped or self.endpoint.redact(why)
-        self.http.stop()
+        self.pace.close()
 
     async def _work(self, client: openai.AsyncOpenAI, shared: Iterator[Request]) -> None:
         for request in shared:
             while (reserved := self.bill.reserve(request)) is None and self.bill.open and not self.stopped:
-                await asyncio.sleep(0.05)  # what is under way may cost less than was set aside for it
-            if reserved is None:
+                await asyncio.sleep(0.05)  # requests under way may cost less than was reserved for them
+            if reserved is None and not self.stopped:
                 cost = self.bill.before + self.bill.spent
                 self._stop(f"the budget of ${self.bill.budget:.2f} allows no more: the answers so far cost ${cost:.4f}")
-            if self.stopped:
+            if self.stopped or reserved is None:
                 return
             answer = None
             try:
@@ -192,50 +192,96 @@ class Run:
                 self.bill.settle(reserved, answer)
             if answer:
                 self.heard(request, answer)
-                self.done, self.in_vain = self.done + 1, 0
+                self.done, self.failed_in_a_row = self.done + 1, 0
             self.progress.show(self.known + self.done + len(self.failed), self._spent())
 
     async def _ask(self, client: openai.AsyncOpenAI, request: Request) -> Answer | None:
-        """The answer, or None where there is none; why is then noted."""
-        start, tokens = time.monotonic(), estimate_tokens(request)
-        _tokens.set(tokens)
-        try:
-            # the client's own road for requests as they are: its `create` would take twice as long to check each field
-            body = msgspec.json.encode(request.body)
-            response = await client.post("/chat/completions", cast_to=httpx2.Response, content=body)
-            tries = 1 + int(response.request.headers.get("x-stainless-retry-count", 0))
-            answer = answer_of(msgspec.json.decode(response.content), tries, time.monotonic() - start)
-            self.pace.correct(answer.prompt_tokens + answer.completion_tokens - tokens)
-            return answer
-        except _Stopped:
-            pass
-        except (openai.AuthenticationError, openai.PermissionDeniedError, openai.NotFoundError) as error:
-            self._stop(f"{self.endpoint.url} refuses: {error}")
-        except (openai.APIConnectionError, openai.RateLimitError, openai.InternalServerError) as error:
-            if getattr(error, "code", None) == "insufficient_quota":
-                self._stop(f"{self.endpoint.url}: {error}")
-            self._fail(request, error, again=True)
-        except openai.APIStatusError as error:  # 400, 413, 422: this request as it is
-            self._fail(request, error, again=error.status_code in (408, 409))
-        except (msgspec.DecodeError, ValueError) as error:  # a body cut short, or no completion
-            self._fail(request, f"not a completion: {error}", again=True)
+        """The answer, with repeats where a request fails for a passing reason; None after the reason is noted."""
+        start, tokens, body = time.monotonic(), estimate_tokens(request), msgspec.json.encode(request.body)
+        for repeats in range(self.running.http_retries + 1):
+            if repeats:
+                await self.pace.rest(min(FIRST_WAIT * 2 ** (repeats - 1), LONGEST_WAIT) * random.uniform(0.75, 1.0))
+            if not await self.pace.admit(tokens):
+                return None
+            response = await self._send(client, body)
+            if isinstance(response, httpx2.Response):
+                try:
+                    completion = msgspec.json.decode(response.content)
+                    answer = answer_of(completion, repeats + 1, time.monotonic() - start)
+                except ValueError as error:  # a body that was cut short, or no completion
+                    self._note(request, NoAnswer(self.endpoint.explain(f"not a completion: {error}")))
+                    return None
+                self.pace.correct(answer.prompt_tokens + answer.completion_tokens - tokens)
+                return answer
+            if self.stopped:
+                return None
+            if not may_pass(response):
+                break
+        self._note(request, NoAnswer(self.endpoint.explain(response), final=not may_pass(response)))
         return None
 
-    def _fail(self, request: Request, error: object, again: bool) -> None:
-        why = self.endpoint.redact(f"{type(error).__name__}: {error}" if isinstance(error, Exception) else error)
-        why = " ".join(why.split())[:300]  # it goes into tables; some servers send a page
-        (self.later if again else self.failed).append((request, why))
-        self.in_vain += 1
-        if self.in_vain >= max(20, 2 * self.endpoint.concurrency):
-            self._stop(f"{self.endpoint.url}: {self.in_vain} requests in a row failed, the last one with: {why}")
-        elif self.in_vain == 1 or self.in_vain % 10 == 0:
-            log.warning("%s: %s", request.what, why)
+    async def _send(self, client: openai.AsyncOpenAI, body: bytes) -> httpx2.Response | Exception:
+        """Send an admitted request once: its response, or the error. Stops the run where every request would fail."""
+        succeeded = False
+        try:
+            # `post` with the encoded body takes half the time of the client's `create`, which checks each field
+            sending = client.post("/chat/completions", cast_to=httpx2.Response, content=body)
+            response = await self._within_deadline(sending)
+            succeeded = True
+            return response
+        except (openai.AuthenticationError, openai.PermissionDeniedError, openai.NotFoundError) as error:
+            self._stop(f"{self.endpoint.url} refuses: {error}")
+            return error
+        except openai.APIStatusError as error:
+            if error.code == "insufficient_quota" or not (may_pass(error) or error.status_code in REFUSED):
+                self._stop(f"{self.endpoint.url}: {error}")
+            else:
+                self._slow_down(error.response)
+            return error
+        except (openai.APIConnectionError, TimeoutError) as error:
+            return error
+        finally:
+            self.pace.release(succeeded)
+
+    async def _within_deadline(self, sending: Coroutine[Any, Any, httpx2.Response]) -> httpx2.Response:
+        """The whole response within the timeout, which also cuts off a server that sends a byte now and then.
+
+        If this process was itself held up past the deadline, a response that has arrived by then still counts.
+        """
+        sent = asyncio.ensure_future(sending)
+        try:
+            for seconds in (self.running.timeout, *GRACE):
+                await asyncio.wait({sent}, timeout=seconds)
+                if sent.done():
+                    return sent.result()
+        finally:
+            sent.cancel()
+        raise TimeoutError(f"no whole answer within {self.running.timeout:g} s")
+
+    def _slow_down(self, response: httpx2.Response) -> None:
+        """Follow an endpoint that asks for fewer requests."""
+        seconds = wanted_wait(response.headers)
+        if response.status_code == 429 or (response.status_code == 503 and seconds):
+            self.pace.throttle(seconds)
+            if seconds > 60:
+                log.warning("%s asks for %.0f s without requests", self.endpoint.url, seconds)
+
+    def _note(self, request: Request, failure: NoAnswer) -> None:
+        """Note a failure; too many in a row stop the run."""
+        self.failed.append((request, failure))
+        self.failed_in_a_row += 1
+        if self.failed_in_a_row >= max(20, 2 * self.running.concurrency):
+            count = self.failed_in_a_row
+            self._stop(f"{self.endpoint.url}: {count} requests in a row failed, the last one with: {failure.why}")
+        elif self.failed_in_a_row == 1 or self.failed_in_a_row % 10 == 0:
+            log.warning("%s: %s", request.what, failure.why)
 
     def _spent(self) -> str:
+        """Tokens and dollars so far, for the progress line."""
         bill = self.bill
         money = ""
         if bill.price and self.done:
-            left = bill.spent / self.done * (self.total - self.known - self.done)
-            money = f", ${bill.spent:.4f} so far, about ${left:.4f} to come"
+            remaining = bill.spent / self.done * (self.total - self.known - self.done)
+            money = f", ${bill.spent:.4f} so far, about ${remaining:.4f} more to come"
         tokens = f"{bill.prompt_tokens:,} + {bill.completion_tokens:,} tokens"
         return f", {self.known:,} from the store, {tokens}{money}, {self.pace.active} at once"

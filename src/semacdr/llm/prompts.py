@@ -1,4 +1,4 @@
-"""Prompts: text files with a system and a user part, and item text made safe to stand in them."""
+"""Prompts: text files with a system and a user part, and cleaning of item text for them."""
 
 import re
 import unicodedata
@@ -7,7 +7,7 @@ from string import Template
 
 from semacdr.errors import UserError
 
-# A title is data. What could end its line, hide, or read as a model's own marks is taken out of it.
+# Item text is data: line breaks, hidden characters and the marks of chat templates are removed from it.
 _BREAKS = re.compile(r"[\s\u0000-\u001f\u007f-\u009f\u2028\u2029]+")
 _HIDDEN = re.compile(r"[\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]")
 _MARKS = re.compile(r"<(?=[|/]|\w+>)|>(?<=\|>)|\[(?=/?(?:INST|SYS)\])")
@@ -26,7 +26,7 @@ def clean(text: str, most: int) -> str:
 
 
 def describe(item: dict, most: int) -> str:
-    """What is known of an item's row, a line a field, at most `most` characters of description and half of the rest."""
+    """An item's metadata, one field a line; at most `most` characters of the description, fewer of other fields."""
     fields = {
         "Title": item["title"] or "",
         "By": item["brand"] or "",
@@ -61,7 +61,7 @@ class Prompt:
                 raise UserError(f"{path}: a '$' of the {role} part starts no name; write '$$' for a dollar sign")
             known = {"why"} if role == "again" else names
             for name in set(part.get_identifiers()) - known:
-                raise UserError(f"{path}: the {role} part asks for '${name}'; there are {', '.join(sorted(known))}")
+                raise UserError(f"{path}: the {role} part asks for '${name}'; it may use {', '.join(sorted(known))}")
 
     def messages(self, refused: str = "", **values: str) -> list[dict[str, str]]:
         """The messages, after an answer that was `refused` with the reason; a value's own `$` stays as it is."""

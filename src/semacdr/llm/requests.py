@@ -1,4 +1,4 @@
-"""A request to a model, its key in the store of answers, and the answer."""
+"""Requests to a language model, their keys in the store of answers, and answers."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -9,18 +9,20 @@ import msgspec
 
 @dataclass(frozen=True)
 class Asking:
-    """Which model is asked, and how: with the prompt, all that determines an answer."""
+    """The model and the request fields that, together with the prompt, determine an answer."""
 
     model: str
     weights: str = ""  # id of the weights where it is known (sha256 of a local file)
-    parameters: dict[str, Any] = field(default_factory=dict)  # more of the body: temperature, reasoning_effort, …
+    parameters: dict[str, Any] = field(
+        default_factory=dict
+    )  # more fields of the body: temperature, reasoning_effort, …
     limit: str = "max_tokens"  # the field that bounds an answer's tokens; max_completion_tokens for newer models
-    retry_temperature: float = 0.7  # at temperature 0 another seed would bring the same bad answer again
+    retry_temperature: float = 0.7  # at temperature 0 another seed would bring the same answer again
 
     def request(
         self, what: str, messages: list[dict[str, str]], attempt: int, most_tokens: int, **fields: Any
     ) -> "Request":
-        """The request of `messages` about `what`; each attempt has a seed of its own, and so a key of its own."""
+        """A request with these messages; each attempt has its own seed and so its own key. `what` is for messages."""
         body = {"model": self.model, "messages": messages, "seed": attempt, self.limit: most_tokens}
         body |= fields | self.parameters
         if attempt and body.get("temperature") == 0:
@@ -30,7 +32,7 @@ class Asking:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """The body of a chat completion, and what it is about, for messages."""
+    """The body of a chat completion; `what` it is about appears in error messages."""
 
     what: str
     body: dict[str, Any]
@@ -38,21 +40,29 @@ class Request:
 
     @property
     def key(self) -> bytes:
-        """sha256 of the body and the weights' id: of everything that determines the answer."""
+        """sha256 of the body and the weights' id, that is of everything that determines the answer."""
         return hashlib.sha256(_encoder.encode([self.weights, self.body])).digest()
 
 
+@dataclass(frozen=True, slots=True)
+class NoAnswer:
+    """Why a request has no answer; `final` where the endpoint refused the request itself, so that it would again."""
+
+    why: str
+    final: bool = False
+
+
 class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What the model said, raw, and what it took."""
+    """The raw answer of a model, with its tokens, HTTP requests and seconds."""
 
     text: str | None = None
     finish: str | None = None  # stop, length, content_filter
     refusal: str | None = None
-    scores: dict[str, float] | None = None  # log-probabilities of the likeliest first tokens, where asked for
+    scores: dict[str, float] | None = None  # log-probabilities of the most likely first tokens, if requested
     prompt_tokens: int = 0
     completion_tokens: int = 0
-    cached_tokens: int = 0  # of the prompt's, where the endpoint tells
-    tries: int = 1  # requests over the wire that it took
+    cached_tokens: int = 0  # tokens of the prompt that were cached, where the endpoint says so
+    tries: int = 1  # HTTP requests that it took
     seconds: float = 0.0
 
 
@@ -60,12 +70,16 @@ _encoder = msgspec.json.Encoder(order="deterministic")
 
 
 def answer_of(completion: Any, tries: int, seconds: float) -> Answer:
-    """The answer in a chat completion (as decoded JSON); a ValueError where it holds none."""
+    """The answer in a chat completion (as decoded JSON); a ValueError where it holds none, with the error it holds."""
+    if isinstance(completion, dict) and completion.get("error"):
+        error = completion["error"]
+        message = error.get("message") if isinstance(error, dict) else None
+        raise ValueError(f"the endpoint answered with status 200 and an error: {message or error}")
     try:
         choice, usage = completion["choices"][0], completion.get("usage") or {}
         scored = ((choice.get("logprobs") or {}).get("content") or [None])[0]
-        scores = {}
-        for top in (scored or {}).get("top_logprobs") or []:  # of tokens that read alike the likeliest stands first
+        scores: dict[str, float] = {}
+        for top in (scored or {}).get("top_logprobs") or []:  # of equal tokens the most likely comes first
             scores.setdefault(top["token"], round(max(top["logprob"], -100.0), 4))
         found = {
             "text": choice["message"].get("content"),
@@ -78,6 +92,6 @@ def answer_of(completion: Any, tries: int, seconds: float) -> Answer:
             "tries": tries,
             "seconds": round(seconds, 3),
         }
-        return msgspec.convert(found, Answer)  # what would not be read again must not be kept
+        return msgspec.convert(found, Answer)  # an answer that could not be read again must not be stored
     except (AttributeError, IndexError, KeyError, TypeError, msgspec.ValidationError) as error:
         raise ValueError(f"no answer in it: {type(error).__name__} {error}") from error

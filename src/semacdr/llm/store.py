@@ -1,4 +1,4 @@
-"""The store of answers: each paid for once, kept under the hash of all that determines it, safe against a kill.
+"""The store of answers: each answer is paid for once, kept under a hash of everything that determines it.
 
 SQLite in WAL mode, an answer a transaction: a killed process loses nothing that was put, and several processes may
 share a store on one machine's disk (not on a network file system: give each its own and merge). A power cut may lose
@@ -55,8 +55,8 @@ class AnswerStore:
         self.decode = msgspec.json.Decoder(Answer).decode
 
     @contextlib.contextmanager
-    def _told(self) -> Iterator[None]:
-        """A UserError where the file is damaged, the disk full, or the store held by others for minutes."""
+    def _wrap_errors(self) -> Iterator[None]:
+        """Turn a damaged file, a full disk, or a lock held for minutes into a UserError."""
         try:
             yield
         except (sqlite3.Error, msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -66,8 +66,8 @@ class AnswerStore:
 
     def get(self, keys: Sequence[bytes]) -> dict[bytes, Answer]:
         """The answers of those keys that have one."""
-        found = {}
-        with self._told():
+        found: dict[bytes, Answer] = {}
+        with self._wrap_errors():
             for some in batched(keys, 500):
                 marks = ",".join("?" * len(some))
                 rows = self.db.execute(f"SELECT key, answer FROM answers WHERE key IN ({marks})", some)
@@ -77,7 +77,7 @@ class AnswerStore:
     def put(self, key: bytes, model: str, weights: str, answer: Answer) -> bool:
         """Keep an answer, unless there is one: False then. It is safe from a kill when this returns."""
         row = (key, model, weights, int(time.time()), msgspec.json.encode(answer))
-        with self._told():
+        with self._wrap_errors():
             new = self.db.execute(_PUT, row).rowcount == 1
             if time.monotonic() - self.synced > 1.0:
                 self.synced = time.monotonic()
@@ -87,7 +87,7 @@ class AnswerStore:
     def add(self, rows: Iterable[tuple]) -> int:
         """Add (key, model, weights, created, answer as JSON) rows, in one transaction; how many were new."""
         before = self.db.total_changes
-        with self._told():
+        with self._wrap_errors():
             self.db.execute("BEGIN IMMEDIATE")
             try:
                 self.db.executemany(_PUT, rows)
@@ -100,13 +100,13 @@ class AnswerStore:
     def rows(self, model: str | None = None) -> Iterator[tuple]:
         """All rows by key, or those of a model."""
         where, given = ("WHERE model = ?", (model,)) if model else ("", ())
-        with self._told():
+        with self._wrap_errors():
             yield from self.db.execute(f"SELECT {', '.join(_COLUMNS)} FROM answers {where} ORDER BY key", given)
 
     def some(self, keys: Iterable[bytes]) -> Iterator[tuple]:
         """The rows of these keys, by key."""
         columns = ", ".join(_COLUMNS)
-        with self._told():
+        with self._wrap_errors():
             for part in batched(sorted(set(keys)), 500):
                 marks = ",".join("?" * len(part))
                 yield from self.db.execute(f"SELECT {columns} FROM answers WHERE key IN ({marks}) ORDER BY key", part)
@@ -120,7 +120,7 @@ class AnswerStore:
             " GROUP BY model, weights ORDER BY model, weights"
         )
         names = ("model", "weights", "answers", "prompt_tokens", "completion_tokens", "first", "last")
-        with self._told():
+        with self._wrap_errors():
             return [dict(zip(names, row, strict=True)) for row in self.db.execute(query)]
 
     def check(self) -> list[str]:
@@ -158,8 +158,8 @@ def export_answers(rows: Iterable[tuple], path: Path) -> int:
     count = 0
     with pq.ParquetWriter(path, schema, compression="zstd", compression_level=19) as writer:
         for some in batched(rows, 20_000):
-            columns = list(zip(*some, strict=True))
-            columns[-1] = [bytes(answer).decode("utf-8", "replace") for answer in columns[-1]]
+            *columns, answers = zip(*some, strict=True)
+            columns.append(tuple(bytes(answer).decode("utf-8", "replace") for answer in answers))
             writer.write_table(pa.table([pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)], schema))
             count += len(some)
     return count

@@ -1,4 +1,4 @@
-"""The item vectors of runs as clouds of points: who is near whom, and how t-SNE lays them out."""
+"""The item vectors of runs as clouds of points: nearest neighbours, shares of the other domain, and t-SNE."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,22 +9,26 @@ import numpy.typing as npt
 import pyarrow.compute as pc
 
 from semacdr.errors import UserError
+from semacdr.evaluation.runs import run_name
 from semacdr.storage import tables
 
 Array = npt.NDArray[np.float64]
-BLOCK = 2048  # items whose neighbours are looked up at once
+BLOCK = 2048  # items per matrix product when searching neighbours
 
 
 @dataclass(frozen=True)
 class Cloud:
-    """The vectors (items, width) of one run in one space, of unit length, and which are the target domain's."""
+    """The unit-length vectors (items, width) of one run in one space, and which items are of the target domain."""
 
     path: Path
     release: str
     source: str
     target: str
+    model: str
+    run: str  # the run's name, without its seed
     vectors: npt.NDArray[np.float32]
     is_target: npt.NDArray[np.bool_]
+    metadata: dict[str, str]
 
     @property
     def direction(self) -> tuple[str, str]:
@@ -32,24 +36,33 @@ class Cloud:
         return self.source, self.target
 
 
-def load(path: Path) -> dict[str, Cloud]:
-    """The clouds of a run by space; a UserError where the file does not say where it comes from."""
-    table, meta = tables.read(path, "vectors")
-    missing = [key for key in ("release", "source", "target") if key not in meta]
+def load_clouds(folder: Path) -> dict[str, Cloud]:
+    """The clouds of a run's vectors.parquet by space; a UserError where its metadata are incomplete."""
+    path = folder / "vectors.parquet"
+    table, metadata = tables.read(path, "vectors")
+    missing = [key for key in ("release", "source", "target", "model") if key not in metadata]
     if missing:
-        raise UserError(f"{path}: the metadata lack {', '.join(missing)}; run the vectors stage again")
+        raise UserError(f"{path}: the metadata lack {', '.join(missing)}; run stage vectors again")
     clouds = {}
     for space in table["space"].unique().to_pylist():
         part = table.filter(pc.equal(table["space"], space))
         vectors = tables.matrix(part["vector"])
-        vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-30)
-        is_target = pc.equal(part["domain"], meta["target"]).to_numpy()
-        clouds[space] = Cloud(path, meta["release"], meta["source"], meta["target"], vectors, is_target)
+        clouds[space] = Cloud(
+            path=path,
+            release=metadata["release"],
+            source=metadata["source"],
+            target=metadata["target"],
+            model=metadata["model"],
+            run=run_name(folder, metadata),
+            vectors=vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-30),
+            is_target=pc.equal(part["domain"], metadata["target"]).to_numpy(),
+            metadata=metadata,
+        )
     return clouds
 
 
-def neighbours(vectors: npt.NDArray, k: int) -> npt.NDArray[np.int64]:
-    """(items, k): the k others with the largest inner product, in no order."""
+def neighbours(vectors: npt.NDArray[np.float32], k: int) -> npt.NDArray[np.int64]:
+    """(items, k): of each item the k other items with the largest inner product, in no order."""
     found = []
     for begin in range(0, len(vectors), BLOCK):
         near = vectors[begin : begin + BLOCK] @ vectors.T
@@ -59,20 +72,25 @@ def neighbours(vectors: npt.NDArray, k: int) -> npt.NDArray[np.int64]:
 
 
 def shares(found: npt.NDArray[np.int64], is_target: npt.NDArray[np.bool_]) -> Array:
-    """The mean share of neighbours of the other domain: of the source's items, the target's, all."""
-    own = (is_target[found] != is_target[:, None]).mean(1)
-    return np.array([own[~is_target].mean(), own[is_target].mean(), own.mean()])
+    """(3,) the mean share of neighbours of the other domain: of the source's items, the target's, all.
+
+    `found` (items, k) are neighbours, `is_target` (items,) says which items are of the target domain.
+    """
+    share = (is_target[found] != is_target[:, None]).mean(1)
+    return np.array([share[~is_target].mean(), share[is_target].mean(), share.mean()])
 
 
 def chances(source: int, target: int) -> Array:
-    """The expectation of `shares` where domains are permuted, of so many items of the source and the target."""
+    """(3,) the expectation of `shares` under random permutations of the domains, from the number of items of each."""
     others = source + target - 1
     return np.array([target, source, 2 * source * target / (source + target)]) / others
 
 
-def panels(variants: Mapping[str, Sequence[dict[str, Cloud]]]) -> dict[tuple, dict[str, list[Cloud]]]:
-    """By direction and space the clouds of each variant's seeds; a variant without such a space has none there."""
-    found: dict[tuple, dict[str, list[Cloud]]] = {}
+def by_space(
+    variants: Mapping[str, Sequence[dict[str, Cloud]]],
+) -> dict[tuple[tuple[str, str], str], dict[str, list[Cloud]]]:
+    """The clouds of each variant's seeds by direction and space; a variant without such a space is left out there."""
+    found: dict[tuple[tuple[str, str], str], dict[str, list[Cloud]]] = {}
     for name, runs in variants.items():
         for clouds in runs:
             for space, cloud in clouds.items():
@@ -80,12 +98,13 @@ def panels(variants: Mapping[str, Sequence[dict[str, Cloud]]]) -> dict[tuple, di
     return found
 
 
-def laid_out(vectors: npt.NDArray, perplexity: float, seed: int) -> Array:
-    """(items, 2): the places that t-SNE gives unit vectors; the same for the same seed on one thread."""
+def tsne(vectors: npt.NDArray[np.float32], perplexity: float, seed: int) -> Array:
+    """(items, 2): the coordinates that t-SNE gives unit vectors; one thread, so that a seed determines them."""
     from sklearn.manifold import TSNE
 
     if len(vectors) <= 3 * perplexity:
         raise UserError(
-            f"t-SNE of {len(vectors)} items takes a perplexity below {len(vectors) / 3:.0f}; lower overlap.perplexity"
+            f"t-SNE of {len(vectors)} items needs a perplexity below {len(vectors) / 3:.0f}; "
+            "lower domain_mixing.perplexity"
         )
     return TSNE(perplexity=perplexity, init="pca", random_state=seed, n_jobs=1).fit_transform(vectors)

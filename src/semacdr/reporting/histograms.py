@@ -1,4 +1,4 @@
-"""Users' histograms over the categories in both domains, and how much alike two of them are."""
+"""Category histograms of users in both domains, and their similarity."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from semacdr.errors import UserError
 
 Array = npt.NDArray[np.float64]
 Numbers = npt.NDArray[np.int64]
-GROUP = 10  # users among whom partners are drawn
+GROUP = 10  # least number of users among whom partners are drawn
 
 
 @dataclass(frozen=True)
@@ -25,18 +25,18 @@ class Category:
     counts: tuple[Array, Array]  # (users, subcategories) of both domains
 
 
-def count(user: npt.NDArray, item: npt.NDArray, domain: npt.NDArray, agnostic: pa.Table) -> list[Category]:
-    """The categories, in order of their names, with what users did in both domains.
+def count(user: Numbers, item: Numbers, domain: Numbers, agnostic: pa.Table) -> list[Category]:
+    """The categories, in order of their names, with the users' events in both domains.
 
-    `user` and `item` (events,), `domain` (items,) 0 or 1 of each item; `agnostic`: the table of assignments.
+    `user` and `item` (events,), `domain` (items,) 0 or 1 of each item; `agnostic`: the table of item categories.
     """
-    filed = agnostic["item"].to_numpy()
+    items = agnostic["item"].to_numpy()
     names, subcategory = (agnostic[name].to_numpy(zero_copy_only=False) for name in ("category", "subcategory"))
     shape, found = (int(user.max()) + 1, len(domain)), []
     for name in sorted(set(names)):
         here = names == name
         titles, place = np.unique(subcategory[here].astype(str), return_inverse=True)
-        own = csr_array((np.ones(here.sum()), (filed[here], place)), (len(domain), len(titles)))
+        own = csr_array((np.ones(here.sum()), (items[here], place)), (len(domain), len(titles)))
         own = own.multiply(1 / np.maximum(own.sum(1), 1)[:, None]).tocsr()
         events = [csr_array((np.ones(s.sum()), (user[s], item[s])), shape) for s in (domain[item] == d for d in (0, 1))]
         found.append(Category(name, titles.tolist(), tuple((e @ own).toarray() for e in events)))
@@ -44,12 +44,12 @@ def count(user: npt.NDArray, item: npt.NDArray, domain: npt.NDArray, agnostic: p
 
 
 def events_of(categories: Sequence[Category]) -> Array:
-    """(users,): in how many events a user's smallest histogram is counted, over domains and categories."""
+    """(users,): the number of events in a user's smallest histogram, over domains and categories."""
     return np.min([counts.sum(1) for category in categories for counts in category.counts], axis=0)
 
 
-def histograms(category: Category, users: npt.NDArray) -> tuple[Array, Array]:
-    """(users, subcategories) shares of some users' events in both domains."""
+def histograms(category: Category, users: Numbers) -> tuple[Array, Array]:
+    """Two arrays (users, subcategories): shares of some users' events in each domain."""
     one, other = (counts[users] / counts[users].sum(1, keepdims=True) for counts in category.counts)
     return one, other
 
@@ -63,7 +63,7 @@ def similarity(one: Array, other: Array) -> Array:
     return 1 - bits / np.log(2)
 
 
-def similarities(categories: Sequence[Category], users: npt.NDArray, partners: npt.NDArray) -> Array:
+def similarities(categories: Sequence[Category], users: Numbers, partners: Numbers) -> Array:
     """(users, categories and their mean): of each user's histogram in one domain with the partner's in the other."""
     found = []
     for category in categories:
@@ -73,10 +73,10 @@ def similarities(categories: Sequence[Category], users: npt.NDArray, partners: n
 
 
 class Matched:
-    """Partners by chance for users, each among at least GROUP users with the same count of events, or nearly so.
+    """Random partners for users, each drawn among at least GROUP users with about the same count of events.
 
-    Similarity grows with the number of events, and who does much in one domain does much in the other. Partners of any
-    count would therefore be less alike than own pairs are, even where nobody's taste carried over.
+    Similarity grows with the number of events, and users with many events in one domain have many in the other.
+    Partners with arbitrary counts would therefore be less similar than own pairs even if no taste carried over.
     """
 
     def __init__(self, counts: Array, rng: np.random.Generator) -> None:
@@ -85,13 +85,13 @@ class Matched:
         self.group = np.arange(users) * max(1, users // GROUP) // users
 
     def others(self) -> Numbers:
-        """(users,): of each user one who is somebody else; everybody is partner of one."""
+        """(users,): a partner for each user, never the user; everybody is partner once."""
         order, place = self._order(), np.arange(len(self.group))
         begins, ends = (np.searchsorted(self.group, self.group, side) for side in ("left", "right"))
         return self._partners(order, np.where(place + 1 < ends, place + 1, begins))
 
     def permuted(self) -> Numbers:
-        """(users,): of each user one by chance, perhaps the same; everybody is partner of one."""
+        """(users,): a random partner for each user, possibly the user; everybody is partner once."""
         return self._partners(self._order(), np.lexsort((self.rng.random(len(self.group)), self.group)))
 
     def _order(self) -> Numbers:
@@ -103,13 +103,13 @@ class Matched:
         return partners
 
 
-def users_with(categories: Sequence[Category], least: int) -> npt.NDArray:
-    """The users with at least `least` events in both domains; a UserError where there are not two."""
+def users_with(categories: Sequence[Category], minimum: int) -> Numbers:
+    """The users with at least `minimum` events in both domains; a UserError where fewer than two have so many."""
     events = events_of(categories)
-    users = np.flatnonzero(events >= least - 1e-9)
+    users = np.flatnonzero(events >= minimum - 1e-9)
     if len(users) < 2:
         raise UserError(
-            f"{len(users)} users have {least} training events or more in both domains, the most is "
-            f"{events.max():.0f}; lower profiles.min_events"
+            f"{len(users)} users have {minimum} training events or more in both domains, the most is "
+            f"{events.max():.0f}; lower taste_similarity.min_events"
         )
     return users

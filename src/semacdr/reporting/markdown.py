@@ -1,7 +1,13 @@
-"""Lines of Markdown tables, and what stands in their cells."""
+"""Building blocks of the Markdown pages: tables, p-values and the head of a page."""
 
-import argparse
 from collections.abc import Sequence
+
+from semacdr.storage.tables import SAMPLE_NOTE
+
+
+def page_head(title: str, release: str) -> list[str]:
+    """The first lines of a page: its title, and for the embedded sample a note that the data are simulated."""
+    return [f"# {title}", "", *([f"**{SAMPLE_NOTE}**", ""] if release == "sample" else [])]
 
 
 def header(titles: Sequence[str], words: int = 1) -> list[str]:
@@ -14,42 +20,13 @@ def line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def p_value(p: float) -> str:
-    """A p-value as it is shown."""
+def code(text: str) -> str:
+    """A cell in fixed width; nothing for an empty one."""
+    return f"`{text}`" if text else ""
+
+
+def p_value(p: float | None) -> str:
+    """A p-value with four decimals; nothing where there is none."""
+    if p is None:
+        return ""
     return "< 0.0001" if p < 1e-4 else f"{p:.4f}"
-
-
-def add_tuning(cli: argparse.ArgumentParser) -> None:
-    """The options that say whose settings were chosen by tuning, given where that is true of some alone."""
-    cli.add_argument("--tuned", nargs="+", default=[], metavar="NAME", help="whose settings were chosen by tuning, and")
-    cli.add_argument("--untuned", nargs="+", default=[], metavar="NAME", help="whose were not: the page then says so")
-    cli.add_argument(
-        "--tuned-on",
-        nargs="+",
-        default=[],
-        metavar="SETTING=VALUE",
-        help="how the data of tuning were filtered, if other",
-    )
-
-
-def unequal(args: argparse.Namespace) -> str:
-    """What a page says where some of its systems were tuned and others were not, or on other data."""
-    told = {"Unequal budgets": told_unequal(args), "Tuned on other data": told_elsewhere(args)}
-    return "".join(f"\n**{what}**: {text}\n" for what, text in told.items() if text)
-
-
-def told_unequal(args: argparse.Namespace) -> str:
-    """The same without a heading, as a sentence."""
-    if not args.tuned or not args.untuned:
-        return ""
-    return (
-        f"settings of {', '.join(args.tuned)} were chosen by tuning, those of "
-        f"{', '.join(args.untuned)} were not, be it in one direction."
-    )
-
-
-def told_elsewhere(args: argparse.Namespace) -> str:
-    """A sentence where tuning chose on data that were filtered otherwise; nothing otherwise."""
-    if not args.tuned_on:
-        return ""
-    return f"what tuning chose was found on data filtered by {', '.join(args.tuned_on)}, which these are not."

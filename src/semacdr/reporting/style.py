@@ -1,4 +1,4 @@
-"""What the pictures share: size of type, colours that colour-blind readers tell apart, where the data come from."""
+"""The style of all figures: font size, colours for colour-blind readers, and the title with the release."""
 
 from pathlib import Path
 
@@ -16,27 +16,22 @@ STYLE = {
     "axes.spines.right": False,
     "text.parse_math": False,  # a name may hold $
 }
-styled = rc_context(STYLE)  # as a decorator: what a function draws, it draws in this style
+styled = rc_context(STYLE)  # a decorator: the function draws in this style
 
 
 def figure(width: float, height: float) -> Figure:
-    """An empty figure of that size in inches, which needs no display."""
+    """An empty figure of that size in inches; needs no display."""
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def title(drawn: Figure, text: str, release: str) -> None:
-    """Head a figure with what it shows, and with the release of its data."""
+def title(figure: Figure, text: str, release: str) -> None:
+    """Add a title: what the figure shows, and the release of its data."""
     data = SAMPLE_NOTE if release == "sample" else f"data: release {release}"
-    drawn.suptitle(f"{text}\n{data}", fontsize=10)
-
-
-def seeds(count: int) -> str:
-    """A number of seeds in words."""
-    return f"{count} seed{'s' * (count > 1)}"
+    figure.suptitle(f"{text}\n{data}", fontsize=10)
 
 
 @styled
-def save(drawn: Figure, path: Path) -> None:
+def save(figure: Figure, path: Path) -> None:
     """Write a figure as PNG; the same figure gives the same bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    drawn.savefig(path, format="png", dpi=150, metadata={"Software": None})
+    figure.savefig(path, format="png", dpi=150, metadata={"Software": None})

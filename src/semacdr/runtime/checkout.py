@@ -1,4 +1,4 @@
-"""Which code this is: what a result says of the code that made it."""
+"""The version of the code: what a result records of the code that made it."""
 
 import os
 import subprocess
@@ -9,29 +9,30 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Code:
-    """The version of the package, and where it lies in a git checkout the commit and its day."""
+    """The version of the package and, in a git checkout, the commit and its day."""
 
     version: str
     commit: str | None
     day: str | None
-    changed: bool  # files of the checkout differ from the commit
+    changed: bool  # whether files of the checkout differ from the commit
 
     @property
     def name(self) -> str:
-        """The commit as people write it; empty where there is none."""
+        """The commit's first 12 digits, with -dirty if files differ from it; empty if there is no commit."""
         return f"{self.commit[:12]}{'-dirty' * self.changed}" if self.commit else ""
 
 
 def code(folder: Path = Path(__file__).parents[1]) -> Code:
-    """The code in a folder."""
+    """The version of the code in a folder."""
     installed, commit = version("semacdr") or "not installed", _git(folder, "log", "-1", "--format=%H %cs")
     if not commit:
         return Code(installed, None, None, False)
-    return Code(installed, *commit.split(), bool(_git(folder, "status", "--porcelain", "--untracked-files=no")))
+    name, day = commit.split()
+    return Code(installed, name, day, bool(_git(folder, "status", "--porcelain", "--untracked-files=no")))
 
 
 def _git(folder: Path, *words: str) -> str:
-    """What git prints of a folder that it tracks; nothing where there is no git, no repository or no tracked file."""
+    """The output of a git command in a folder; empty without git, without a repository and without a tracked file."""
     command = ["git", "-C", str(folder), *words]
     quiet = os.environ | {"GIT_OPTIONAL_LOCKS": "0"}
     try:
@@ -44,7 +45,7 @@ def _git(folder: Path, *words: str) -> str:
 
 
 def version(name: str) -> str | None:
-    """The version of an installed package; None where this environment has none."""
+    """The version of an installed package, or None if it is not installed."""
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:

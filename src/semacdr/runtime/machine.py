@@ -1,4 +1,4 @@
-"""What the machine offers a stage: CPUs, memory, torch threads."""
+"""CPUs, peak memory and torch threads of this process."""
 
 import os
 import sys
@@ -11,8 +11,8 @@ def available_cpus() -> int:
 
 
 def peak_mb() -> float:
-    """The most memory that this process has had, in MB."""
-    try:  # getrusage would count that of the process that started it, too
+    """The peak resident memory of this process, in MB (2^20 bytes)."""
+    try:  # getrusage also counts the memory of the process that started this one
         lines = Path("/proc/self/status").read_text().splitlines()
         return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 2**10
     except (OSError, StopIteration):  # no Linux
@@ -23,7 +23,10 @@ def peak_mb() -> float:
 
 
 def use_threads(threads: int | None) -> int:
-    """Let torch use `threads` threads, never more than there are CPUs (spinning threads would stop each other)."""
+    """Let torch use `threads` threads, at most one per CPU, and return their number.
+
+    None or 0 means all CPUs. More threads than CPUs would slow each other down, as torch's threads wait actively.
+    """
     import torch
 
     threads = min(threads or available_cpus(), available_cpus())

@@ -16,6 +16,7 @@ import json
 import types
 import typing
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Annotated, Any, Literal, TypeVar
 
 from semacdr.errors import UserError
@@ -52,14 +53,18 @@ Share = Annotated[float, Bounds(0, 1)]
 ProperShare = Annotated[float, Bounds(0, 1, open_high=True)]  # one that leaves something
 
 
-def setting(default: Any, help: str, *, tunable: bool = True) -> Any:
-    """A field with its default and a line of help; `tunable`: whether stage tune_search may choose its value."""
-    metadata = {"help": help, "tunable": tunable}
+def setting(default: Any, help: str, *, tunable: bool = True, engine: str | None = None) -> Any:
+    """A field with its default and a line of help.
+
+    `tunable`: whether stage tune_search may choose its value. `engine`: the one of the stage's engines that reads it.
+    """
+    metadata = {"help": help, "tunable": tunable, "engine": engine}
     if isinstance(default, (dict, list)) or dataclasses.is_dataclass(default):
         return dataclasses.field(default_factory=lambda: default, metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
 
 
+@cache
 def types_of(kind: type) -> dict[str, Any]:
     """The type of each field, with its bounds."""
     return typing.get_type_hints(kind, include_extras=True)
@@ -97,7 +102,12 @@ def check(kind: Any, value: Any, where: str) -> Any:
     """A JSON value as a value of a type: lists become tuples, objects settings; a UserError where it is none."""
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin is Annotated:
-        found = check(arguments[0], value, where)
+        try:
+            found = check(arguments[0], value, where)
+        except UserError:
+            if isinstance(value, (list, tuple)):
+                raise  # it names the entry that is wrong
+            raise UserError(f"{where} must be {describe(kind)}, not {value!r}") from None
         if not all(bounds.hold(len(found) if isinstance(found, tuple) else found) for bounds in arguments[1:]):
             raise UserError(f"{where} must be {describe(kind)}, not {value!r}")
         return found
@@ -173,12 +183,13 @@ def as_json(settings: Any) -> str:
 
 
 def add_flags(cli: argparse.ArgumentParser, *kinds: type) -> None:
-    """The option --settings, a JSON object, and a flag for each field, which comes before it."""
+    """The option --settings, a JSON object for the first kind, and a flag for each field, which comes before it."""
+    cli.set_defaults(settings_kind=kinds[0])
     cli.add_argument("--settings", type=json.loads, default={}, metavar="JSON", help="all settings as one JSON object")
     for kind in kinds:
         hints = types_of(kind)
         for field in dataclasses.fields(kind):
-            default = json.dumps(_default(field), default=dataclasses.asdict)
+            default = json.dumps(default_of(field), default=dataclasses.asdict)
             told = f"{field.metadata.get('help', '')}; {describe(hints[field.name])}; default {default}"
             flag = "--" + field.name.replace("_", "-")
             cli.add_argument(flag, dest=field.name, default=argparse.SUPPRESS, **_reader(hints[field.name]),
@@ -188,10 +199,12 @@ def add_flags(cli: argparse.ArgumentParser, *kinds: type) -> None:
 def from_flags(args: argparse.Namespace, kind: type[T], owner: str) -> T:
     """The settings of a command line that `add_flags` made; a UserError as of `resolve`."""
     names = {field.name for field in dataclasses.fields(kind)}
-    return resolve(kind, args.settings | {name: value for name, value in vars(args).items() if name in names}, owner)
+    given = args.settings if kind is args.settings_kind else {}
+    return resolve(kind, given | {name: value for name, value in vars(args).items() if name in names}, owner)
 
 
-def _default(field: dataclasses.Field) -> Any:
+def default_of(field: dataclasses.Field) -> Any:
+    """The default of a field."""
     return field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
 
 
@@ -239,5 +252,5 @@ def schema(kind: Any) -> dict[str, Any]:
 
 def _field_schema(field: dataclasses.Field, kind: Any) -> dict[str, Any]:
     told = {"description": field.metadata["help"]} if "help" in field.metadata else {}
-    default = json.loads(json.dumps(_default(field), default=dataclasses.asdict))
+    default = json.loads(json.dumps(default_of(field), default=dataclasses.asdict))
     return told | schema(kind) | {"default": default}

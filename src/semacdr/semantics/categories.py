@@ -1,7 +1,7 @@
-"""Categories that both domains share, and the files that hold them: resources/taxonomies, results/<scenario>/semantics.
+"""Taxonomies: the categories that both domains share, read from a JSON file.
 
-A file is a JSON object with `categories`, a list; each has a name, a question and subcategories (name, description).
-What else stands in it is for its readers.
+A file is a JSON object with a list `categories`; each has a name, a question and subcategories (name, description).
+Other keys are ignored. Files are in resources/taxonomies and results/<scenario>/semantics.
 """
 
 import json
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from semacdr.errors import UserError
 
-OTHER = "Other"  # the subcategory of what fits no other
+OTHER = "Other"  # the subcategory for items that fit no other
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Category:
 
 
 def read_taxonomy(path: Path) -> list[Category]:
-    """The categories of a taxonomy file; a UserError says what in it is wrong."""
+    """The categories of a taxonomy file; a UserError names what is wrong in it."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         categories = [
@@ -35,7 +35,9 @@ def read_taxonomy(path: Path) -> list[Category]:
             for c in content["categories"]
         ]
     except FileNotFoundError as error:
-        raise UserError(f"{path}: no such taxonomy; write one, with the others there as an example") from error
+        raise UserError(
+            f"{path}: no such taxonomy; write one like those in resources/taxonomies, or set taxonomy.engine to llm"
+        ) from error
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -60,4 +62,4 @@ def _check(path: Path, names: list, what: str, least: int) -> None:
         if not isinstance(name, str) or not name.strip():
             raise UserError(f"{path}: the name of a {what} is {name!r}, not a text")
         if names.count(name) > 1:
-            raise UserError(f"{path}: '{name}' stands twice: {what}")
+            raise UserError(f"{path}: '{name}' occurs twice: {what}")

@@ -1,21 +1,24 @@
-"""Filing items under subcategories: by scores, by the log-probabilities of letters, by a JSON object with a schema."""
+"""File items under subcategories: by scores, by log-probabilities of letters, or by a JSON object with a schema."""
 
+import re
 import string
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, Field, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from semacdr.errors import UserError
 from semacdr.llm.requests import Answer
 from semacdr.semantics.categories import Category
+from semacdr.semantics.quality import ONLY_THOUGHTS, without_thoughts
 
-MOST_OPTIONS = 20  # an endpoint tells the log-probabilities of 20 tokens
+_FENCED = re.compile(r"\A\s*```[a-zA-Z]*\s*\n(.*?)\n?\s*```\s*\Z", re.DOTALL)
+MOST_OPTIONS = 20  # endpoints give the log-probabilities of 20 tokens at most
 
 
 def lettered(category: Category) -> str:
-    """The options of a category, a line each behind its letter; a UserError where there are too many."""
+    """The options of a category, one a line after its letter; a UserError where there are too many."""
     names = [name for name, _ in category.subcategories]
     if len(names) > MOST_OPTIONS:
         raise UserError(
@@ -26,9 +29,9 @@ def lettered(category: Category) -> str:
 
 
 def letter_scores(answer: Answer, options: int) -> tuple[np.ndarray | None, str]:
-    """(options,) log-probabilities of the letters, summing to one, or None and why.
+    """(options,) log-probabilities of the letters, normalised, and ""; or None and why there are none.
 
-    A letter that is not among the tokens told has at most the probability of the last that is.
+    A letter that is not among the returned tokens gets the probability of the least likely one of them.
     """
     if answer.refusal or not answer.scores:
         return None, "refused" if answer.refusal else "no log-probabilities"
@@ -45,9 +48,9 @@ def letter_scores(answer: Answer, options: int) -> tuple[np.ndarray | None, str]
 
 
 def calibrated(scores: np.ndarray, share: float = 1.0, groups: np.ndarray | None = None) -> np.ndarray:
-    """(items, options) scores, less a share of each option's mean over the items, or over those of the same group.
+    """(items, options) scores minus a share of each option's mean over all items, or over those of the same group.
 
-    The mean is what an option gets whatever is shown: for its wording, its place in the list, or a model's liking.
+    The mean is what an option gets for any item: for its wording, its position, or a bias of the model.
     """
     scores, groups = np.array(scores), np.zeros(len(scores)) if groups is None else groups
     for group in np.unique(groups):
@@ -56,9 +59,9 @@ def calibrated(scores: np.ndarray, share: float = 1.0, groups: np.ndarray | None
 
 
 def choose(scores: np.ndarray, most: int, margin: float) -> tuple[list[int], list[int]]:
-    """Item and option of each assignment from (items, options) scores: an item's best option first, then others.
+    """Item and option of each assignment from (items, options) scores, the best option of an item first.
 
-    Up to `most` options of an item are taken, those within `margin` of its best; of equal ones the earlier.
+    An item gets up to `most` options whose score is within `margin` of its best; of equal ones the earlier.
     """
     order = np.argsort(-scores, axis=1, kind="stable")[:, :most]
     taken = np.take_along_axis(scores, order, axis=1)
@@ -67,14 +70,14 @@ def choose(scores: np.ndarray, most: int, margin: float) -> tuple[list[int], lis
 
 
 def listing(categories: Sequence[Category]) -> str:
-    """The categories for a prompt, a line each with its subcategories."""
+    """The categories for a prompt, one a line with its subcategories."""
     return "\n".join(
         f"{category.name}: {', '.join(name for name, _ in category.subcategories)}" for category in categories
     )
 
 
 def schema(categories: Sequence[Category]) -> dict[str, Any]:
-    """The response format that holds an answer to lists of known subcategories, one list a category."""
+    """The response format that allows one list of known subcategories for each category."""
     properties = {
         category.name: {
             "type": "array",
@@ -91,32 +94,38 @@ def schema(categories: Sequence[Category]) -> dict[str, Any]:
     return {"type": "json_schema", "json_schema": {"name": "filing", "strict": True, "schema": content}}
 
 
-def reader(categories: Sequence[Category], most: int) -> Callable[[Answer], tuple[list[list[str]] | None, str]]:
-    """A function that gives an answer's subcategories, a list a category, or None and why it does not conform."""
-    fields = {
+def filing_parser(categories: Sequence[Category], most: int) -> Callable[[Answer], tuple[list[list[str]] | None, str]]:
+    """A function that gives an answer's subcategories, one list a category, or None and why it does not conform."""
+    fields: dict[str, Any] = {
         f"field{place}": (
-            Annotated[list[Literal[tuple(name for name, _ in category.subcategories)]], Field(min_length=1)],
+            Annotated[list[Literal[tuple(name for name, _ in category.subcategories)]], Field(min_length=1)],  # type: ignore[misc]
             Field(alias=category.name),
         )
         for place, category in enumerate(categories)
     }
-    model = create_model("Filing", __config__={"extra": "forbid"}, **fields)
+    model = create_model("Filing", __config__=ConfigDict(extra="forbid"), **fields)
 
-    def read(answer: Answer) -> tuple[list[list[str]] | None, str]:
+    def parse(answer: Answer) -> tuple[list[list[str]] | None, str]:
         filed, why = parsed(answer, model)
         return filed and [list(dict.fromkeys(getattr(filed, name)))[:most] for name in fields], why
 
-    return read
+    return parse
 
 
 def parsed(answer: Answer, model: type[BaseModel]) -> tuple[Any, str]:
-    """The answer's JSON object as `model`, or None and why it does not conform."""
+    """The answer's JSON object as `model` and "", or None and why it does not conform.
+
+    Thoughts before the object and a code fence around it are removed first; the model is checked after that.
+    """
     if answer.refusal or answer.finish == "content_filter":
         return None, "refused"
-    if not answer.text:
+    text = without_thoughts(answer.text or "")
+    if text is None:
+        return None, ONLY_THOUGHTS
+    if not text.strip():
         return None, "empty"
     try:
-        return model.model_validate_json(answer.text), ""
+        return model.model_validate_json(_FENCED.sub(r"\1", text)), ""
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         return None, f"off the schema: {'.'.join(map(str, first['loc']))} {first['msg']}".replace("\n", " ")

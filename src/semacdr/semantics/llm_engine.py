@@ -1,7 +1,7 @@
-"""Engine `llm`: a language model describes each item and files it (sections 2.3.1 and 2.3.2, appendices A and C).
+"""Engine `llm`: a language model describes each item and files it under categories.
 
-What it answers is judged; what does not conform is asked again with another seed, up to `tries` times, and what fails
-then is left to the caller, with the reason.
+Source: SemaCDR, sections 2.3.1 and 2.3.2, appendices A and C. Each answer is validated. One that does not conform is
+asked for again with another seed, up to `answer_attempts` times; the caller gets the reason where all fail.
 """
 
 from collections.abc import Sequence
@@ -19,82 +19,69 @@ from semacdr.semantics.categories import Category
 from semacdr.semantics.quality import outliers, prose
 from semacdr.storage.tables import column
 
-NAMES = {  # of the prompts, and what each may ask for
+NAMES = {  # of the prompts, and the $names that each may use
     "inner": {"domain", "item", "words"},
     "letters": {"domain", "item", "category", "question", "options"},
     "structured": {"domain", "item", "categories", "most"},
 }
-Filed = list[
-    tuple[list[tuple[int, str, int]], Reasons]
-]  # a category each: (item, subcategory, attempt) rows, failed items
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How items are described and filed."""
-
-    tries: int = 3
-    max_characters: int = 1000  # of an item's description in a prompt
-    max_words: int = 60  # of an inner-domain description
-    max_loop: float = 0.25  # share of a description's feature words that may be one and the same
-    max_rare: float = 0.6  # share of its distinct feature words that no other description may have
-    max_subcategories: int = 2  # of an item in one category
-    calibration: float = 0.5  # of letters: how much of an option's mean over all items is taken off
-    margin: float = 0.5  # of letters: how far in log-probability from the best another subcategory may be
+# For each category: rows of (item, subcategory, attempt), and why other items have none.
+Filed = list[tuple[list[tuple[int, str, int]], Reasons]]
 
 
 @dataclass
 class Engine:
-    """Describes and files items (rows as dicts, or tables.Rows) through an asker."""
+    """Describes and files items, which are rows as dicts or tables.Rows."""
 
     items: Sequence[dict]
     asker: Asker
     asking: Asking
-    settings: Settings
+    answer_attempts: int
+    max_characters: int  # of an item's description in a prompt
+    max_subcategories: int  # of an item in one category
 
     def __post_init__(self) -> None:
-        self.known = lru_cache(16)(lambda index: describe(self.items[index], self.settings.max_characters))
+        self.known = lru_cache(16)(lambda index: describe(self.items[index], self.max_characters))
 
-    def describe(self, prompt: Prompt, sifted: bool = True) -> tuple[dict[int, str], dict[int, int], Reasons]:
-        """The inner-domain descriptions by item, the attempts they came at, and why others have none.
+    def describe(
+        self, prompt: Prompt, max_words: int, max_loop: float = 1.0, max_rare: float = 1.0, sifted: bool = True
+    ) -> tuple[dict[int, str], dict[int, int], Reasons]:
+        """The descriptions by item, the attempt (from 0) of each, and why other items have none.
 
-        Unless `sifted`, descriptions that stand out among all are kept.
+        `sifted`: also reject outliers among the descriptions of a domain (see quality.outliers).
         """
-        settings = self.settings
         domains: dict[str, list[int]] = {}
         for index, domain in enumerate(column(self.items, "domain")):
             domains.setdefault(domain, []).append(index)
 
         def build(index: int, attempt: int) -> Request:
             item = self.items[index]
-            messages = prompt.messages(domain=item["domain"], item=self.known(index), words=str(settings.max_words))
-            return self.asking.request(
-                f"the description of {item['item_id']}", messages, attempt, 2 * settings.max_words
-            )
+            messages = prompt.messages(domain=item["domain"], item=self.known(index), words=str(max_words))
+            return self.asking.request(f"the description of {item['item_id']}", messages, attempt, 2 * max_words)
 
         def sift(good: dict[int, str]) -> Reasons:
-            found = {}
+            found: Reasons = {}
             for members in domains.values():
                 texts = {index: good[index] for index in members if index in good}
-                found |= outliers(texts, self.known, settings.max_loop, settings.max_rare)
+                found |= outliers(texts, self.known, max_loop, max_rare)
             return found
 
         return until_good(
             self.asker,
-            self.settings.tries,
+            self.answer_attempts,
             range(len(self.items)),
             build,
-            lambda _, answer: prose(answer, settings.max_words),
+            lambda _, answer: prose(answer, max_words),
             sift if sifted else None,
         )
 
-    def file(self, method: str, prompt: Prompt, categories: Sequence[Category]) -> Filed:
-        """File all items by `method`: letters or structured."""
-        return {"letters": self._by_letters, "structured": self._structured}[method](prompt, categories)
+    def file_by_letters(
+        self, prompt: Prompt, categories: Sequence[Category], calibration: float, margin: float
+    ) -> Filed:
+        """File all items by the log-probabilities of lettered options, one request for each item and category.
 
-    def _by_letters(self, prompt: Prompt, categories: Sequence[Category]) -> Filed:
-        """File by calibrated log-probabilities of lettered options."""
-        width = len(categories)  # an item's questions in a row: servers keep the common beginning of prompts
+        A share `calibration` of each option's mean is subtracted; options within `margin` of the best are taken too.
+        """
+        width = len(categories)  # an item's questions follow each other: servers cache the common start of prompts
 
         def build(index: int, attempt: int) -> Request:
             item, category = self.items[index // width], categories[index % width]
@@ -105,7 +92,7 @@ class Engine:
 
         good, attempts, reasons = until_good(
             self.asker,
-            self.settings.tries,
+            self.answer_attempts,
             range(len(self.items) * width),
             build,
             lambda index, answer: filing.letter_scores(answer, len(categories[index % width].subcategories)),
@@ -113,27 +100,28 @@ class Engine:
         filed = []
         for place, category in enumerate(categories):
             found = [index for index in range(place, len(self.items) * width, width) if index in good]
-            scores = filing.calibrated(np.array([good[index] for index in found]), self.settings.calibration)
-            chosen = zip(*filing.choose(scores, self.settings.max_subcategories, self.settings.margin), strict=True)
             names = [name for name, _ in category.subcategories]
+            given = np.array([good[index] for index in found]).reshape(-1, len(names))  # also of no item
+            scores = filing.calibrated(given, calibration)
+            chosen = zip(*filing.choose(scores, self.max_subcategories, margin), strict=True)
             rows = [(found[i] // width, names[o], attempts[found[i]]) for i, o in chosen]
             filed.append((rows, {i // width: why for i, why in reasons.items() if i % width == place}))
         return filed
 
-    def _structured(self, prompt: Prompt, categories: Sequence[Category]) -> Filed:
-        """File by one JSON object an item, held to a schema."""
-        schema, read = filing.schema(categories), filing.reader(categories, self.settings.max_subcategories)
-        listing, limit = filing.listing(categories), 20 * len(categories) * (1 + self.settings.max_subcategories)
+    def file_structured(self, prompt: Prompt, categories: Sequence[Category]) -> Filed:
+        """File all items by one JSON object each, validated by a schema."""
+        schema, parse = filing.schema(categories), filing.filing_parser(categories, self.max_subcategories)
+        listing, limit = filing.listing(categories), 20 * len(categories) * (1 + self.max_subcategories)
 
         def build(index: int, attempt: int) -> Request:
             item = self.items[index]
-            values = {"categories": listing, "most": str(self.settings.max_subcategories)}
+            values = {"categories": listing, "most": str(self.max_subcategories)}
             messages = prompt.messages(domain=item["domain"], item=self.known(index), **values)
             what = f"the categories of {item['item_id']}"
             return self.asking.request(what, messages, attempt, limit, response_format=schema)
 
         good, attempts, reasons = until_good(
-            self.asker, self.settings.tries, range(len(self.items)), build, lambda _, answer: read(answer)
+            self.asker, self.answer_attempts, range(len(self.items)), build, lambda _, answer: parse(answer)
         )
         return [
             ([(item, name, attempts[item]) for item in sorted(good) for name in good[item][place]], reasons)

@@ -1,4 +1,4 @@
-"""What a taxonomy must be that a language model makes: the form of its answers, and the rules for names and numbers."""
+"""Rules for a taxonomy that a language model makes: the form of its answers, its names, and their number."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -14,7 +14,7 @@ from semacdr.semantics.filing import parsed
 
 MOST_NAME, MOST_TEXT = 50, 200  # characters
 _MEANT = ("none", "none of these", "none of the above", "miscellaneous", "everything else", "anything else", "unknown")
-_SEPARATORS = re.compile(r"[,:;|/\"]")  # prompts list names with some of them
+_SEPARATORS = re.compile(r"[,:;|/\"]")  # prompts use some of them between names
 
 
 class _Strict(BaseModel, extra="forbid"):
@@ -35,9 +35,9 @@ class _Categories(BaseModel, extra="forbid"):
 
 
 def response_format() -> dict[str, Any]:
-    """The response format that holds an answer to a list of categories.
+    """The response format that allows only a list of categories.
 
-    How many there may be it does not say: many endpoints refuse a schema with minItems or maxItems.
+    It does not limit their number, because many endpoints refuse a schema with minItems or maxItems.
     """
     text = {"type": "string"}
     subcategory = _object(name=text, description=text)
@@ -51,13 +51,13 @@ def _object(**properties: dict) -> dict[str, Any]:
 
 
 def words(name: str) -> list[str]:
-    """The words of a name without case, punctuation and plural: equal ones are the same word to a reader."""
+    """The words of a name in lower case and singular, without punctuation, for comparing names."""
     plain = re.sub(r"['’`]", "", name.casefold()).replace("&", " and ")
     return [_singular(word) for word in re.findall(r"[^\W_]+", plain)]
 
 
 def _singular(word: str) -> str:
-    """A form that singular and plural share; not always a word."""
+    """A form shared by singular and plural; it need not be a word."""
     if len(word) > 2 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
         word = word[:-1]
     if len(word) > 3 and word.endswith("ie"):
@@ -66,12 +66,12 @@ def _singular(word: str) -> str:
 
 
 def same(name: str) -> str:
-    """What two names have in common that differ at most in case, plural, spaces and punctuation."""
+    """A key that is equal for names that differ only in case, plural, spaces and punctuation."""
     return "".join(words(name))
 
 
-def own_names(domains: Iterable[str], releases: Iterable[str]) -> list[str]:
-    """The names that stand for one domain: its own, and the parts of what the release calls it, as `Movies_and_TV`."""
+def domain_names(domains: Iterable[str], releases: Iterable[str]) -> list[str]:
+    """The names of the domains: their own, and the parts of the release's names, such as `Movies_and_TV`."""
     parts = (part for name in releases for part in re.split(r"[\s_]+(?:and|&)[\s_]+", name.strip("_ ")))
     names = [name.replace("_", " ") for name in (*domains, *parts) if words(name)]
     first: dict[str, str] = {}
@@ -82,34 +82,35 @@ def own_names(domains: Iterable[str], releases: Iterable[str]) -> list[str]:
 
 @dataclass(frozen=True)
 class Rules:
-    """How many categories and subcategories (beside `Other`) there may be, and which names are a domain's own."""
+    """How many categories and subcategories (besides `Other`) there may be, and the names of the domains."""
 
     categories: int
     least: int
     most: int
-    own: tuple[str, ...]
+    domain_names: tuple[str, ...]
 
     def judge(self, answer: Answer) -> tuple[list[Category] | None, str]:
-        """The whole taxonomy of an answer, or None and why it cannot be taken."""
-        categories, why = read(answer)
+        """The taxonomy in an answer and "", or None and the broken rule."""
+        categories, why = parse_categories(answer)
         if categories and len(categories) != self.categories:
             return None, f"{len(categories)} categories, not {self.categories}"
         return self._checked(categories, why)
 
     def judge_one(self, answer: Answer, others: Sequence[Category]) -> tuple[Category | None, str]:
-        """The one category of an answer, to stand beside the others; or None and why it cannot be taken."""
-        found, why = read(answer)
+        """The only category in an answer, checked with the others, and ""; or None and the broken rule."""
+        found, why = parse_categories(answer)
         if found and len(found) != 1:
             return None, f"{len(found)} categories, not 1"
-        found, why = self._checked(found and [*others, *found], why)
-        return found and found[-1], why
+        checked, why = self._checked(found and [*others, *found], why)
+        return (checked[-1] if checked else None), why
 
     def _checked(self, categories: list[Category] | None, why: str) -> tuple[list[Category] | None, str]:
-        why = why or self.fault(categories)
+        if categories is not None:
+            why = self.fault(categories)
         return (None, why) if why else (categories, "")
 
     def fault(self, categories: Sequence[Category]) -> str:
-        """The first thing that is wrong with the categories; empty where all is well."""
+        """The first broken rule in words; empty if the categories keep all rules."""
         seen: dict[str, str] = {}  # subcategories of all categories
         heads: dict[str, str] = {}
         for category in categories:
@@ -124,11 +125,13 @@ class Rules:
         return ""
 
     def _name(self, name: str) -> str:
-        """What is wrong with a name."""
+        """The rule that a name breaks; empty if none."""
         if not same(name) or len(name) > MOST_NAME or _SEPARATORS.search(name):
             return f"'{name}' is no short name without punctuation"
         text = f" {' '.join(words(name))} "
-        return next((f"'{name}' is named after '{own}'" for own in self.own if f" {' '.join(words(own))} " in text), "")
+        return next(
+            (f"'{name}' is named after '{own}'" for own in self.domain_names if f" {' '.join(words(own))} " in text), ""
+        )
 
 
 def _again(name: str, known: dict[str, str]) -> str:
@@ -136,8 +139,8 @@ def _again(name: str, known: dict[str, str]) -> str:
     return f"'{name}' and '{first}' are the same name" if first else ""
 
 
-def read(answer: Answer) -> tuple[list[Category] | None, str]:
-    """The categories of an answer, tidied and each with `Other` at its end; or None and why there are none."""
+def parse_categories(answer: Answer) -> tuple[list[Category] | None, str]:
+    """The categories in an answer, each with `Other` at its end, and ""; or None and why there are none."""
     found, why = parsed(answer, _Categories)
     if found is None:
         return None, "cut off at its limit of tokens" if answer.finish == "length" else why
@@ -155,13 +158,13 @@ def read(answer: Answer) -> tuple[list[Category] | None, str]:
 
 
 def _name(text: str) -> str:
-    """A name as it stands in the file; one that is too long stays so, and is refused."""
+    """A name as the file holds it; one that is too long stays too long, and is refused later."""
     name = clean(text, MOST_NAME + 1).strip("*#. ")
     return name[:1].upper() + name[1:]
 
 
 def with_other(category: Category) -> Category:
-    """The category with `Other` as its last subcategory, once, whatever the model called it."""
+    """The category with `Other` once, as its last subcategory, whatever the model called it."""
     meant = {same(name) for name in (OTHER, f"{OTHER} {category.name}", *_MEANT)}
     others = [text for name, text in category.subcategories if same(name) in meant]
     named = tuple(pair for pair in category.subcategories if same(pair[0]) not in meant)

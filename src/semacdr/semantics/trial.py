@@ -1,4 +1,4 @@
-"""A taxonomy on trial: how items were filed under it, what none of them needs, what too many do not fit, to be read."""
+"""Tests of a taxonomy: how items were filed, which subcategories no item needs, and which categories fit too few."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from semacdr.semantics.categories import Category
 from semacdr.semantics.llm_engine import Filed
 from semacdr.semantics.naming import OTHER
 
-Row = tuple[int, str, str, Counter, str]  # test, category, subcategory, items by domain, remark
+TrialRow = tuple[int, str, str, Counter, str]  # test, category, subcategory, items by domain, remark
 
 
 @dataclass(frozen=True)
@@ -23,14 +23,15 @@ class Trial:
     failed_items: list[dict]
 
     def share(self, category: Category) -> float:
-        """The share of the filed items that fit nothing in a category but Other."""
+        """The share of the filed items that fit only Other in a category."""
         return len(self.alone[category.name]) / self.filed
 
 
 def trial_of(items: Sequence[dict], categories: Sequence[Category], by_category: Filed) -> Trial:
-    """The trial of items that an engine filed under the categories."""
-    failed = by_category[0][1]  # one answer files an item under all categories, or under none
-    used, alone = Counter(), {}
+    """The trial of items that an engine filed; `by_category` is the engine's result."""
+    failed = by_category[0][1]  # one answer files an item in all categories, or in none
+    used: Counter[tuple[str, str, str]] = Counter()
+    alone: dict[str, list[dict]] = {}
     for category, (rows, _) in zip(categories, by_category, strict=True):
         named = [(index, name) for index, name, _ in rows if name != OTHER]
         used.update((category.name, name, items[index]["domain"]) for index, name in named)
@@ -40,13 +41,13 @@ def trial_of(items: Sequence[dict], categories: Sequence[Category], by_category:
 
 
 def unused(category: Category, used: Counter, domains: Sequence[str]) -> list[str]:
-    """The subcategories of a category, beside Other, that no item used."""
+    """The subcategories of a category, except Other, that no item used."""
     names = [name for name, _ in category.subcategories if name != OTHER]
     return [name for name in names if not any(used[category.name, name, domain] for domain in domains)]
 
 
 def needed(category: Category, used: Counter, least: int, domains: Sequence[str]) -> Category:
-    """The category without the subcategories that no item used, from the end on, as long as `least` and Other stay."""
+    """The category without its unused subcategories, dropped from the end; `least` and Other always stay."""
     spare = len(category.subcategories) - 1 - least
     dropped = set(unused(category, used, domains)[-spare:]) if spare > 0 else set()
     return replace(category, subcategories=tuple(pair for pair in category.subcategories if pair[0] not in dropped))
@@ -54,17 +55,17 @@ def needed(category: Category, used: Counter, least: int, domains: Sequence[str]
 
 @dataclass
 class Trials:
-    """The tests of a taxonomy as it grows better, and what they say, to be read."""
+    """The successive tests of a taxonomy, and their report."""
 
     domains: Sequence[str]
     least: int  # subcategories that a category keeps
     limit: float  # share of items that may fit only Other
-    used: Counter = field(default_factory=Counter)  # in all tests: what one of them needed stays
-    rows: list[Row] = field(default_factory=list)
+    used: Counter = field(default_factory=Counter)  # in all tests: a subcategory that one test needed stays
+    rows: list[TrialRow] = field(default_factory=list)
     count: int = 0
 
     def judge(self, categories: Sequence[Category], trial: Trial) -> tuple[list[Category], list[Category]]:
-        """The categories without what is not needed, and those among them that too many items do not fit."""
+        """The categories without unneeded subcategories, and those of them that too many items do not fit."""
         self.count += 1
         self.used.update(trial.used)
         left = [needed(category, self.used, self.least, self.domains) for category in categories]
@@ -76,7 +77,7 @@ class Trials:
         return left, [category for category in left if trial.share(category) > self.limit]
 
     def _note(self, category: Category, left: dict, trial: Trial) -> None:
-        """Note a category as it was tested, of whose subcategories some are left."""
+        """Report a category as it was tested; `left` are the subcategories that stay."""
         for name in (name for name, _ in category.subcategories if name != OTHER):
             counts = Counter({domain: trial.used[category.name, name, domain] for domain in self.domains})
             missing = [domain for domain in self.domains if not self.used[category.name, name, domain]]

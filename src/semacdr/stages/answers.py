@@ -1,12 +1,12 @@
-"""Answers: look after a store of a language model's answers.
+"""Answers: list, export, import or check a store of a language model's answers.
 
-Reads   a store (SQLite), or what `import` is given.
-Writes  what `export` is given, or the store.
+Reads   a store (SQLite); for import also Parquet files or other stores.
+Writes  for export a Parquet file; for import the store.
 
 list      models, number of answers, tokens
 export    all answers, or those of a model, to Parquet
-import    answers from Parquet files and other stores; those with the same key stay as they are
-check     damage of the file, answers that cannot be read; exit status 1 where there are any
+import    answers from Parquet files and other stores; an answer that the store has already stays
+check     find damage of the file and unreadable answers; exit status 1 if there are any
 """
 
 import argparse
@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             log.info("%d answers written to %s", export_answers(store.rows(args.model), args.files[0]), args.files[0])
         elif args.action == "import":
             for path in args.files:
-                log.info("%s: %d answers that were not there", path, import_answers(store, path))
+                log.info("%s: %d answers were new", path, import_answers(store, path))
         elif wrong := store.check():
             raise UserError(f"{args.store}: {len(wrong)} faults:\n" + "\n".join(wrong[:20]))
         else:

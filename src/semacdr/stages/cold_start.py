@@ -1,118 +1,100 @@
-"""Cold start: variants by how much training knows of the user, and of the item that is to be predicted.
+"""Cold start: variants by how many training events there are of the user, and of the test item.
 
-Reads   ranks.parquet of each run; --runs names a variant and its runs (seeds, directions) once for each variant.
-        split.parquet of each direction (--splits): what training knows.
+Reads   the folders of the runs, --runs NAME FOLDER..., once per variant (seeds, directions): of each ranks.parquet
+        and settings.json. split.parquet of each direction (--splits).
 Writes  --output, a TSV: a row per direction, group, ranking, metric and variant, with the columns of stage compare.
-        grouping user: by the user's training events in the target domain; cold users, who have none, are the group 0.
-        grouping item: by the training events of the user's test item, of all users. Empty groups have no row.
-        --table, the full ranking to read: a table per direction and grouping.
+        grouping user: by the user's training events in the target domain; cold users have none, their group is 0.
+        grouping item: by the training events, of all users, of the user's test item. Empty groups have no row.
+        --table, full ranking as a Markdown page: a table per direction and grouping.
 
 P-values are corrected for the number of variants within a group.
 """
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from semacdr.errors import UserError
-from semacdr.evaluation import comparison
-from semacdr.evaluation.comparison import METRICS, Row
+from semacdr.evaluation.comparison import METRICS, compare, load_variants
 from semacdr.evaluation.groups import Group, by_count
 from semacdr.evaluation.runs import Run
-from semacdr.reporting.markdown import header, line
+from semacdr.reporting.comparison_page import GROUPINGS, add_arguments, cold_start_page, write_comparison
 from semacdr.runtime.cli import log, parser, run
+from semacdr.runtime.settings import Bounds, Natural, add_flags, from_flags, setting
 from semacdr.storage import tables
 
-SHOWN = ("ndcg", "hr")
-TITLES = {  # of a grouping: of its tables, and of the column of groups
-    "user": ("by the user's training events", "Training events"),
-    "item": ("by the training events of the item to predict", "Item's events"),
-}
-ABOUT = (
-    "Full ranking of the test events. Training events are those in the target domain that training knows of; a user "
-    "with none is a cold user, of whom all target events but the test event are hidden."
-)
+SHOWN = ("ndcg", "hr")  # metrics
+
+Split = tuple[Path, pa.Table, dict[str, str]]  # the file, its rows and its metadata
 
 
-def training_counts(path: Path, first: Run) -> dict[str, np.ndarray]:
-    """By grouping, (users,) the training events of each user of a run, and of each one's test item."""
-    split = tables.read(path, "split")[0]
-    train, test = (split.filter(pc.equal(split["role"], role)) for role in ("train", "test"))
+@dataclass(frozen=True)
+class Settings:
+    """How users and test items are grouped: the largest count of training events of each group but the last."""
+
+    user_groups: Annotated[tuple[Natural, ...], Bounds(1)] = setting(
+        (2, 5, 10), "largest count of each group of users but the last; group 0 is always there"
+    )
+    item_groups: Annotated[tuple[Natural, ...], Bounds(1)] = setting(
+        (5, 10, 20, 50), "largest count of each group of test items but the last"
+    )
+
+
+def training_counts(split: Split, first: Run) -> dict[str, npt.NDArray[np.int64]]:
+    """By grouping, (users,) the training events of each user of a run, and of each user's test item."""
+    path, rows, metadata = split
+    tables.check_made_from(first.path, first.metadata, "rank", split=metadata)
+    train, test = (rows.filter(pc.equal(rows["role"], role)) for role in ("train", "test"))
     if not np.array_equal(test["user"].to_numpy(), first.users):
-        raise UserError(f"{path}: its users are not those of {first.path}; run the rank stage again")
+        raise UserError(f"{path}: its users are not those of {first.path}; run stage rank again")
     counts = {}
-    for grouping in TITLES:
-        known, asked = train[grouping].to_numpy(), test[grouping].to_numpy()
-        counts[grouping] = np.bincount(known, minlength=asked.max() + 1)[asked]
+    for grouping in GROUPINGS:
+        trained, tested = train[grouping].to_numpy(), test[grouping].to_numpy()
+        counts[grouping] = np.bincount(trained, minlength=tested.max() + 1)[tested]
     return counts
 
 
-def grouped(splits: Sequence[Path], bounds: Mapping[str, Sequence[int]]) -> Callable[[Run], list[Group]]:
-    """A function of a run: its users in groups by training events, of the user and of the test item, up to bounds."""
-    paths = {}
-    for path in splits:
-        meta = tables.read(path, "split")[1]
-        paths[meta.get("source"), meta.get("target")] = path
+def grouped(paths: Sequence[Path], bounds: Mapping[str, Sequence[int]]) -> Callable[[Run], list[Group]]:
+    """A function of a run that groups its users by training events, of the user and of the test item, up to bounds."""
+    splits: dict[tuple[str | None, str | None], Split] = {}
+    for path in paths:
+        rows, metadata = tables.read(path, "split")
+        splits[metadata.get("source"), metadata.get("target")] = path, rows, metadata
 
     def groups(first: Run) -> list[Group]:
-        if first.direction not in paths:
+        if first.direction not in splits:
             raise UserError(f"--splits lacks the split.parquet of {' to '.join(first.direction)}, which is ranked")
-        counts = training_counts(paths[first.direction], first)
-        return [group for name in TITLES for group in by_count(name, counts[name], bounds[name])]
+        counts = training_counts(splits[first.direction], first)
+        return [group for name in GROUPINGS for group in by_count(name, counts[name], bounds[name])]
 
     return groups
-
-
-def page(rows: Sequence[Row], title: str) -> str:
-    """A Markdown page: a table per direction and grouping, of the full ranking."""
-    lines = [f"# {title}", ""] + ([f"**{tables.SAMPLE_NOTE}**", ""] if rows[0].release == "sample" else [])
-    lines += [ABOUT, "", comparison.HOW.format(first=rows[0].variant, where=" within each group"), ""]
-    rows = [row for row in rows if row.ranking == "full"]
-    for part in dict.fromkeys((row.source, row.target, row.grouping) for row in rows):
-        source, target, grouping = part
-        how, column = TITLES[grouping]
-        lines += [f"## {source} → {target}, {how}", ""]
-        lines += header(
-            [column, "Users", "Variant", "NDCG@10", "HR@10", "Δ", "p (bootstrap)", "p (signed rank)"], words=3
-        )
-        lines += _lines([row for row in rows if (row.source, row.target, row.grouping) == part])
-        lines.append("")
-    return "\n".join([*lines, f"{rows[0].seeds} seed{'s' * (rows[0].seeds > 1)}.", ""])
-
-
-def _lines(rows: Sequence[Row]) -> list[str]:
-    """The lines of one table; a group's name and size stand in its first line."""
-    lines = []
-    for group in dict.fromkeys(row.group for row in rows):
-        here = [row for row in rows if row.group == group]
-        for place, of in enumerate(comparison.by_variant(here)):
-            named = ["", ""] if place else [group, f"{here[0].users:,}"]
-            lines.append(line([*named, *comparison.cells(of, SHOWN)]))
-    return lines
 
 
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """The stage's command line."""
     cli = parser(__doc__)
-    comparison.add_arguments(cli, "Cold start")
+    add_arguments(cli, "Cold start")
     cli.add_argument("--splits", nargs="+", type=Path, required=True, help="split.parquet of each direction")
-    help = "the largest count of each group but the last"
-    cli.add_argument("--user-groups", nargs="+", type=int, default=[2, 5, 10], metavar="COUNT", help=help)
-    cli.add_argument("--item-groups", nargs="+", type=int, default=[5, 10, 20, 50], metavar="COUNT", help=help)
+    add_flags(cli, Settings)
     return cli.parse_args(argv)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the stage."""
     args = arguments(argv)
-    variants = comparison.load_variants(args.runs)
-    bounds = {"user": [0, *args.user_groups], "item": args.item_groups}
+    settings = from_flags(args, Settings, "cold_start")
+    variants = load_variants(args.runs)
+    bounds = {"user": [0, *settings.user_groups], "item": settings.item_groups}
     metrics = {key: measure for key, measure in METRICS.items() if key[0] in SHOWN}
-    rows = comparison.compare(variants, grouped(args.splits, bounds), metrics)
-    comparison.write(args, rows, page(rows, args.title))
+    rows = compare(variants, grouped(args.splits, bounds), metrics)
+    write_comparison(args, rows, cold_start_page(rows, args.title))
     log.info("%d variants, %d rows: %s", len(variants), len(rows), args.output)
 
 

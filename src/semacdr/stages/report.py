@@ -1,122 +1,162 @@
-"""Report: one page to read and to pass on, of what was run on what, what came out, and for whom.
+"""Report: one HTML page of a scenario: its data, results, experiments, training, and example users.
 
-Reads   of a scenario: statistics.tsv, preprocess.tsv, interactions.parquet, items.parquet, both split.parquet; what
-        stage semantics made; metrics.tsv; of each run of it settings.json, cost.json and history.tsv; of the runs whose
-        recommendations are shown ranks.parquet and recommendations.parquet. Optionally experiments (TSV), figures (PNG
-        with the TSV beside it), Snakemake's measurements (--benchmarks) and the paper's table.
-Writes  --output, report.html: a page that needs nothing else, no network either.
+Reads   of a scenario: statistics.tsv, preprocess.tsv, interactions.parquet, items.parquet, both split.parquet; the
+        outputs of stage semantics; metrics.tsv; the folders of its runs (--runs): of each settings.json, cost.json and
+        history.tsv; the folders of the runs whose recommendations are shown (--shown): of each ranks.parquet and
+        recommendations.parquet. Optionally both candidates.parquet, experiments (TSV), figures (PNG, and the TSV of the
+        same name), Snakemake's measurements (--benchmarks) and the paper's table.
+Writes  --output, report.html: a page that needs no other file and no network.
 
-What is not given has no section; the page says why. The page takes the commit from git, where the code lies in a
-checkout, and versions from the environment that it is made in.
+Parts without input are left out, and the page says why. The commit is that of the git checkout that holds the code, if
+any; versions are those of the environment that makes the page.
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from semacdr.data.history import load_history
 from semacdr.errors import UserError
-from semacdr.reporting.markdown import add_tuning, told_elsewhere, told_unequal
-from semacdr.reporting.page import experiments, figures, item_semantics, people, record, results, training
+from semacdr.evaluation.protocol import negatives_phrase, stored_negatives
+from semacdr.reporting.page import figures, item_semantics, record
 from semacdr.reporting.page.catalogue import Catalogue
+from semacdr.reporting.page.experiments import read_experiment
 from semacdr.reporting.page.render import render
+from semacdr.reporting.page.results import RunKey, names_by_run, result_tables
+from semacdr.reporting.page.training import TrainingRun, load_training_run, trained_systems
+from semacdr.reporting.page.users import DirectionUsers, direction_users, load_recommender
+from semacdr.reporting.paper import PAPER_NEGATIVES, read_paper
+from semacdr.reporting.tuning_notes import tuning_notes
 from semacdr.runtime import checkout
 from semacdr.runtime.cli import log, parser, run
-from semacdr.stages.metrics import read_paper
+from semacdr.runtime.settings import Count, Natural, add_flags, from_flags, setting
 from semacdr.storage import tables, tsv
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How many examples the page shows, and how they are drawn."""
+
+    users: Natural = setting(12, "users shown in each direction")
+    events: Count = setting(30, "latest events shown of a user's history")
+    examples: Natural = setting(6, "items of each domain shown with their descriptions")
+    seed: Natural = setting(0, "seed of the choice of users and items")
+
+
+FILES = {  # required, by option: what the help says
+    "statistics": "statistics.tsv", "steps": "preprocess.tsv", "interactions": "interactions.parquet",
+    "items": "items.parquet", "taxonomy": "taxonomy.json", "inner": "inner.parquet", "agnostic": "agnostic.parquet",
+    "filed": "semantics.tsv", "asked": "cost.json of stage semantics", "metrics": "metrics.tsv",
+}  # fmt: skip
 
 
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """The stage's command line."""
     cli = parser(__doc__)
-    for name, words in {
-        "statistics": "statistics.tsv", "steps": "preprocess.tsv", "interactions": "", "items": "", "taxonomy": "",
-        "inner": "", "agnostic": "", "filed": "semantics.tsv", "asked": "cost.json of stage semantics",
-        "metrics": "metrics.tsv",
-    }.items():  # fmt: skip
-        cli.add_argument(f"--{name}", type=Path, required=True, help=words or None)
+    for name, help in FILES.items():
+        cli.add_argument(f"--{name}", type=Path, required=True, help=help)
     cli.add_argument("--splits", type=Path, nargs=2, required=True, help="split.parquet of both directions")
-    cli.add_argument("--runs", type=Path, nargs="+", required=True, help="folders of the table's training runs")
-    many = {"nargs": "*", "type": Path, "default": []}
-    cli.add_argument("--shown", **many, help="folders of runs whose recommendations are shown")
-    cli.add_argument("--experiments", **many, help="TSVs of the stages compare and cold_start")
-    cli.add_argument("--figures", **many, help="PNGs, each with its TSV beside it")
-    cli.add_argument("--benchmarks", type=Path, help="folder of what Snakemake measured of the scenario's jobs")
+    cli.add_argument("--runs", type=Path, nargs="+", required=True, help="folders of the result table's runs")
+    for name, help in {
+        "shown": "folders of runs whose recommendations are shown",
+        "candidates": "candidates.parquet of both directions",
+        "experiments": "TSVs of the stages compare and cold_start",
+        "figures": "PNGs, each with a TSV of the same name",
+    }.items():
+        cli.add_argument(f"--{name}", nargs="*", type=Path, default=[], help=help)
+    cli.add_argument("--benchmarks", type=Path, help="folder with Snakemake's measurements of the scenario's jobs")
     cli.add_argument("--paper", type=Path, help="the numbers that the paper prints (TSV)")
-    add_tuning(cli)
-    cli.add_argument("--people", type=int, default=12, help="shown in each direction")
-    cli.add_argument("--events", type=int, default=30, help="of a person's history that are shown, the latest")
-    cli.add_argument("--examples", type=int, default=6, help="items of each domain that are shown with their texts")
-    cli.add_argument("--seed", type=int, default=0, help="of the choice of people and examples")
     cli.add_argument("--output", type=Path, required=True, help="report.html")
+    add_flags(cli, Settings)
     return cli.parse_args(argv)
 
 
-def content(args: argparse.Namespace) -> dict:
-    """By name all that the templates show."""
+def content(args: argparse.Namespace, settings: Settings) -> dict[str, Any]:
+    """All values that the templates use, by name."""
     catalogue = Catalogue(args.items, args.agnostic)
     meta = tables.read(args.items, "items")[1]
+    sample = meta["release"] == "sample"
     paper = read_paper(args.paper) if args.paper else {}
-    runs = [training.load(folder) for folder in args.runs]
-    made_of = item_semantics.made(
-        catalogue, args.taxonomy, args.inner, args.filed, args.asked, args.examples, args.seed
+    names = names_by_run(args.metrics)
+    runs = [load_training_run(folder) for folder in args.runs]
+    semantics = item_semantics.read_item_semantics(
+        catalogue, args.taxonomy, args.inner, args.filed, args.asked, settings.examples, settings.seed
     )
     jobs = record.jobs(args.benchmarks)
+    results = result_tables(args.metrics, paper)
+    negatives = stored_negatives(args.candidates)
     return {
-        "scenario": meta["scenario"], "release": meta["release"],
-        "note": tables.SAMPLE_NOTE if meta["release"] == "sample" else "",
+        "scenario": meta["scenario"],
+        "release": meta["release"],
+        "note": tables.SAMPLE_NOTE if sample else "",
         "statistics": tsv.read(args.statistics, ("domain", "overlapped_users", "items", "interactions", "avg_len")),
         "steps": tsv.read(args.steps, ("domain", "step", "count", "users", "items")),
-        "results": results.directions(args.metrics, paper),
-        "unequal": told_unequal(args), "elsewhere": told_elsewhere(args),
-        "people": people_of(args, catalogue),
-        "made": made_of,
-        "experiments": [experiments.experiment(path) for path in args.experiments],
-        "figures": [figures.figure(path) for path in args.figures],
-        "training": training.trained(runs),
+        "results": results,
+        "negatives": negatives_phrase(negatives, [(table.source, table.target) for table in results]),
+        "other_negatives": bool({*negatives.values()} - {PAPER_NEGATIVES}),
+        "tuning_notes": tuning_notes(_settings_by_name(runs, names)),
+        "users": shown_users(args, settings, catalogue, names),
+        "semantics": semantics,
+        "experiments": [read_experiment(path) for path in args.experiments],
+        "figures": [figures.read_figure(path) for path in args.figures],
+        "training": trained_systems(runs, names),
         "jobs": jobs,
-        "code": checkout.code(), "versions": record.versions(), "machine": record.machine(),
-        "money": record.money(made_of.cost, made_of.taxonomy_cost),
+        "code": checkout.code(),
+        "versions": record.versions(),
+        "machine": record.machine(),
+        "llm_cost": record.llm_cost(semantics.cost, semantics.taxonomy_cost),
         "day": datetime.now(UTC).date().isoformat(),
-        "seed": args.seed,
-        "left_out": left_out(args, jobs),
-    }  # fmt: skip
+        "seed": settings.seed,
+        "left_out": left_out(args, jobs, sample),
+    }
 
 
-def people_of(args: argparse.Namespace, catalogue: Catalogue) -> list[people.Direction]:
-    """The people of each direction of which there are recommendations; those of one direction share one seed."""
-    shown, found = [people.shown(folder) for folder in args.shown], []
-    for split in args.splits if shown else ():
-        history = load_history(args.interactions, args.items, split)
-        pair = history.meta["source"], history.meta["target"]
-        systems = [system for system in shown if system.run.direction == pair]
-        if len({system.run.seed for system in systems}) > 1:
-            raise UserError(
-                f"--shown: the runs of {' to '.join(pair)} have more than one seed; give one of each system"
-            )
-        if systems:
-            given = (catalogue, systems, args.people, args.events, args.seed)
-            found.append(people.direction(history, args.interactions, *given))
+def _settings_by_name(runs: Sequence[TrainingRun], names: Mapping[RunKey, str]) -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = {}
+    for one in runs:
+        found.setdefault(names.get(one.key, one.name), []).append(one.settings)
     return found
 
 
-def left_out(args: argparse.Namespace, jobs: Sequence[record.Job]) -> list[tuple[str, str]]:
-    """What the page has no section of, and why."""
+def shown_users(
+    args: argparse.Namespace, settings: Settings, catalogue: Catalogue, names: Mapping[RunKey, str]
+) -> list[DirectionUsers]:
+    """The users of each direction that has recommendations; the runs of one direction must have one seed."""
+    recommenders, found = [load_recommender(folder, names) for folder in args.shown], []
+    for split in args.splits if recommenders else ():
+        history = load_history(args.interactions, args.items, split)
+        direction = history.meta["source"], history.meta["target"]
+        systems = [one for one in recommenders if one.run.direction == direction]
+        if len({system.run.seed for system in systems}) > 1:
+            raise UserError(
+                f"--shown: the runs of {' to '.join(direction)} have more than one seed; give one run of each system"
+            )
+        if systems:
+            counts = settings.users, settings.events, settings.seed
+            found.append(direction_users(history, args.interactions, catalogue, systems, *counts))
+    return found
+
+
+def left_out(args: argparse.Namespace, jobs: Sequence[record.Job], sample: bool) -> list[tuple[str, str]]:
+    """Titles of the parts that the page lacks, each with the reason."""
     parts = [
-        (args.shown, "People", "no recommendations were given; section report.systems of the config names systems"),
-        (args.experiments, "Experiments", "none was asked for: each costs trainings; report.experiments names them"),
-        (args.figures, "Figures", "none was asked for; report.figures names them"),
+        (args.shown, "Users", "no recommendations were given; report.systems of the config names systems"),
+        (args.experiments, "Experiments", "none was requested; report.experiments names them. They need training runs"),
+        (args.figures, "Figures", "none was requested; report.figures names them"),
         (args.paper, "The paper's numbers", "its table was not given"),
+        (not (args.paper and sample), "The paper's numbers", "they are shown for real data only"),
         (jobs, "Time by stage", "there are no measurements of Snakemake (logs/benchmarks)"),
     ]
-    return [(title, why) for there, title, why in parts if not there]
+    return [(title, why) for given, title, why in parts if not given]
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the stage."""
     args = arguments(argv)
-    page = render(content(args))
+    page = render(content(args, from_flags(args, Settings, "report")))
     tsv.write(args.output, page)
     log.info("%s: %.1f MB", args.output, len(page.encode()) / 1e6)
 

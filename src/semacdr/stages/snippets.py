@@ -1,15 +1,15 @@
-"""Snippets: what people wrote of each item, as far as no direction holds the event out.
+"""Snippets: what users wrote about each item, from reviews that no direction holds out.
 
 Reads   reviews_<Category>.json.gz of both domains, interactions.parquet, users.parquet, items.parquet, and the
         split.parquet of both directions.
 Writes  snippets.parquet: item, text; an item of which no training review has a text has no row.
 
-A review counts where its event stands, in both directions, strictly before its user's validation event; a cold user's
-counts in neither domain, as each domain is hidden in one direction. Of several reviews of a user and an item the
-earliest does, as in preprocess. Each item gets up to `per_item` of them, which ones hangs on the seed, the user and the
-item alone, not on how helpful later readers found it. The table is shared by both directions, so one thing in it is no
-function of one direction's past: an event added after a user's test event in one domain moves the validation event of
-the other, which can let one more of the user's earlier reviews in.
+A review is used if its event is strictly before its user's validation event in both directions. Reviews of cold users
+are never used, because each domain is hidden in one direction. Of several reviews by a user of an item the earliest is
+used, as in preprocess. Each item gets up to `per_item` of them. The choice depends only on the seed, the user and the
+item, not on later votes. Both directions share the table, so it is not a function of one direction's past alone: an
+event added after a user's test event in one domain moves the validation event of the other direction, which may admit
+one more of the user's earlier reviews.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 import numpy as np
@@ -33,14 +34,24 @@ from semacdr.data.reviews import Line, usable
 from semacdr.errors import UserError
 from semacdr.llm.prompts import clean
 from semacdr.runtime.cli import log, parser, run
+from semacdr.runtime.settings import Bounds, Count, Natural, add_flags, from_flags, setting
 from semacdr.storage import tables
 
-BETWEEN = " / "
+BETWEEN = " / "  # separates the snippets of an item
 _NONE = msgspec.Raw(b'""')
 
 
+@dataclass(frozen=True)
+class Settings:
+    """Which snippets an item gets."""
+
+    per_item: Count = setting(3, "most snippets of an item")
+    max_characters: Annotated[int, Bounds(20)] = setting(200, "most characters of a snippet")
+    seed: Natural = setting(0, "seed of the choice")
+
+
 class Review(Line):
-    """A line with what it says, which is only parsed where it is wanted."""
+    """A review line with its texts, which are parsed only for reviews that are used."""
 
     summary: msgspec.Raw = _NONE  # 2014 and 2018
     reviewText: msgspec.Raw = _NONE
@@ -48,7 +59,7 @@ class Review(Line):
     text: msgspec.Raw = _NONE
 
     def snippet(self, most: int) -> str:
-        """Heading and text on one line of at most `most` characters."""
+        """Title and text on one line of at most `most` characters."""
         parts = (_text(part, most) for part in (self.summary, self.reviewText, self.title, self.text))
         return clean(". ".join(part.rstrip(". ") for part in parts if part), most)
 
@@ -60,36 +71,38 @@ def _text(raw: msgspec.Raw, most: int) -> str:
 
 @dataclass
 class Events:
-    """The events whose reviews may be told, by sorted key = user x items + item."""
+    """The events whose reviews may be used, by sorted key = user x items + item."""
 
     keys: array
     times: array
     items: int
 
     def find(self, user: int, item: int, time: int) -> int | None:
-        """The place of the event that a review is of; None where it may not be told."""
+        """The place of a review's event; None where it may not be used."""
         key = user * self.items + item
         place = bisect_left(self.keys, key)
-        there = place < len(self.keys) and self.keys[place] == key and self.times[place] == time
-        return place if there else None
+        found = place < len(self.keys) and self.keys[place] == key and self.times[place] == time
+        return place if found else None
 
 
 def training_events(interactions: Path, items: Path, splits: Sequence[Path]) -> Events:
-    """The events that stand before their user's validation event in both directions."""
+    """The events before their user's validation event in both directions."""
     count = len(tables.read(items, "items")[0])
     table = tables.read(interactions, "interactions")[0]
     user, item, time = (table[name].to_numpy().astype(np.int64) for name in ("user", "item", "timestamp"))
-    people, things = shared_training(interactions, items, splits)
+    users, catalogue = shared_training(interactions, items, splits)
     keys = user * count + item
     order = np.argsort(keys)
-    order = order[np.isin(keys[order], people * count + things)]
+    order = order[np.isin(keys[order], users * count + catalogue)]
     return Events(array("q", keys[order].tobytes()), array("q", time[order].tobytes()), count)
 
 
-def told(path: Path, users: dict[str, int], items: dict[str, int], events: Events, most: int) -> Iterator[tuple]:
-    """(user_id, item_id, snippet) of the reviews in a file that may be told, one an event; what was left out is logged.
+def iter_snippets(
+    path: Path, users: dict[str, int], items: dict[str, int], events: Events, most: int
+) -> Iterator[tuple[str, str, str]]:
+    """(user_id, item_id, snippet) of the usable reviews in a file, one an event; malformed lines are logged.
 
-    A snippet is empty where the review has no text.
+    A snippet is empty if its review has no text.
     """
     tally, done = Tally(path), bytearray(len(events.keys))
     for (user, item, time), line in usable(path, tally, Review):
@@ -104,8 +117,8 @@ def told(path: Path, users: dict[str, int], items: dict[str, int], events: Event
         log.warning("%s: %s lines left out (%s); the first: %s", path, f"{count:,}", kind, tally.firsts[kind])
 
 
-def choose(reviews: Iterator[tuple], per_item: int, seed: int) -> dict[str, list[tuple[bytes, str]]]:
-    """By item_id, up to `per_item` snippets, each behind the hash that chose it."""
+def choose(reviews: Iterator[tuple[str, str, str]], per_item: int, seed: int) -> dict[str, list[tuple[bytes, str]]]:
+    """Up to `per_item` snippets by item_id, each after the hash by which it was chosen."""
     chosen: dict[str, list[tuple[bytes, str]]] = defaultdict(list)
     for user, item, snippet in reviews:
         if snippet:
@@ -118,31 +131,31 @@ def choose(reviews: Iterator[tuple], per_item: int, seed: int) -> dict[str, list
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """The stage's command line."""
     cli = parser(__doc__)
-    cli.add_argument("--domains", nargs=2, required=True, help="the two domains' names")
+    cli.add_argument("--domains", nargs=2, required=True, help="names of the two domains")
     cli.add_argument("--reviews", nargs=2, type=Path, required=True, help="their review files, in the same order")
     cli.add_argument("--interactions", type=Path, required=True)
     cli.add_argument("--users", type=Path, required=True)
     cli.add_argument("--items", type=Path, required=True)
     cli.add_argument("--splits", nargs=2, type=Path, required=True, help="split.parquet of both directions")
-    cli.add_argument("--per-item", type=int, default=3)
-    cli.add_argument("--max-characters", type=int, default=200, help="of a snippet")
-    cli.add_argument("--seed", type=int, default=0, help="of the choice")
-    cli.add_argument("--output", type=Path, required=True, help="the Parquet file to write")
+    cli.add_argument("--output", type=Path, required=True, help="snippets.parquet")
+    add_flags(cli, Settings)
     return cli.parse_args(argv)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the stage."""
     args = arguments(argv)
+    settings = from_flags(args, Settings, "snippets")
     events = training_events(args.interactions, args.items, args.splits)
-    people = tables.read(args.users, "users")[0]
-    users = dict(zip(people["user_id"].to_pylist(), people["user"].to_pylist(), strict=True))
+    user_table = tables.read(args.users, "users")[0]
+    users = dict(zip(user_table["user_id"].to_pylist(), user_table["user"].to_pylist(), strict=True))
     catalogue, meta = tables.read(args.items, "items")
     rows = []
     for domain, path in zip(args.domains, args.reviews, strict=True):
-        own = catalogue.filter(pc.equal(catalogue["domain"], domain))
-        items = dict(zip(own["item_id"].to_pylist(), own["item"].to_pylist(), strict=True))
-        chosen = choose(told(path, users, items, events, args.max_characters), args.per_item, args.seed)
+        in_domain = catalogue.filter(pc.equal(catalogue["domain"], domain))
+        items = dict(zip(in_domain["item_id"].to_pylist(), in_domain["item"].to_pylist(), strict=True))
+        reviews = iter_snippets(path, users, items, events, settings.max_characters)
+        chosen = choose(reviews, settings.per_item, settings.seed)
         log.info("%s: %s of %s items have snippets", domain, f"{len(chosen):,}", f"{len(items):,}")
         rows += [(items[item], BETWEEN.join(text for _, text in found)) for item, found in chosen.items()]
     if not rows:
@@ -151,7 +164,9 @@ def main(argv: Sequence[str] | None = None) -> None:
             f"{args.reviews[1]} has one; set semantics.reviews to false"
         )
     numbers, texts = zip(*sorted(rows), strict=True)
-    tables.write(pa.table({"item": numbers, "text": texts}), args.output, "snippets", meta)
+    tables.write(
+        pa.table({"item": numbers, "text": texts}), args.output, "snippets", meta | tables.made_from(items=meta)
+    )
 
 
 if __name__ == "__main__":

@@ -1,65 +1,129 @@
 """Taxonomy: the categories that both domains share, each with its subcategories.
 
-Reads   with engine file a taxonomy, as resources/taxonomies/<scenario>.json, which is used as it is; with engine llm
-        items.parquet and the prompts: a language model proposes categories from samples of the items of both domains,
-        merges the proposals, files other items under them and revises what they do not fit.
+Reads   engine file: a taxonomy, such as resources/taxonomies/<scenario>.json, which is used as it is;
+        engine llm: items.parquet and the prompts. A language model proposes categories from samples of items of both
+        domains, merges the proposals, files other items under them and revises categories that fit too few.
 Writes  taxonomy.json of the scenario, checked; taxonomy.tsv: with engine llm, how the items of each test were filed.
 
-What the model made is a file like any other: a person may edit it. Its copy in resources/taxonomies stays for good.
+A taxonomy made by a model may be edited by hand: copy it to resources/taxonomies and use engine file.
 """
 
 import argparse
-import csv
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
+from typing import Annotated, Any, Literal
 
-from semacdr.llm import options
+from semacdr.errors import UserError
+from semacdr.llm import session
+from semacdr.llm.command_line import add_llm_flags, llm_from_flags
 from semacdr.llm.prompts import Prompt
-from semacdr.runtime.cli import log, parser, resolve, run
+from semacdr.runtime.cli import log, parser, run
+from semacdr.runtime.settings import Bounds, Count, Natural, Share, add_flags, from_flags, setting
 from semacdr.semantics.categories import Category, read_taxonomy
-from semacdr.semantics.induction import PROMPTS, Induction, Settings, Unasked
-from semacdr.semantics.naming import Rules, own_names
+from semacdr.semantics.induction import PROMPTS, Induction, Unasked
+from semacdr.semantics.naming import Rules, domain_names
 from semacdr.semantics.sampling import draw
-from semacdr.semantics.trial import Row, Trials
-from semacdr.storage import tables
+from semacdr.semantics.trial import TrialRow, Trials
+from semacdr.storage import tables, tsv
 
-CONTEXT = 8192  # tokens that a local model gets: a sample of items, and a taxonomy as its answer
+CONTEXT = 8192  # tokens for a local model: a sample of items as the prompt, a taxonomy as the answer
 
 
-def induce(args: argparse.Namespace) -> tuple[bytes, list[Row], list[str], str] | None:
-    """The taxonomy that a language model makes, as JSON; how its tests went; domains; release. None after a dry run."""
-    settings = resolve(Settings, args.settings, "taxonomy")
+@dataclass(frozen=True)
+class Settings:
+    """Where the taxonomy comes from; all but `engine` and `file` matter only for engine llm."""
+
+    engine: Literal["file", "llm"] = setting("file", "file: take a taxonomy file; llm: a language model makes one")
+    file: str = setting(
+        "resources/taxonomies/{scenario}.json", "engine file: the taxonomy file of a scenario", engine="file"
+    )
+    categories: Count = setting(5, "number of categories", engine="llm")
+    min_subcategories: Annotated[int, Bounds(2)] = setting(
+        4, "least subcategories of a category, besides Other", engine="llm"
+    )
+    max_subcategories: Annotated[int, Bounds(2)] = setting(
+        12, "most subcategories of a category, besides Other", engine="llm"
+    )
+    samples: Count = setting(3, "samples to propose from; the proposals are merged", engine="llm")
+    items_per_sample: Annotated[int, Bounds(2)] = setting(24, "items of a sample", engine="llm")
+    max_characters: Annotated[int, Bounds(20)] = setting(
+        300, "most characters of an item's description in a sample", engine="llm"
+    )
+    test_items: Annotated[int, Bounds(2)] = setting(
+        60, "items that each test files; other items for each test", engine="llm"
+    )
+    revision_rounds: Natural = setting(2, "most rounds of revision, each followed by a test", engine="llm")
+    max_other: Share = setting(
+        0.1, "share of test items that may fit only Other; above it a category is revised", engine="llm"
+    )
+    max_unfiled_share: Share = setting(
+        0.5, "share of test items without a conforming answer; above it the stage stops", engine="llm"
+    )
+    answer_attempts: Count = setting(3, "attempts until an answer conforms, each with another seed", engine="llm")
+    seed: Natural = setting(0, "seed of the samples", engine="llm")
+
+    def most_requests(self) -> int:
+        """The most requests that a taxonomy takes if every answer conforms."""
+        tests = (self.revision_rounds + 1) * self.test_items
+        return self.samples + 1 + tests + self.revision_rounds * self.categories
+
+    def sizes(self) -> list[int]:
+        """The sizes of all samples: those to propose from, then those of the tests."""
+        return [self.items_per_sample] * self.samples + [self.test_items] * (self.revision_rounds + 1)
+
+
+@dataclass(frozen=True)
+class Taxonomy:
+    """A taxonomy file and the report of its tests, which a taxonomy from a file does not have."""
+
+    content: bytes
+    tests: Sequence[TrialRow] = ()
+    domains: Sequence[str] = field(default_factory=list)
+    release: str = ""
+
+
+def induce(args: argparse.Namespace, settings: Settings) -> Taxonomy | None:
+    """The taxonomy that a language model makes; None after a dry run. A UserError where none can be made."""
+    if settings.max_subcategories < settings.min_subcategories:
+        raise UserError(
+            f"taxonomy.max_subcategories {settings.max_subcategories} is below min_subcategories "
+            f"{settings.min_subcategories}"
+        )
+    llm, options = llm_from_flags(args)
     table, meta = tables.read(args.items, "items")
     items = table.to_pylist()
     samples = draw(items, settings.sizes(), settings.seed)
     domains = sorted({item["domain"] for item in items})
-    files = {name: args.prompts / f"{name}.txt" for name in PROMPTS}
+    files = {name: Path(options.prompts, f"{name}.txt") for name in PROMPTS}
     prompts = {name: Prompt(path, PROMPTS[name]) for name, path in files.items()}
-    rules = Rules(
-        settings.categories, settings.min_subcategories, settings.max_subcategories,
-        tuple(own_names(domains, args.avoid)),
-    )  # fmt: skip
+    names = tuple(domain_names(domains, args.avoid))
+    rules = Rules(settings.categories, settings.min_subcategories, settings.max_subcategories, names)
     trials = Trials(domains, settings.min_subcategories, settings.max_other)
-    with options.asker(args, CONTEXT) as asker:
-        asking = options.asking(args)
-        induction = Induction(asker, asking, settings, prompts, rules, trials)
+    with session.open_asker(llm, options, args.dry_run, CONTEXT) as asker:
+        asking = session.open_asking(llm, options)
+        induction = Induction(
+            asker, asking, proposals=settings.samples, items_per_sample=settings.items_per_sample,
+            revision_rounds=settings.revision_rounds, max_unfiled_share=settings.max_unfiled_share,
+            max_characters=settings.max_characters, answer_attempts=settings.answer_attempts,
+            prompts=prompts, rules=rules, trials=trials,
+        )  # fmt: skip
         try:
             categories = induction.run(samples)
         except Unasked:
-            print(f"{options.priced(asker)}\nThat is the next step; up to {settings.most_requests:,} in all.")
+            print(f"{session.quote_text(asker)}\nThis is the next step; all take up to {settings.most_requests():,}.")
             return None
-        cost = options.paid(asker, asking.model)
+        cost = session.paid(asker, asking.model)
     made_by = {"engine": "llm", "model": asking.model, "weights": asking.weights, "parameters": asking.parameters}
     made_by["prompts"] = {name: sha256(path.read_bytes()).hexdigest()[:12] for name, path in files.items()}
     made_by |= {"settings": asdict(settings), "cost": cost}
-    return as_json(meta.get("scenario", ""), made_by, categories), trials.rows, domains, meta["release"]
+    return Taxonomy(as_json(meta.get("scenario", ""), made_by, categories), trials.rows, domains, meta["release"])
 
 
-def as_json(scenario: str, made_by: dict, categories: Sequence[Category]) -> bytes:
-    """A taxonomy file as a person would write it."""
+def as_json(scenario: str, made_by: dict[str, Any], categories: Sequence[Category]) -> bytes:
+    """The content of a taxonomy file, indented for editing."""
     listed = [
         {
             "name": category.name,
@@ -72,31 +136,26 @@ def as_json(scenario: str, made_by: dict, categories: Sequence[Category]) -> byt
     return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode()
 
 
-def write_report(rows: Sequence[Row], domains: Sequence[str], release: str, path: Path) -> None:
-    """Write how the tests went, a line a subcategory; the header alone where there was none."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
-        writer.writerow(["test", "category", "subcategory", *domains, "remark", "release"])
-        for test, category, name, counts, what in rows:
-            writer.writerow([test, category, name, *(counts.get(domain, 0) for domain in domains), what, release])
+def write_tests(taxonomy: Taxonomy, path: Path) -> None:
+    """Write how the tests went, one subcategory a line; only the header if there was no test."""
+    lines = [["test", "category", "subcategory", *taxonomy.domains, "remark", "release"]]
+    for test, category, name, counts, remark in taxonomy.tests:
+        numbers = [str(counts.get(domain, 0)) for domain in taxonomy.domains]
+        lines.append([str(test), category, name, *numbers, " ".join(remark.split()), taxonomy.release])
+    tsv.write(path, "".join("\t".join(line) + "\n" for line in lines))
 
 
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """The stage's command line."""
     cli = parser(__doc__)
-    cli.add_argument("--engine", choices=["file", "llm"], default="file", help="where the taxonomy comes from")
     cli.add_argument("--taxonomy", type=Path, help="engine file: the file to take")
     cli.add_argument("--items", type=Path, help="engine llm: items.parquet")
-    cli.add_argument("--avoid", nargs="*", default=[], help="engine llm: the release's names of the domains")
-    cli.add_argument("--settings", type=options.as_json, default={}, help="JSON: of induction.Settings")
-    cli.add_argument("--prompts", type=Path, default=Path("resources/prompts"), help="folder of the prompts")
+    cli.add_argument("--avoid", nargs="*", default=[], help="engine llm: names of the domains in the release")
     cli.add_argument("--output", type=Path, help="taxonomy.json")
     cli.add_argument("--report", type=Path, help="taxonomy.tsv")
-    options.add_options(cli)
+    add_flags(cli, Settings)
+    add_llm_flags(cli)
     args = cli.parse_args(argv)
-    if not (args.taxonomy if args.engine == "file" else args.items):
-        cli.error("engine file needs --taxonomy, engine llm --items")
     if not (args.output or args.dry_run):
         cli.error("give --output; or, with engine llm, --dry-run")
     return args
@@ -105,18 +164,20 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the stage."""
     args = arguments(argv)
-    if args.engine == "llm":
-        made = induce(args)
-        if made is None:
-            return
-        content, rows, *told = made
+    settings = from_flags(args, Settings, "taxonomy")
+    if not (args.items if settings.engine == "llm" else args.taxonomy):
+        raise UserError("stage taxonomy: engine file needs --taxonomy, engine llm --items")
+    if settings.engine == "llm":
+        taxonomy = induce(args, settings)
     else:
         read_taxonomy(args.taxonomy)
-        content, rows, *told = args.taxonomy.read_bytes(), [], [], ""
+        taxonomy = Taxonomy(args.taxonomy.read_bytes())
+    if taxonomy is None:  # a dry run
+        return
     args.output.parent.mkdir(parents=True, exist_ok=True)
-    args.output.write_bytes(content)
+    args.output.write_bytes(taxonomy.content)
     if args.report:
-        write_report(rows, *told, args.report)
+        write_tests(taxonomy, args.report)
     categories = read_taxonomy(args.output)
     counts = ", ".join(f"{category.name} ({len(category.subcategories)})" for category in categories)
     log.info("%d categories: %s", len(categories), counts)

@@ -1,1 +1,1 @@
-"""How tables are stored: Parquet with contracts and provenance, and TSV."""
+"""Storage: Parquet tables with contracts and provenance, TSV tables, and atomic writing."""

@@ -1,7 +1,7 @@
-"""The Parquet tables that stages hand to each other: one contract of columns each, checked when written and when read.
+"""The Parquet tables that stages exchange. Each has a contract, its columns and their types, checked on write and read.
 
-Each file carries in its metadata the release that its data come from, and where that is the embedded sample a note
-that says so; a stage passes on what it read.
+The metadata of a file name the release of its data, with a note if the release is the simulated sample, a digest of its
+rows, and the digests of the tables from which it was made. A stage passes on the metadata of the tables that it reads.
 """
 
 import hashlib
@@ -16,9 +16,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from semacdr.errors import UserError
+from semacdr.storage import files
 
 I32, I64, F32, F64, TEXT = pa.int32(), pa.int64(), pa.float32(), pa.float64(), pa.string()
-SAMPLE_NOTE = "simulated people, embedded sample: not Amazon data"
+SAMPLE_NOTE = "simulated users, packaged sample: not Amazon data"
 
 CONTRACTS: dict[str, dict[str, pa.DataType | None]] = {
     "interactions": {"user": I32, "item": I32, "domain": TEXT, "timestamp": I64},  # sorted; seconds since 1970
@@ -32,96 +33,145 @@ CONTRACTS: dict[str, dict[str, pa.DataType | None]] = {
         "categories": pa.list_(TEXT),
         "description": TEXT,
     },
-    # Of the target domain. Role: train, valid, test; hidden: all but the test event of a cold user, who has no other.
+    # Events of the target domain. Role: train, valid, test; hidden: a cold user's events except the test event.
     "split": {"user": I32, "item": I32, "role": TEXT},
-    # Of each user and each of valid and test; cold users have no row of valid. Hidden items are no negatives.
+    # A row for each user and each of valid and test; cold users have none of valid. Negatives are no hidden items.
     "candidates": {"user": I32, "split": TEXT, "positive": I32, "negatives": pa.list_(I32)},
-    "snippets": {"item": I32, "text": TEXT},  # of training reviews; items without any have no row
+    "snippets": {"item": I32, "text": TEXT},  # from training reviews; items without any have no row
     "inner": {"item": I32, "text": TEXT, "provenance": TEXT},
     "agnostic": {"item": I32, "category": TEXT, "subcategory": TEXT, "provenance": TEXT},
-    "answers": {"key": pa.binary(32), "model": TEXT, "weights": TEXT, "created": I64, "answer": TEXT},  # of a model
+    "answers": {
+        "key": pa.binary(32),
+        "model": TEXT,
+        "weights": TEXT,
+        "created": I64,
+        "answer": TEXT,
+    },  # of a language model
     "embeddings": {"item": I32, "vector": None},  # fixed_size_list[f32] of the encoder's width
-    "vectors": {"item": I32, "domain": TEXT, "space": TEXT, "vector": None},  # the same of a trained system, by space
+    "vectors": {
+        "item": I32,
+        "domain": TEXT,
+        "space": TEXT,
+        "vector": None,
+    },  # of a trained model
     "adjacency": {"row": I32, "column": I32, "weight": F32},  # sorted by row, column
     "ranks": {"user": I32, "split": TEXT, "ranking": TEXT, "rank": F64},  # cold users have no row of split valid
-    "recommendations": {"user": I32, "place": I32, "item": I32, "score": F32},  # of the test event; place 1 is the best
+    "recommendations": {"user": I32, "place": I32, "item": I32, "score": F32},  # at the test event; place 1 is the best
 }
+SORTED = {"adjacency": ("row", "column")}  # contracts whose readers rely on an order of distinct rows, which is checked
 
 
-def write(table: pa.Table, path: Path | str, contract: str, meta: dict[str, str]) -> None:
-    """Write a table under its contract, with `meta` in the file; the same rows and meta give the same bytes."""
+def write(table: pa.Table, path: Path | str, contract: str, meta: Mapping[str, str]) -> dict[str, str]:
+    """Write a table under its contract, atomically; the same rows and metadata give the same bytes.
+
+    Returns the metadata as they are in the file: `meta`, the note on simulated data, and the digest of the rows.
+    A UserError names the file if it cannot be written.
+    """
     columns = CONTRACTS[contract]
     schema = pa.schema([pa.field(name, kind or table.schema.field(name).type) for name, kind in columns.items()])
     table = table.select(list(columns)).cast(schema).combine_chunks().replace_schema_metadata(None)
-    table = table.replace_schema_metadata(_noted(meta) | {"digest": digest(table)})
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(table, path, compression="zstd")
+    meta = _noted(dict(meta)) | {"digest": digest(table)}
+    with files.replacing(path) as temporary:
+        pq.write_table(table.replace_schema_metadata(meta), temporary, compression="zstd", write_page_checksum=True)
+    return meta
 
 
 def read(path: Path | str, contract: str) -> tuple[pa.Table, dict[str, str]]:
-    """The table at `path` and its metadata; a UserError names a missing file or a column that breaks the contract."""
+    """The table at `path`, with the columns of its contract in their order, and its metadata.
+
+    A UserError names a file that is missing or damaged, or that breaks the contract: a column is missing or has
+    another type, a text is not UTF-8, or the rows of a sorted table are out of order.
+    """
     try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise UserError(f"{path}: cannot be read as the {contract} table: {error}") from error
+        table = pq.read_table(path, page_checksum_verification=True)
+        table.validate(full=True)  # else a text that is not UTF-8 raises wherever it is first decoded
+        meta = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: there is no such file; it should be the {contract} table") from error
+    except (OSError, pa.ArrowException, ValueError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        message = f"{path}: cannot be read as the {contract} table ({reason}); delete it and run its stage again"
+        raise UserError(message) from error
     for name, kind in CONTRACTS[contract].items():
         if name not in table.column_names:
             raise UserError(f"{path}: the {contract} table needs a column '{name}'; it has {table.column_names}")
-        if kind is not None and table.schema.field(name).type != kind:
-            found = table.schema.field(name).type
-            raise UserError(f"{path}: column '{name}' of the {contract} table must be {kind}, it is {found}")
-    meta = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
-    return table.select(list(CONTRACTS[contract])), {k: v for k, v in meta.items() if k != "ARROW:schema"}
+        found = table.schema.field(name).type
+        if not (_is_vector(found) if kind is None else found == kind):
+            wanted = kind or "fixed_size_list<float>"
+            raise UserError(f"{path}: column '{name}' of the {contract} table must be {wanted}, it is {found}")
+    table = table.select(list(CONTRACTS[contract]))
+    if contract in SORTED and not _is_sorted([table[name].to_numpy() for name in SORTED[contract]]):
+        order = " and ".join(SORTED[contract])
+        message = f"{path}: the rows of the {contract} table are not sorted by {order}, or one occurs twice"
+        raise UserError(f"{message}; delete it and run its stage again")
+    return table, {name: value for name, value in meta.items() if name != "ARROW:schema"}
+
+
+def _is_vector(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_fixed_size_list(kind) and kind.value_type == F32)
+
+
+def _is_sorted(columns: Sequence[np.ndarray]) -> bool:
+    """Whether the rows increase strictly, first by the first column, then by the second, and so on."""
+    equal = np.ones(max(len(columns[0]) - 1, 0), bool)
+    for values in columns:
+        if (equal & (values[1:] < values[:-1])).any():
+            return False
+        equal &= values[1:] == values[:-1]
+    return not equal.any()
 
 
 def digest(table: pa.Table) -> str:
-    """A name for the rows of a table, 16 hexadecimal digits: other rows have another one."""
-    name = hashlib.sha256()
-    sink = pa.PythonFile(_Sink(name), mode="w")
+    """A digest of a table's schema and rows: 16 hexadecimal digits."""
+    sha256 = hashlib.sha256()
+    sink = pa.PythonFile(_HashSink(sha256), mode="w")
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
-    return name.hexdigest()[:16]
+    return sha256.hexdigest()[:16]
 
 
-class _Sink(io.RawIOBase):
+class _HashSink(io.RawIOBase):
     """A file that hashes what is written to it and keeps nothing."""
 
-    def __init__(self, name: "hashlib._Hash") -> None:
-        self.name = name
+    def __init__(self, sha256: "hashlib._Hash") -> None:
+        self.sha256 = sha256
 
     def writable(self) -> bool:
         return True
 
     def write(self, data: Any) -> int:
-        self.name.update(data)
+        self.sha256.update(data)
         return len(data)
 
 
 def made_from(**metas: Mapping[str, str]) -> dict[str, str]:
-    """What a table's metadata say of the tables that it was made from, by name their digests."""
+    """Metadata for a table that was made from other tables: made_from_<name> with the digest of each."""
     return {f"made_from_{name}": meta["digest"] for name, meta in metas.items() if "digest" in meta}
 
 
 def check_made_from(path: Path | str, meta: Mapping[str, str], stage: str, **metas: Mapping[str, str]) -> None:
-    """Raise a UserError where a table was made from other tables than those given; `stage` is what makes it anew."""
+    """Raise a UserError if the table at `path` was made from other tables than those given; `stage` makes it.
+
+    `meta` is the table's metadata, `metas` that of the given tables by name. A digest that is missing is not checked.
+    """
     for name, wanted in made_from(**metas).items():
         if meta.get(name, wanted) != wanted:
-            other = name.removeprefix("made_from_")
-            raise UserError(f"{path}: was made from another {other} table than the one given; run stage {stage} again")
+            table = name.removeprefix("made_from_")
+            raise UserError(f"{path}: was made from another {table} table than the one given; run stage {stage} again")
 
 
 def vectors(rows: np.ndarray) -> pa.FixedSizeListArray:
-    """The rows of a matrix as a column."""
+    """The rows of a matrix as a column of vectors."""
     return pa.FixedSizeListArray.from_arrays(pa.array(rows.ravel()), rows.shape[1])
 
 
 def matrix(column: pa.ChunkedArray) -> np.ndarray:
-    """The matrix whose rows such a column holds."""
+    """The matrix of a column of vectors."""
     return column.combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(len(column), -1)
 
 
-class Rows(Sequence):
-    """The rows of a table as dicts, made a block at a time: as objects a million rows would take gigabytes."""
+class Rows(Sequence[dict[str, Any]]):
+    """The rows of a table as dicts, converted one block at a time: a million rows at once would take gigabytes."""
 
     def __init__(self, table: pa.Table, block: int = 4096) -> None:
         self.table, self.block = table, block
@@ -130,13 +180,13 @@ class Rows(Sequence):
     def __len__(self) -> int:
         return len(self.table)
 
-    def __getitem__(self, index: int) -> dict:
+    def __getitem__(self, index: int) -> dict[str, Any]:  # type: ignore[override] # no slices
         if not 0 <= index < len(self.table):
             raise IndexError(index)
         return self._rows(index // self.block)[index % self.block]
 
 
-def column(rows: Sequence[dict], name: str) -> list:
+def column(rows: Sequence[dict[str, Any]], name: str) -> list[Any]:
     """All values of a column of rows."""
     return rows.table[name].to_pylist() if isinstance(rows, Rows) else [row[name] for row in rows]
 

@@ -1,4 +1,4 @@
-"""Tab-separated tables for people: rows are dataclasses, their fields the columns."""
+"""Tab-separated tables for readers: rows are dataclasses, and their fields are the columns."""
 
 import csv
 from collections.abc import Collection, Sequence
@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from semacdr.errors import UserError
+from semacdr.storage import files
 
 
 def text(rows: Sequence[Any], number: str = ".6g", optional: Collection[str] = ()) -> str:
-    """The rows under a header, numbers in the format `number`; what does not exist (None) is an empty cell.
+    """The table as text: a header, then the rows, with floats in the format `number` and None as an empty cell.
 
-    A column in `optional` is left out where no row has anything in it.
+    A column in `optional` is left out if it is None in all rows.
     """
     columns = [field.name for field in fields(rows[0])]
     columns = [c for c in columns if c not in optional or any(getattr(row, c) is not None for row in rows)]
@@ -27,7 +28,7 @@ def _cell(value: Any, number: str) -> str:
 
 
 def read(path: Path, needs: Collection[str] = ()) -> list[dict[str, str]]:
-    """The lines of a table, cells by column; a UserError where it cannot be read or lacks a column of `needs`."""
+    """The rows of a table, each by column; a UserError if it cannot be read or lacks a column of `needs`."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE, strict=True)
@@ -36,11 +37,10 @@ def read(path: Path, needs: Collection[str] = ()) -> list[dict[str, str]]:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path}: cannot be read as a table: {error}") from error
     if missing:
-        raise UserError(f"{path}: lacks the columns {', '.join(missing)}; make it anew")
+        raise UserError(f"{path}: lacks the columns {', '.join(missing)}; delete it and run its stage again")
     return rows
 
 
 def write(path: Path, content: str) -> None:
-    """Write a text as it is, on every system the same bytes, and make its folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(content, encoding="utf-8", newline="\n")
+    """Write a text atomically (semacdr.storage.files), with the same bytes on every system."""
+    files.write_text(path, content)

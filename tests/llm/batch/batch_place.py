@@ -6,8 +6,9 @@ import pytest
 
 from semacdr.llm.asker import Asker
 from semacdr.llm.endpoint import Endpoint
-from semacdr.llm.limits import Bill, Price
-from semacdr.llm.requests import Asking
+from semacdr.llm.limits import Bill
+from semacdr.llm.options import Price, Running
+from semacdr.llm.requests import Asking, NoAnswer
 from semacdr.llm.store import AnswerStore
 
 PRICE = Price(input=1.0, output=10.0)  # an answer of the server costs 0.002 dollars
@@ -38,11 +39,11 @@ class Place:
 
     def run(self, indices=range(8), build=build, budget=None, batch=True, **running):
         """Asker's answers by index: the text, or why there is none."""
-        endpoint = Endpoint(self.server.url, **self.running | running) if self.server else None
+        endpoint = Endpoint(self.server.url, Running(**self.running | running)) if self.server else None
         self.bill = Bill(PRICE, budget)
         with AnswerStore(self.folder / "answers.sqlite") as store:
             asker = Asker(store, endpoint, self.bill, self.folder / "batches" if batch else None)
-            return {i: a if isinstance(a, str) else a.text for i, a in asker.answers(indices, build)}
+            return {i: a.why if isinstance(a, NoAnswer) else a.text for i, a in asker.answers(indices, build)}
 
     def run_killed_in(self, owner, name, *arguments):
         """As `run`, in a process that is killed where it calls a method."""

@@ -73,23 +73,38 @@ def test_a_key_in_an_error_is_not_shown(place, server, monkeypatch):
 
 
 def test_errors_are_asked_again_but_what_is_refused_as_it_is_is_final(place, server):
-    rounds = []
+    passes = []
 
     def outcome(requests):
-        rounds.append({request["custom_id"] for request in requests})
+        passes.append({request["custom_id"] for request in requests})
         bad = {key(2): (400, "content policy"), key(5): (500, "server error"), key(6): (429, "slow down")}
-        if len(rounds) > 1:
+        if len(passes) > 1:
             del bad[key(6)]
         output = [answered(request) for request in requests if request["custom_id"] not in bad]
         errors = [refused(r, *bad[r["custom_id"]]) for r in requests if r["custom_id"] in bad]
         return "completed", output, errors
 
     server.outcome = outcome
-    assert place.run() == expected() | {2: "content policy", 5: "server error"}
-    assert rounds == [{key(index) for index in range(8)}, {key(5), key(6)}, {key(5)}]
+    with pytest.raises(UserError, match=r"1 of 8 answers are missing .*: server error\nAll other answers are kept"):
+        place.run()
+    assert passes == [{key(index) for index in range(8)}, {key(5), key(6)}, {key(5)}]
     assert len(place.stored()) == 6
+    passes.clear()
+    with pytest.raises(UserError):
+        place.run()
+    assert passes[0] == {key(2), key(5)}  # another run asks for all that is missing, and for nothing else
     server.outcome = all_answered
-    assert place.run() == expected()  # another run asks for all that is missing
+    assert place.run() == expected()
+
+
+def test_a_request_that_is_refused_gives_its_reason_and_ends_no_run(place, server):
+    def outcome(requests):
+        bad = [request for request in requests if request["custom_id"] == key(2)]
+        output = [answered(request) for request in requests if request not in bad]
+        return "completed", output, [refused(request, 400, "content policy") for request in bad]
+
+    server.outcome = outcome
+    assert place.run() == expected() | {2: "content policy"}
 
 
 def test_of_an_expired_batch_what_was_answered_is_kept(place, server):
@@ -137,7 +152,7 @@ def test_a_batch_that_is_refused_is_an_error_with_the_reasons_and_tried_anew_whe
 
 def test_a_batch_that_somebody_cancelled_stops_the_run_with_its_answers_kept(place, server):
     server.outcome = lambda requests: ("cancelled", [answered(requests[0])], [unfinished(r) for r in requests[1:]])
-    with pytest.raises(UserError, match="was cancelled; its 1 answers are kept, the same command asks for the rest"):
+    with pytest.raises(UserError, match="was cancelled; its 1 answers are kept; the same command asks for the rest"):
         place.run()
     assert place.stored() == {key(0)}
     server.outcome = all_answered
@@ -162,15 +177,15 @@ def test_batches_that_an_account_s_queue_does_not_hold_wait_for_those_before(pla
     server.outcome = lambda requests: (
         "failed", [], [{"code": "token_limit_exceeded", "message": "Enqueued token limit reached"}]
     )  # fmt: skip
-    with pytest.raises(UserError, match=r"Enqueued token limit reached; llm\.running\.queued_tokens holds that limit"):
+    with pytest.raises(UserError, match=r"Enqueued token limit reached; set llm\.running\.queued_tokens to that limit"):
         place.run(range(20))
 
 
 def test_the_budget_holds_and_what_it_allowed_is_kept(place, server):
-    with pytest.raises(UserError, match=r"the budget of \$0\.0\d left 5 requests out; all others are done"):
+    with pytest.raises(UserError, match=r"the budget of \$0\.0\d left out 5 requests; all others are answered"):
         place.run(budget=0.0016)  # at most 12 prompt tokens and 50 of the answer, by the estimate
     assert len(place.stored()) == 3
-    with pytest.raises(UserError, match="left 5 requests out"):
+    with pytest.raises(UserError, match="left out 5 requests"):
         place.run(budget=0.0016)  # the answers so far cost more than was estimated
     assert len(server.batches) == 1
     assert place.run(budget=1.0) == expected()
@@ -179,7 +194,7 @@ def test_the_budget_holds_and_what_it_allowed_is_kept(place, server):
 def test_two_processes_do_not_share_a_folder(place):
     with (
         BatchFolder(place.folder / "batches"),
-        pytest.raises(UserError, match="another process works with this folder of batches; give each its own"),
+        pytest.raises(UserError, match="another process uses this folder of batches; give each job its own"),
     ):
         place.run()
 

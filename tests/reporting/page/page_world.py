@@ -85,9 +85,9 @@ class PageWorld:
 
     def run(self, target: str, name: str) -> Path:
         """A run: random scores, ranks and lists that are of them, a history of five epochs."""
-        world, (model, variant) = self.worlds[target], SYSTEMS[name]
+        world, (model, _) = self.worlds[target], SYSTEMS[name]
         folder = self.folder / f"{world.source}_to_{target}/{name}/seed1"
-        meta = META | {"source": world.source, "target": target, "model": model, "variant": variant, "seed": "1"}
+        meta = META | {"source": world.source, "target": target, "model": model, "seed": "1"}
         first, ranks, best = world.first[target], [], []
         for user in range(USERS):
             targets = [item for _, item in world.of_user(user, target)]
@@ -100,7 +100,7 @@ class PageWorld:
             columns = dict(zip(tables.CONTRACTS[contract], zip(*rows, strict=True), strict=True))
             tables.write(pa.table(columns), folder / f"{contract}.parquet", contract, meta)
         training = {"loss": "ce", "learning_rate": 0.001}
-        settings = meta | {"seed": 1, "settings": {"dim": 64}, "training": training}
+        settings = meta | {"seed": 1, "tuned": None, "settings": {"dim": 64}, "training": training}
         (folder / "settings.json").write_text(json.dumps(settings))
         cost = {
             "parameters": 69760,
@@ -118,11 +118,11 @@ class PageWorld:
 
     def results(self) -> None:
         """metrics.tsv and two experiments, by their own stages."""
-        ranks = [str(run / "ranks.parquet") for run in self.runs]
+        by_name = {name: [str(run) for run in self.runs if run.parent.name == name] for name in SYSTEMS}
         places = {"output": self.folder / "metrics.tsv", "table": self.folder / "metrics.md"}
-        metrics.main(["--ranks", *ranks, *options(places)])
-        variants = {name: [path for path in ranks if f"/{name}/" in path] for name in SHOWN}
-        runs = [part for name, paths in variants.items() for part in ("--runs", name, *paths)]
+        rows = [part for name, runs in by_name.items() for part in ("--runs", "/".join(SYSTEMS[name]), *runs)]
+        metrics.main([*rows, *options(places)])
+        runs = [part for name in SHOWN for part in ("--runs", name, *by_name[name])]
         splits = [str(path) for path in self.splits]
         for stage, more in ((compare, []), (cold_start, ["--splits", *splits])):
             name = stage.__name__.rpartition(".")[2]
@@ -161,7 +161,7 @@ class PageWorld:
             *self.splits,
             "--runs",
             *self.runs,
-            "--people",
+            "--users",
             "6",
             "--events",
             "4",

@@ -1,6 +1,8 @@
 """The page: it needs nothing else, every text in it is escaped, and what is not given has no section but a reason."""
 
+import json
 import re
+import shutil
 from html.parser import HTMLParser
 
 import pytest
@@ -10,7 +12,7 @@ from semacdr.errors import UserError
 from semacdr.stages import report
 
 VOID = {"meta", "link", "img", "br", "input", "use", "path", "rect"}
-SECTIONS = {"results", "people", "items", "experiments", "figures", "training", "record"}
+SECTIONS = {"results", "users", "items", "experiments", "figures", "training", "record"}
 
 
 class Seen(HTMLParser):
@@ -76,7 +78,7 @@ def test_ids_are_of_one_element_each_and_what_refers_to_one_finds_it(seen):
     assert len(ids) == len(set(ids))
     refers = ("href", "xlink:href", "aria-labelledby", "for")
     asked = {a[n].lstrip("#") for _, a in seen.elements for n in refers if n in a and not a[n].startswith("data:")}
-    assert asked <= set(ids) and {"people", "main"} <= asked
+    assert asked <= set(ids) and {"users", "main"} <= asked
     assert set(re.findall(r"url\(#([^)]+)\)", " ".join(str(attrs) for _, attrs in seen.elements))) <= set(ids)
 
 
@@ -100,15 +102,15 @@ def test_charts_take_the_page_s_colours(page):
 
 def test_all_sections_are_there(seen):
     assert {attrs["id"] for tag, attrs in seen.elements if tag == "section"} == SECTIONS
-    assert len([attrs for _, attrs in seen.elements if "data-person" in attrs]) == 12
+    assert len([attrs for _, attrs in seen.elements if "data-user" in attrs]) == 12
 
 
 @pytest.mark.parametrize(
     ("without", "section", "why"),
     [
-        ({"shown": False}, "people", "<b>People</b>: no recommendations were given"),
-        ({"experiments": ()}, "experiments", "<b>Experiments</b>: none was asked for"),
-        ({"figures": False}, "figures", "<b>Figures</b>: none was asked for"),
+        ({"shown": False}, "users", "<b>Users</b>: no recommendations were given"),
+        ({"experiments": ()}, "experiments", "<b>Experiments</b>: none was requested"),
+        ({"figures": False}, "figures", "<b>Figures</b>: none was requested"),
         ({"logs": False}, None, "<b>Time by stage</b>: there are no measurements"),
     ],
 )
@@ -120,21 +122,28 @@ def test_what_is_not_given_has_no_section_but_a_reason(world, page, tmp_path, wi
     assert section is None or f'href="#{section}"' not in less
 
 
-def test_the_page_says_where_some_systems_alone_were_tuned(world, page, tmp_path):
-    told = world.page(tmp_path / "report.html", "--tuned", "sasrec", "--untuned", "semacdr", "tjapl")
-    assert "settings of sasrec were chosen by tuning, those of semacdr, tjapl were not" in told
-    assert "Unequal budgets" in told and "Unequal budgets" not in page
-    told = world.page(tmp_path / "report.html", "--tuned-on", "min_item_interactions=5")
-    assert "found on data filtered by min_item_interactions=5" in told and "Tuned on other data" in told
-    assert "Tuned on other data" not in page
+def test_the_page_says_which_systems_were_tuned(world, page, tmp_path):
+    """Those of the result table, of which one run alone was tuned, and on other data."""
+    folder = tmp_path / "book_to_film" / world.runs[0].parent.name / "seed1"
+    shutil.copytree(world.runs[0], folder)
+    settings = json.loads((folder / "settings.json").read_text())
+    tuned = {"names": ["dim"], "other_data": {"min_item_interactions": 5}}
+    (folder / "settings.json").write_text(json.dumps(settings | {"tuned": tuned}))
+    argv = world.argv(tmp_path / "report.html")
+    argv[argv.index("--runs") + 1] = str(folder)
+    report.main(argv)
+    changed = (tmp_path / "report.html").read_text()
+    assert "tuning chose settings of SemaCDR (ce), but not of SASRec (ce), SASRec, in at least one" in changed
+    assert "tuned on data filtered by min_item_interactions=5" in changed
+    assert "Unequal tuning budgets" not in page and "Tuned on other data" not in page
 
 
 def test_an_experiment_of_validation_events_is_named_so(world, page, tmp_path):
     lines = (world.folder / "compare.tsv").read_text().splitlines()
     (tmp_path / "sweep.tsv").write_text("\n".join([f"split\t{lines[0]}", *(f"valid\t{line}" for line in lines[1:])]))
-    told = world.page(tmp_path / "report.html", "--experiments", str(tmp_path / "sweep.tsv"), experiments=())
-    assert ", validation events: to choose by</span>" in told
-    assert ", test events</span>" in page and "validation events: to choose by" not in page
+    changed = world.page(tmp_path / "report.html", "--experiments", str(tmp_path / "sweep.tsv"), experiments=())
+    assert ", validation events, for model selection</span>" in changed
+    assert ", test events</span>" in page and "for model selection" not in page
 
 
 def test_the_same_input_gives_the_same_page(world, page, tmp_path):
@@ -144,14 +153,14 @@ def test_the_same_input_gives_the_same_page(world, page, tmp_path):
 def test_a_folder_without_a_run_is_refused(world, tmp_path):
     argv = world.argv(tmp_path / "report.html")
     place = argv.index("--runs") + 1
-    with pytest.raises(UserError, match="no training run can be read there"):
+    with pytest.raises(UserError, match=r"settings\.json: cannot be read"):
         refused_with(argv, place, tmp_path)
 
 
 def test_recommendations_of_another_run_are_refused(world, tmp_path):
     run, other = (next(r for r in world.runs if r.parent.name == name) for name in SHOWN)
-    mixed = tmp_path / "mixed"
-    mixed.mkdir()
+    mixed = tmp_path / "mixed/seed1"
+    mixed.mkdir(parents=True)
     (mixed / "ranks.parquet").write_bytes((run / "ranks.parquet").read_bytes())
     (mixed / "recommendations.parquet").write_bytes((other / "recommendations.parquet").read_bytes())
     argv = world.argv(tmp_path / "report.html")

@@ -50,8 +50,8 @@ OWN = ("file:", "data:")
 
 
 def shown(tab):
-    """The headings of the people that can be seen."""
-    return [one.text_content() for one in tab.locator("article.person:visible h3").all()]
+    """The headings of the users that can be seen."""
+    return [one.text_content() for one in tab.locator("article.user:visible h3").all()]
 
 
 def test_hostile_titles_run_nothing(opened):
@@ -61,14 +61,14 @@ def test_hostile_titles_run_nothing(opened):
     assert tab.locator("img").count() == 1
 
 
-def test_another_person_by_keyboard(opened):
+def test_another_user_by_keyboard(opened):
     tab = opened()
     (first,) = shown(tab)
     tab.focus("#pick")
     tab.keyboard.press("ArrowDown")
     (second,) = shown(tab)
     assert second != first and tab.locator("#where").text_content() == "2 of 12"
-    assert tab.locator("article.person:visible ol").count() == 2
+    assert tab.locator("article.user:visible ol").count() == 2
     tab.keyboard.press("Tab")
     assert tab.evaluate("document.activeElement.id") == "after"
     tab.keyboard.press("Enter")
@@ -80,12 +80,12 @@ def test_another_person_by_keyboard(opened):
     assert tab.locator("#where").text_content() == "12 of 12" and "film → book" in shown(tab)[0]
 
 
-def test_a_link_to_a_person_shows_them(opened):
-    last = opened().locator("article.person").last.get_attribute("id")
-    assert opened(anchor=f"#{last}").locator("article.person:visible").get_attribute("id") == last
+def test_a_link_to_a_user_shows_them(opened):
+    last = opened().locator("article.user").last.get_attribute("id")
+    assert opened(anchor=f"#{last}").locator("article.user:visible").get_attribute("id") == last
 
 
-def test_without_script_all_people_are_there(opened):
+def test_without_script_all_users_are_there(opened):
     tab = opened(script=False)
     assert len(shown(tab)) == 12 and not tab.locator(".picker").is_visible()
 

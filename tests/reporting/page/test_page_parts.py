@@ -1,21 +1,24 @@
-"""What stands behind the page: the people and who is chosen, tastes, tables with the paper's, versions, time, money."""
+"""The sections of the page: users and how they are drawn, tastes, result tables, versions, time, cost of answers."""
 
+import dataclasses
 import json
+import shutil
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from page_world import CATEGORIES, USERS
 
 from semacdr.data.history import load_history
 from semacdr.errors import UserError
-from semacdr.reporting.page import charts, experiments, figures, item_semantics, people, record, results, training
+from semacdr.reporting.page import charts, experiments, figures, item_semantics, record, results, training, users
 from semacdr.reporting.page.catalogue import Catalogue
 from semacdr.reporting.page.render import render
+from semacdr.reporting.paper import read_paper
 from semacdr.stages import report
-from semacdr.stages.metrics import read_paper
-from semacdr.storage import tsv
+from semacdr.storage import tables, tsv
 
 
 @pytest.fixture(scope="module")
@@ -27,34 +30,35 @@ def catalogue(world):
 def direction(world, catalogue):
     """All users of book to film."""
     history = load_history(world.folder / "interactions.parquet", world.folder / "items.parquet", world.splits[0])
-    systems = [people.shown(run) for run in world.runs[:2]]
-    return people.direction(history, world.folder / "interactions.parquet", catalogue, systems, USERS, 3, 0)
+    names = results.names_by_run(world.folder / "metrics.tsv")
+    systems = [users.load_recommender(run, names) for run in world.runs[:2]]
+    return users.direction_users(history, world.folder / "interactions.parquet", catalogue, systems, USERS, 3, 0)
 
 
-def test_groups_are_by_who_found_the_item_and_people_come_from_each_in_turn():
+def test_users_are_drawn_from_each_group_in_turn():
     groups = {"both": np.arange(10), "one": np.arange(10, 12), "none": np.arange(20, 90)}
-    drawn = people.choose(groups, 8, 3)
+    drawn = users.draw_users(groups, 8, 3)
     assert Counter(group for _, group in drawn) == {"both": 3, "one": 2, "none": 3}
     assert [group for _, group in drawn] == sorted((g for _, g in drawn), key=list(groups).index)
     assert all(user in groups[group] for user, group in drawn) and len({user for user, _ in drawn}) == 8
-    assert people.choose(groups, 8, 3) == drawn != people.choose(groups, 8, 4)
-    assert len(people.choose(groups, 500, 0)) == 82  # no more than there are
+    assert users.draw_users(groups, 8, 3) == drawn != users.draw_users(groups, 8, 4)
+    assert len(users.draw_users(groups, 500, 0)) == 82  # no more than there are
 
 
-def test_a_person_s_events_are_what_the_systems_saw_and_the_item_stands_at_its_rank(world, direction):
+def test_a_user_s_events_are_what_the_systems_saw_and_the_item_is_at_its_rank(world, direction):
     source = world.worlds["film"]
-    assert {person.user for person in direction.people} == set(range(USERS))
-    assert sum(users for _, users in direction.groups) == USERS == direction.users
-    for person in direction.people:
-        targets = source.of_user(person.user, "film")
-        seen = [item for _, _, item in source.visible(person.user, len(targets) - 1)]
-        assert [event.item.item for event in person.events] == seen[-3:]
-        assert person.earlier == len(seen) - 3 and sum(person.counts) == len(seen)
-        assert person.counts[1] == len(targets) - 1 and person.candidates == 12 - person.counts[1]
-        assert person.asked.item.item == targets[-1][1] and person.asked.is_target
-        days = [event.day for event in person.events]
-        assert days == sorted(days) and days[-1] <= person.asked.day and person.asked.day[:4] in ("2014", "2015")
-        for listed in person.lists:
+    assert {user.user for user in direction.shown} == set(range(USERS))
+    assert sum(number for _, number in direction.groups) == USERS == direction.users
+    for user in direction.shown:
+        targets = source.of_user(user.user, "film")
+        seen = [item for _, _, item in source.visible(user.user, len(targets) - 1)]
+        assert [event.item.item for event in user.events] == seen[-3:]
+        assert user.earlier == len(seen) - 3 and sum(user.counts) == len(seen)
+        assert user.counts[1] == len(targets) - 1 and user.candidates == 12 - user.counts[1]
+        assert user.test.item.item == targets[-1][1] and user.test.is_target
+        days = [event.day for event in user.events]
+        assert days == sorted(days) and days[-1] <= user.test.day and user.test.day[:4] in ("2014", "2015")
+        for listed in user.lists:
             (hit,) = [place.place for place in listed.places if place.hit] or [None]
             assert hit == (int(listed.rank) if int(listed.rank) <= 5 else None)
             assert [place.place for place in listed.places] == list(range(1, len(listed.places) + 1))
@@ -68,8 +72,8 @@ def test_tastes_are_counted_over_events_and_mark_the_items(world, catalogue, dir
             filed.setdefault(item, []).append((category, subcategory))
     training = [(domain, item) for rows in source.training().values() for _, domain, item in rows]
     marked = 0
-    for person in direction.people:
-        seen = source.visible(person.user, len(source.of_user(person.user, "film")) - 1)
+    for user in direction.shown:
+        seen = source.visible(user.user, len(source.of_user(user.user, "film")) - 1)
         frequent = []
         for domain in ("book", "film"):
             own = Counter(key for _, d, item in seen if d == domain for key in filed[item])
@@ -77,9 +81,9 @@ def test_tastes_are_counted_over_events_and_mark_the_items(world, catalogue, dir
             total, everyone = sum(d == domain for _, d, _ in seen), sum(d == domain for d, _ in training)
             share = {key: n / total / (usual[key] / everyone) for key, n in own.items()}
             frequent.append({key for key, n in own.items() if n >= 2 and share[key] >= 1.5})
-        shown = [{(taste.category, taste.subcategory) for taste in tastes} for tastes in person.tastes]
+        shown = [{(taste.category, taste.subcategory) for taste in tastes} for tastes in user.tastes]
         assert shown == frequent
-        for place in person.lists[0].places:
+        for place in user.lists[0].places:
             marks = {name: (of_source, of_target) for name, of_source, of_target in place.filed}
             for key in filed[place.item.item]:
                 assert marks.pop(key[1]) == (key in frequent[0], key in frequent[1])
@@ -88,30 +92,44 @@ def test_tastes_are_counted_over_events_and_mark_the_items(world, catalogue, dir
     assert marked
 
 
-def test_nothing_is_filed_under_other_for_a_person(catalogue):
+def test_nothing_is_filed_under_other_for_a_user(catalogue):
     assert any(key[1] == "Other" for item in range(len(catalogue)) for key in catalogue.filed(item))
-    assert not any(key[1] == "Other" for item in range(len(catalogue)) for key in catalogue.meant(item))
+    assert not any(key[1] == "Other" for item in range(len(catalogue)) for key in catalogue.specific(item))
 
 
 PAPER = Path(__file__).parents[3] / "resources/paper/results.tsv"
 METRICS = results.COLUMNS
 
 
-def write_metrics(path, *systems):
+def write_metrics(path, *systems, release="amazon2014", ks=("5", "10")):
     rows = [METRICS]
     for model, variant, mean in systems:
         for ranking in ("full", "sampled"):
-            for metric, k in (("hr", "5"), ("hr", "10"), ("ndcg", "5"), ("ndcg", "10"), ("mrr", "")):
+            for metric, k in (*(("hr", k) for k in ks), *(("ndcg", k) for k in ks), ("mrr", "")):
                 rows.append(
-                    ["movie", "book", model, variant, ranking, metric, k, str(mean), "0.01", "2", "9", "sample"]
+                    [
+                        "movie",
+                        "book",
+                        model,
+                        variant,
+                        ranking,
+                        metric,
+                        k,
+                        str(mean),
+                        "0.01",
+                        "2",
+                        "9",
+                        release,
+                        f"{model}-{variant}",
+                    ]
                 )
     path.write_text("".join("\t".join(row) + "\n" for row in rows))
 
 
-def test_the_paper_stands_beside_full_systems_and_impossible_rows_are_marked(tmp_path):
+def test_the_paper_s_numbers_are_those_of_full_systems_and_impossible_rows_are_marked(tmp_path):
     write_metrics(tmp_path / "m.tsv", ("sasrec", "full", 0.2), ("sasrec", "ce", 0.4), ("mgcl", "full", 0.1))
     paper = read_paper(PAPER)
-    (direction,) = results.directions(tmp_path / "m.tsv", paper)
+    (direction,) = results.result_tables(tmp_path / "m.tsv", paper)
     plain, ce, mgcl = direction.systems
     assert plain.paper["ndcg", 10] == "0.2345" and ce.paper is None  # the variant is not the paper's
     assert (plain.impossible, mgcl.impossible) == (False, True)
@@ -119,27 +137,73 @@ def test_the_paper_stands_beside_full_systems_and_impossible_rows_are_marked(tmp
     cell = ce.cells["full", ("ndcg", 10)]
     assert (cell.mean, cell.std, cell.best, cell.share) == ("0.4000", "0.0100", True, 1.0)
     assert plain.cells["full", ("ndcg", 10)].share == 0.5 and not plain.cells["full", ("ndcg", 10)].best
-    assert results.short(direction, "full") == [("hr", 10), ("ndcg", 10), ("mrr", None)]
+    assert results.first_columns(direction, "full") == [("hr", 10), ("ndcg", 10), ("mrr", None)]
 
 
-def test_warm_and_cold_people_have_tables_of_their_own_without_the_paper(tmp_path):
+def test_warm_and_cold_users_have_tables_of_their_own_without_the_paper(tmp_path):
     write_metrics(tmp_path / "m.tsv", ("sasrec", "full", 0.2))
     header, *lines = (tmp_path / "m.tsv").read_text().splitlines()
     grouped = [f"group\t{header}", *(f"{group}\t{line}" for group in ("warm", "cold") for line in lines)]
     (tmp_path / "m.tsv").write_text("\n".join(grouped) + "\n")
-    found = results.directions(tmp_path / "m.tsv", read_paper(PAPER))
+    found = results.result_tables(tmp_path / "m.tsv", read_paper(PAPER))
     assert [(direction.group, len(direction.systems)) for direction in found] == [("warm", 1), ("cold", 1)]
     assert [direction.systems[0].paper for direction in found] == [None, None]
 
 
-def test_on_the_sample_the_page_says_that_the_paper_is_not_comparable(world, tmp_path):
-    write_metrics(world.folder / "movie_book.tsv", ("mgcl", "full", 0.1))
-    argv = world.argv(tmp_path / "x.html", "--paper", str(PAPER), shown=False, experiments=(), figures=False)
-    argv[argv.index("--metrics") + 1] = str(world.folder / "movie_book.tsv")
-    content = report.content(report.arguments(argv))
-    note = {"note": "simulated people", "release": "sample"}
-    assert "not comparable" in render(content | note) and "not comparable" not in render(content)
-    assert "† impossible as printed" in render(content)
+@pytest.fixture
+def rendered(world, tmp_path):
+    """Render the page with another metrics.tsv and the paper's table."""
+
+    def render_with(*systems, candidates=(), **table):
+        write_metrics(tmp_path / "m.tsv", *systems, **table)
+        argv = world.argv(tmp_path / "x.html", "--paper", str(PAPER), shown=False, experiments=(), figures=False)
+        argv += ["--candidates", *map(str, candidates)] if candidates else []
+        argv[argv.index("--metrics") + 1] = str(tmp_path / "m.tsv")
+        run = tmp_path / "mgcl-full/seed1"
+        shutil.copytree(world.runs[0], run, dirs_exist_ok=True)
+        settings = json.loads((run / "settings.json").read_text())
+        (run / "settings.json").write_text(json.dumps(settings | {"source": "movie", "target": "book"}))
+        first, last = argv.index("--runs") + 1, argv.index("--users")
+        argv[first:last] = [str(run)]
+        args = report.arguments(argv)
+        return render(report.content(args, report.Settings()) | {"release": table.get("release", "amazon2014")})
+
+    return render_with
+
+
+def test_the_paper_s_numbers_are_shown_for_real_data_only(rendered):
+    """As on the Markdown page."""
+    real, sample = rendered(("mgcl", "full", 0.1)), rendered(("mgcl", "full", 0.1), release="sample")
+    assert "Paper, sampled" in real and "† impossible as printed" in real
+    assert "Paper, sampled" not in sample and "†" not in sample and "not comparable" not in sample
+
+
+def test_the_number_of_negatives_is_that_of_the_candidates(rendered, tmp_path):
+    row = {"user": 1, "split": "test", "positive": 0, "negatives": list(range(1, 21))}
+    meta = {"source": "movie", "target": "book"}
+    tables.write(pa.Table.from_pylist([row]), tmp_path / "c.parquet", "candidates", meta)
+    page = rendered(("mgcl", "full", 0.1), candidates=[tmp_path / "c.parquet"])
+    assert "the test item among 20 stored negatives." in page and "these runs among another number" in page
+    unknown = rendered(("mgcl", "full", 0.1))
+    assert "the test item among stored negatives." in unknown and "another number" not in unknown
+
+
+@pytest.mark.parametrize(("ks", "shown"), [(("5", "20"), 20), (("1", "3"), 3), (("5", "10", "20"), 10)])
+def test_the_first_table_shows_a_cutoff_that_was_computed(rendered, tmp_path, ks, shown):
+    page = rendered(("mgcl", "full", 0.1), ks=ks)
+    assert f"the bar shows\n  NDCG@{shown} of full ranking" in page
+    (table,) = results.result_tables(tmp_path / "m.tsv", {})
+    assert results.first_columns(table, "sampled") == [("hr", shown), ("ndcg", shown)]
+
+
+def test_users_count_as_found_within_the_length_of_the_lists(direction):
+    """The lists of the fixture have five places."""
+    assert direction.top == 5
+    for user in direction.shown:
+        assert [listed.hit for listed in user.lists] == [float(listed.rank) <= 5 for listed in user.lists]
+        found = [listed.system for listed in user.lists if listed.hit]
+        assert user.group.startswith("found by") == (len(found) in (0, len(user.lists)))
+        assert all(name in user.group for name in found)
 
 
 @pytest.mark.parametrize(
@@ -159,30 +223,30 @@ def test_jobs_are_added_up_by_stage_and_what_was_not_measured_does_not_count(wor
     assert record.jobs(None) == record.jobs(world.folder / "nothing") == []
 
 
-def test_money():
+def test_the_cost_of_answers():
     cost = {"engine": "llm", "model": "m", "answers": 3, "prompt_tokens": 1200, "completion_tokens": 30}
     assert (
-        record.money(cost | {"dollars": 0.5})
-        == "3 answers of m that describe and file the items: 1,200 tokens read, 30 written, $0.5000"
+        record.llm_cost(cost | {"dollars": 0.5})
+        == "3 answers of m for describing and classifying the items: 1,200 prompt tokens, 30 completion tokens, $0.5000"
     )
-    assert "no price is set" in record.money(cost | {"dollars": None})
-    assert "nothing" in record.money({"engine": "encoder", "model": "e"})
+    assert "no price is set" in record.llm_cost(cost | {"dollars": None})
+    assert "no language model was used" in record.llm_cost({"engine": "encoder", "model": "e"})
     made = {"model": "t", "answers": 2, "prompt_tokens": 7, "completion_tokens": 5, "dollars": 0.25}
-    told = "2 answers of t that make the categories: 7 tokens read, 5 written, $0.2500"
-    assert record.money({"engine": "encoder", "model": "e"}, made) == told
-    assert record.money(cost | {"dollars": 0.5}, made).startswith(f"{told}; and 3 answers of m")
+    told = "2 answers of t for the categories: 7 prompt tokens, 5 completion tokens, $0.2500"
+    assert record.llm_cost({"engine": "encoder", "model": "e"}, made) == told
+    assert record.llm_cost(cost | {"dollars": 0.5}, made).startswith(f"{told}; and 3 answers of m")
 
 
-def test_what_was_made_of_the_items(world, catalogue):
+def test_categories_and_examples_of_the_items(world, catalogue):
     names = ("taxonomy.json", "inner.parquet", "semantics.tsv", "asked.json")
-    found = item_semantics.made(catalogue, *(world.folder / name for name in names), 2, 0)
+    found = item_semantics.read_item_semantics(catalogue, *(world.folder / name for name in names), 2, 0)
     assert [category.name for category in found.categories] == list(CATEGORIES)
     drama = found.categories[0].subcategories[0]
     assert drama[0] == "Drama" and drama[2] == [(4, 4 / 12), (4, 4 / 12)]  # every third of 12 books and 12 films
     assert [example.item.domain for example in found.examples] == ["book", "book", "film", "film", "book"]
     assert found.examples[-1].item.item == 9 and found.fallen == 1
-    assert found.examples[-1].made.endswith("the language model's answer was not good: too long")
-    assert found.examples[0].made == "written by the language model, attempt 2"
+    assert found.examples[-1].origin.endswith("the language model's answer was rejected: too long")
+    assert found.examples[0].origin == "written by the language model, attempt 2"
     assert found.steps == [("describe", ["23", "1"])]
 
 
@@ -194,42 +258,42 @@ def test_a_cost_that_cannot_be_read_is_refused(tmp_path):
 
 def test_a_figure_that_is_none_is_refused(tmp_path):
     (tmp_path / "a.png").write_text("<svg onload='x'>")
-    with pytest.raises(UserError, match="is no PNG"):
-        figures.figure(tmp_path / "a.png")
+    with pytest.raises(UserError, match="is not a PNG"):
+        figures.read_figure(tmp_path / "a.png")
 
 
 def test_numbers_of_a_figure_are_rounded_and_words_are_not(world):
-    figure = figures.figure(world.folder / "profiles.png")
+    figure = figures.read_figure(world.folder / "profiles.png")
     assert figure.columns == ["category", "similarity", "p"] and figure.rows == [["Genre", "0.1235", "0.001"]]
 
 
 def test_an_experiment_is_shown_as_its_table_has_it(world):
     """The differences of the second variant, with their signs, and no chart of the sampled ranking."""
-    found = experiments.experiment(world.folder / "compare.tsv")
-    assert (found.name, found.first, found.seeds) == ("compare", "semacdr-ce", "1")
+    found = experiments.read_experiment(world.folder / "compare.tsv")
+    assert (found.name, found.reference, found.seeds) == ("compare", "SemaCDR (ce)", "1")
     rows = {
         (r["source"], r["ranking"], r["variant"]): r
         for r in tsv.read(world.folder / "compare.tsv")
         if r["metric"] == "ndcg"
     }
-    assert [(part.source, part.ranking) for part in found.parts] == [
+    assert [(part.source, part.ranking) for part in found.tables] == [
         (source, ranking) for source in ("book", "film") for ranking in ("full", "sampled")
     ]
-    for part in found.parts:
+    for part in found.tables:
         first, second = part.lines
         row = rows[part.source, part.ranking, "sasrec-ce"]
         assert first.difference == first.p == "" and second.means[0] == f"{float(row['mean']):.4f}"
         assert float(second.difference.replace("\u2212", "-")) == pytest.approx(float(row["difference"]), abs=5e-5)
-        assert second.clear == (float(row["p_bootstrap_holm"]) < 0.05) and float(second.p) == pytest.approx(
+        assert second.significant == (float(row["p_bootstrap_holm"]) < 0.05) and float(second.p) == pytest.approx(
             float(row["p_bootstrap_holm"]), abs=1e-4
         )
         assert (part.chart is not None) == (part.ranking == "full")
 
 
 def test_groups_of_cold_start_have_a_table_and_a_chart_each(world):
-    found = experiments.experiment(world.folder / "cold_start.tsv")
+    found = experiments.read_experiment(world.folder / "cold_start.tsv")
     rows = [r for r in tsv.read(world.folder / "cold_start.tsv") if r["metric"] == "ndcg" and r["ranking"] == "full"]
-    parts = [part for part in found.parts if part.ranking == "full"]
+    parts = [part for part in found.tables if part.ranking == "full"]
     assert {part.grouping for part in parts} == set(experiments.GROUPINGS.values())
     assert sum(len(part.lines) for part in parts) == len(rows)
     for part in parts:
@@ -241,7 +305,7 @@ def test_groups_of_cold_start_have_a_table_and_a_chart_each(world):
 def test_a_table_that_lacks_a_column_is_refused(tmp_path):
     (tmp_path / "x.tsv").write_text("source\ttarget\n")
     with pytest.raises(UserError, match=r"x\.tsv: lacks the columns ranking, metric"):
-        experiments.experiment(tmp_path / "x.tsv")
+        experiments.read_experiment(tmp_path / "x.tsv")
 
 
 def test_a_name_in_a_chart_is_text():
@@ -252,12 +316,15 @@ def test_a_name_in_a_chart_is_text():
 
 
 def test_training_is_summed_over_seeds_and_what_learns_has_a_curve(world):
-    runs = [training.load(world.runs[0])] * 2
-    (found,) = training.trained(runs)
-    assert (found.name, found.epochs, found.best, found.seconds) == ("SemaCDR (ce)", "5", "3", 130.0)
+    names = results.names_by_run(world.folder / "metrics.tsv")
+    runs = [training.load_training_run(world.runs[0])] * 2
+    (found,) = training.trained_systems(runs, names)
+    assert (found.name, found.epochs, found.best_epoch, found.seconds) == ("SemaCDR (ce)", "5", "3", 130.0)
     assert "best epoch 3 (seed 1)" in found.chart_label and found.chart.startswith("<svg")
-    still = training.Run(runs[0].settings, runs[0].cost, [(1, 0.1)])
-    assert training.trained([still])[0].chart is None
+    still = dataclasses.replace(runs[0], validation=[(1, 0.1)])
+    assert training.trained_systems([still], names)[0].chart is None
+    with pytest.raises(UserError, match=r"metrics\.tsv has no row of run semacdr-ce from book to film"):
+        training.trained_systems(runs, {})
 
 
 def test_all_settings_of_a_run_stand_on_the_page(world, page):

@@ -10,7 +10,7 @@ from semacdr.semantics.naming import OTHER
 
 TONES, TOPICS = ("Calm", "Tense", "Funny", "Bleak"), ("War", "Love", "Travel", "Crime")
 SETTINGS = {"categories": 2, "min_subcategories": 2, "max_subcategories": 6, "samples": 2, "items_per_sample": 6}
-SETTINGS |= {"test_items": 16, "rounds": 1}
+SETTINGS |= {"test_items": 16, "revision_rounds": 1}
 STEPS = {"A sample of the catalogue": "propose", "Merge these into": "merge", "Improve the category": "revise"}
 
 

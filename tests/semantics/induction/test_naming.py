@@ -11,7 +11,7 @@ from induction_model import TONES, TOPICS, names, proposal
 
 from semacdr.llm.requests import Answer
 from semacdr.semantics.categories import Category
-from semacdr.semantics.naming import OTHER, Rules, own_names, read, same, with_other, words
+from semacdr.semantics.naming import OTHER, Rules, domain_names, parse_categories, same, with_other, words
 from semacdr.semantics.trial import needed
 
 
@@ -33,8 +33,8 @@ def test_names_that_differ_are_not_the_same(one, other):
 
 
 def test_a_domain_s_own_names_are_its_name_and_the_parts_of_the_release_s():
-    assert own_names(["movie", "book"], ["Movies_and_TV", "Books"]) == ["movie", "book", "TV"]
-    assert own_names(["kitchen", "food"], ["Home_and_Kitchen", "Grocery_and_Gourmet_Food"]) == [
+    assert domain_names(["movie", "book"], ["Movies_and_TV", "Books"]) == ["movie", "book", "TV"]
+    assert domain_names(["kitchen", "food"], ["Home_and_Kitchen", "Grocery_and_Gourmet_Food"]) == [
         "kitchen", "food", "Home", "Grocery", "Gourmet Food",
     ]  # fmt: skip
     rules = Rules(1, 1, 9, ("food", "Gourmet Food"))
@@ -51,11 +51,14 @@ def test_whatever_other_is_called_it_stands_once_and_last(called):
 def test_an_answer_is_tidied():
     raw = proposal((" mood\n", ["**calm**", "so‮tense."]))
     raw["categories"][0]["question"] = "What\nfeeling?"
-    (category,), _ = read(Answer(text=json.dumps(raw)))
+    (category,), _ = parse_categories(Answer(text=json.dumps(raw)))
     assert (category.name, category.question) == ("Mood", "What feeling?")
     assert names(category) == ["Calm", "Sotense", OTHER]
-    assert read(Answer(text="x", refusal="no")) == (None, "refused")
-    assert read(Answer(text='{"categories": [{', finish="length")) == (None, "cut off at its limit of tokens")
+    assert parse_categories(Answer(text="x", refusal="no")) == (None, "refused")
+    assert parse_categories(Answer(text='{"categories": [{', finish="length")) == (
+        None,
+        "cut off at its limit of tokens",
+    )
 
 
 NAMES = st.text("ab s-&O", min_size=1, max_size=5) | st.sampled_from(["Other", "others", "Books", "A book", "War"])

@@ -44,7 +44,7 @@ def test_a_length_smaller_than_the_truth_is_a_truncated_gzip(server, place):
 @pytest.mark.parametrize("body", [b"<html>Sign in</html>", OLD[:-5] + b"XXXXX", OLD + b"more", b""])
 def test_what_is_no_whole_gzip_is_refused_and_removed(server, place, body):
     server.script = [serve(body)]
-    assert "what arrived is bad" in refused(place)
+    assert "the downloaded file is damaged" in refused(place)
     assert not place.part.exists() and not place.memory.exists()
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from semacdr.data import local as places
 from semacdr.errors import UserError
 from semacdr.stages import raw
 
@@ -10,7 +11,7 @@ from semacdr.stages import raw
 @pytest.mark.parametrize("kind", ["reviews", "meta"])
 def test_a_known_release_has_addresses_whose_names_are_looked_for_locally(release, kind):
     url = raw.url_of(release, "Movies_and_TV", kind)
-    assert url.rsplit("/", 1)[1] in raw.local_names("Movies_and_TV", kind)
+    assert url.rsplit("/", 1)[1] in places.local_names("Movies_and_TV", kind)
 
 
 def test_an_unknown_release_needs_an_address(place):

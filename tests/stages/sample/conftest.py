@@ -1,11 +1,12 @@
 """The embedded sample: its catalogues, and its world as simulated once for all tests."""
 
+from dataclasses import asdict
 from types import SimpleNamespace
 
 import pytest
 from sample_files import BOOKS, FILMS, METADATA, REVIEWS
 
-from semacdr.data.simulator import Settings
+from semacdr.data.simulator import Parameters
 from semacdr.stages import preprocess, sample
 
 
@@ -16,12 +17,12 @@ def catalogues():
 
 @pytest.fixture(scope="session")
 def world(catalogues, tmp_path_factory):
-    """The sample of the default settings, written, and taken through preprocess; simulated once for all tests."""
-    folder, settings = tmp_path_factory.mktemp("sample"), Settings()
-    items, people, events = sample.simulate(catalogues, settings)
-    sample.write_release(folder, catalogues, settings, items, people, events)
+    """The sample of the default parameters, written, and taken through preprocess; simulated once for all tests."""
+    folder, parameters = tmp_path_factory.mktemp("sample"), Parameters(**asdict(sample.Settings()))
+    items, users, events = sample.simulate(catalogues, parameters)
+    sample.write_release(folder, catalogues, parameters, items, users, events)
     argv = ["--domains", *sample.FILES, "--release", "sample", "--scenario", "movie_book", "--output", f"{folder}/out"]
     argv += ["--reviews", *(str(folder / name) for name in REVIEWS)]
     argv += ["--metadata", *(str(folder / name) for name in METADATA)]
     preprocess.main([*argv, "--min-item-interactions", "10", "--min-user-interactions", "3"])
-    return SimpleNamespace(folder=folder, settings=settings, items=items, people=people, events=events)
+    return SimpleNamespace(folder=folder, parameters=parameters, items=items, users=users, events=events)

@@ -10,5 +10,5 @@ from semacdr.stages import sample
 ROOT = Path(__file__).parents[3]
 BOOKS, FILMS = (ROOT / "resources" / "sample" / f"{name}.tsv" for name in ("books", "films"))
 REVIEWS, METADATA = ([f"{kind}_{name}.json.gz" for name in sample.FILES] for kind in ("reviews", "meta"))
-PLANTED = ["planted/items.parquet", "planted/people.parquet", "planted/settings.json"]
+PLANTED = ["planted/items.parquet", "planted/users.parquet", "planted/settings.json"]
 BOTH = pytest.mark.parametrize("domain", [0, 1], ids=simulator.DOMAINS)

@@ -18,7 +18,7 @@ from semacdr.stages import sample
 
 
 def write_small(folder, *more):
-    sample.main(["--books", str(BOOKS), "--films", str(FILMS), "--people", "60", "--output", str(folder), *more])
+    sample.main(["--books", str(BOOKS), "--films", str(FILMS), "--users", "60", "--output", str(folder), *more])
     return {name: (folder / name).read_bytes() for name in [*REVIEWS, *METADATA, *PLANTED]}
 
 
@@ -33,10 +33,10 @@ def test_same_seed_same_bytes_other_seed_other_bytes(tmp_path):
 
 def test_transfer_changes_what_people_take(tmp_path):
     assert write_small(tmp_path / "a") != write_small(tmp_path / "b", "--transfer", "0.2")
-    with pytest.raises(UserError, match="between 0 and 1"):
+    with pytest.raises(UserError, match=r"sample\.transfer must be a number of at least 0 and of at most 1, not 1\.5"):
         write_small(tmp_path / "c", "--transfer", "1.5")
-    with pytest.raises(UserError, match="people must be at least 1"):
-        write_small(tmp_path / "c", "--people", "0")
+    with pytest.raises(UserError, match=r"sample\.users must be a whole number of at least 50, not 0"):
+        write_small(tmp_path / "c", "--users", "0")
 
 
 @BOTH
@@ -96,17 +96,17 @@ def test_no_stage_reads_what_was_planted():
 
 
 def test_lengths_repeats_and_ties_in_time(world):
-    events, people = world.events, world.people
-    both, lone = people.events[: world.settings.people], people.events[world.settings.people :]
+    events, users = world.events, world.users
+    both, lone = users.events[: world.parameters.users], users.events[world.parameters.users :]
     assert (both.mean(0) >= 12).all() and (both.mean(0) <= 14).all()
     assert both.min() >= 2 and both.max() == 60 and np.quantile(both, 0.05) >= 4
     assert len(lone) == 200 and ((lone > 0).sum(1) == 1).all()
     first = ~events.again
-    pairs = events.person * 1000 + events.item
+    pairs = events.user * 1000 + events.item
     assert len(np.unique(pairs[first])) == first.sum()
     assert np.isin(pairs[~first], pairs[first]).all()
     assert 0.01 < (~first).mean() < 0.05
-    days = events.person[first] * 10_000 + events.day[first]
+    days = events.user[first] * 10_000 + events.day[first]
     assert 0.05 < 1 - len(np.unique(days)) / len(days) < 0.5
     domain = world.items.domain[events.item[first]]
     assert 0.3 < (np.diff(domain) != 0).mean() < 0.6  # books and films interleave
@@ -124,16 +124,16 @@ def test_preprocess_keeps_enough(world):
     for name in sample.FILES:
         here = events.filter(pl.col("domain") == name)
         assert here["count"][1] < here["count"][0]  # second reviews
-        assert here["users"][-1] < here["users"][0] - 100  # people of one domain
+        assert here["users"][-1] < here["users"][0] - 100  # users of one domain
     assert not funnel.filter(pl.col("step").str.contains("malformed")).height
 
 
 def test_planted_tables_hold_the_simulation(world, catalogues):
     items = pl.read_parquet(world.folder / PLANTED[0])
-    people = pl.read_parquet(world.folder / PLANTED[1])
-    settings = json.loads((world.folder / PLANTED[2]).read_text())
+    users = pl.read_parquet(world.folder / PLANTED[1])
+    parameters = json.loads((world.folder / PLANTED[2]).read_text())
     assert items["moods"].to_list() == [w["moods"] for w in catalogues[0] + catalogues[1]]
     assert np.array_equal(items["popularity"], world.items.popularity)
-    assert np.array_equal(np.array(people["shared"].to_list()), world.people.shared)
-    assert np.array_equal(np.array(people["own_films"].to_list()), world.people.own[:, 1])
-    assert settings["seed"] == 2014 and settings["attributes"] == simulator.ATTRIBUTES
+    assert np.array_equal(np.array(users["shared"].to_list()), world.users.shared)
+    assert np.array_equal(np.array(users["own_films"].to_list()), world.users.own[:, 1])
+    assert parameters["seed"] == 2014 and parameters["attributes"] == simulator.ATTRIBUTES

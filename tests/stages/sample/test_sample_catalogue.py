@@ -3,7 +3,7 @@
 import pytest
 from sample_files import BOTH
 
-from semacdr.data.simulator import AUDIENCES, GENRES, MOODS, Settings
+from semacdr.data.simulator import AUDIENCES, GENRES, MOODS, Parameters
 from semacdr.errors import UserError
 from semacdr.stages import sample
 
@@ -40,12 +40,12 @@ def test_every_attribute_has_works_in_both_domains(catalogues, domain):
     ("text", "reason"),
     [
         ("title\tyear\n", "the first line must name"),
-        (f"{HEADER}\n", "holds no work"),
+        (f"{HEADER}\n", "has no work"),
         (f"{HEADER}\nA\tB\t1990\tdrama\twry\tadults\n", "line 2: needs 7 fields"),
         (f"{HEADER}\nA\tB\tMCM\tdrama\twry\tadults\tText.\n", "line 2: the year 'MCM' is not a year"),
         (f"{HEADER}\nA\tB\t1990\tdrama|opera\twry\tadults\tText.\n", "line 2: unknown genres .'opera'."),
         (f"{HEADER}\nA\tB\t1990\tdrama\twry\tcats\tText.\n", "line 2: unknown audience .'cats'."),
-        (HEADER + "\nA\tB\t1990\tdrama\twry\tadults\tText." * 2, "line 3: 'A' by B stands in the catalogue twice"),
+        (HEADER + "\nA\tB\t1990\tdrama\twry\tadults\tText." * 2, "line 3: 'A' by B occurs twice"),
     ],
 )
 def test_a_broken_catalogue_is_named(tmp_path, text, reason):
@@ -62,4 +62,4 @@ def test_a_missing_catalogue_is_named(tmp_path):
 
 def test_a_catalogue_too_small_for_its_people_is_named(catalogues):
     with pytest.raises(UserError, match="the catalogue of films has 40 works published before 2019"):
-        sample.simulate([catalogues[0], catalogues[1][:40]], Settings(people=5))
+        sample.simulate([catalogues[0], catalogues[1][:40]], Parameters(users=5, seed=1, transfer=0.8))

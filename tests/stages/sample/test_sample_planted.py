@@ -1,4 +1,4 @@
-"""What was planted in the people of the embedded sample can be found: taste, drift, transfer, creators, stories."""
+"""What was planted in the users of the embedded sample can be found: taste, drift, transfer, creators, stories."""
 
 from types import SimpleNamespace
 
@@ -7,7 +7,7 @@ import pytest
 from sample_files import BOTH
 
 from semacdr.data import simulator
-from semacdr.data.simulator import Settings
+from semacdr.data.simulator import Parameters
 from semacdr.stages import sample
 
 
@@ -18,17 +18,17 @@ def holdouts(world):
 
 
 def _holdout(world, target):
-    items, people, events = world.items, world.people, world.events
-    person, item, day, rating = (a[~events.again] for a in (events.person, events.item, events.day, events.rating))
-    who = np.flatnonzero(people.events.min(1) >= 3)
-    starts, ends = np.searchsorted(person, who), np.searchsorted(person, who, side="right")
+    items, users, events = world.items, world.users, world.events
+    user, item, day, rating = (a[~events.again] for a in (events.user, events.item, events.day, events.rating))
+    who = np.flatnonzero(users.events.min(1) >= 3)
+    starts, ends = np.searchsorted(user, who), np.searchsorted(user, who, side="right")
     seen, tied = np.zeros((len(who), len(items.era)), bool), np.zeros((len(who), len(items.era)))
     last = np.zeros(len(who), int)
     for row, (start, end) in enumerate(zip(starts, ends, strict=True)):
         last[row] = start + np.flatnonzero(items.domain[item[start:end]] == target)[-1]
         before = np.arange(start, last[row])
         seen[row, item[before]] = True
-        weight = world.settings.keep ** (last[row] - 1 - before) * (rating[before] >= 4)
+        weight = world.parameters.keep ** (last[row] - 1 - before) * (rating[before] >= 4)
         tied[row] = weight @ items.ties[item[before]]
     return SimpleNamespace(who=who, seen=seen, tied=tied, answer=item[last], day=day[last], here=items.domain == target)
 
@@ -36,7 +36,7 @@ def _holdout(world, target):
 def oracle(world, holdout, target, day=None):
     """The planted utility of every item at the event, or at an earlier day."""
     domain, day = np.full(len(holdout.who), target), holdout.day if day is None else day
-    return simulator.utility(world.items, world.people, world.settings, holdout.who, domain, day, holdout.tied)
+    return simulator.utility(world.items, world.users, world.parameters, holdout.who, domain, day, holdout.tied)
 
 
 def ndcg(scores, holdout):
@@ -86,9 +86,9 @@ def test_source_genres_alone_rank_target_items(world, holdouts, domain):
 
 
 def test_without_transfer_source_genres_tell_nothing(catalogues):
-    settings = Settings(people=800, transfer=0.0)
-    items, people, events = sample.simulate(catalogues, settings)
-    apart = SimpleNamespace(items=items, people=people, events=events, settings=settings)
+    parameters = Parameters(users=800, seed=2014, transfer=0.0)
+    items, users, events = sample.simulate(catalogues, parameters)
+    apart = SimpleNamespace(items=items, users=users, events=events, parameters=parameters)
     for domain in (0, 1):
         holdout = _holdout(apart, domain)
         assert by_source_genres(apart, holdout) <= 1.6 * chance(holdout), simulator.DOMAINS[domain]

@@ -1,1 +1,1 @@
-"""The parts of the report's page: each module reads what its part shows; templates/ says how it looks."""
+"""The sections of the report's page: each module reads what its section shows; templates/ has the HTML."""

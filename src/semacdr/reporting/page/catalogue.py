@@ -1,4 +1,4 @@
-"""The items of a scenario as the page shows them, with their places in the shared categories."""
+"""The items of a scenario as the page shows them, with their categories."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ Key = tuple[str, str]  # category, subcategory
 
 @dataclass(frozen=True)
 class Item:
-    """An item: what people call it, and who made it."""
+    """An item with its title and brand."""
 
     item: int
     domain: str
@@ -21,7 +21,7 @@ class Item:
 
 
 class Catalogue:
-    """Items by number, and where each is filed."""
+    """Items by number, with their categories and subcategories."""
 
     def __init__(self, items: Path, agnostic: Path) -> None:
         table = tables.read(items, "items")[0].select(["item", "domain", "title", "brand"])
@@ -42,9 +42,9 @@ class Catalogue:
         return len(self.items)
 
     def filed(self, item: int) -> list[Key]:
-        """Where an item is filed."""
+        """The categories and subcategories of an item."""
         return self._filed.get(item, [])
 
-    def meant(self, item: int) -> list[Key]:
-        """The same without what says nothing: subcategories of what fits no other."""
+    def specific(self, item: int) -> list[Key]:
+        """The same without subcategory Other, which carries no information."""
         return [key for key in self.filed(item) if key[1] != OTHER]

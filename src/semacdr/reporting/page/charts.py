@@ -1,7 +1,7 @@
-"""Charts of the page: matplotlib's SVG, put into the page as it is, in the page's own colours and letters.
+"""Charts of the page: matplotlib's SVG inline, in the page's colours and fonts.
 
-So a chart follows light and dark, is sharp at every size, and needs no script. It is drawn at about the width of a
-phone; the page lays several side by side where there is room.
+So a chart follows light and dark mode, is sharp at every size, and needs no script. It is drawn at about the width of a
+phone; the page puts several side by side where there is room.
 """
 
 import io
@@ -15,12 +15,12 @@ from matplotlib.figure import Figure
 
 from semacdr.reporting import style
 
-INK, MUTED, LINE = "#010101", "#020202", "#030303"  # stand for the page's own
+INK, MUTED, LINE = "#010101", "#020202", "#030303"  # placeholders for the page's colours
 PAGE_COLOURS = {INK: "--ink", MUTED: "--muted", LINE: "--line"}
 PAGE_COLOURS |= {colour.lower(): f"--c{place}" for place, colour in enumerate(style.COLOURS, 1)}
 DASHES = ("-", "--", ":", "-.")
 STYLE = style.STYLE | {
-    "svg.fonttype": "none",  # letters stay letters
+    "svg.fonttype": "none",  # text stays text
     "axes.edgecolor": LINE,
     "axes.labelcolor": MUTED,
     "xtick.color": MUTED,
@@ -34,10 +34,12 @@ STYLE = style.STYLE | {
 }
 styled = rc_context(STYLE)
 WIDTH = 4.4  # inches
+MAX_SPREAD = 0.3  # of the points of a group, in steps of the axis
+Interval = tuple[float, float, float]  # value, low, high
 
 
 def as_svg(drawn: Figure, name: str, label: str) -> Markup:
-    """The figure as an SVG element; `name` makes its ids its own, `label` says in words what it shows."""
+    """The figure as an SVG element; `name` makes its ids unique, `label` describes it for screen readers."""
     file = io.StringIO()
     with rc_context({**STYLE, "svg.hashsalt": name}):
         drawn.savefig(
@@ -57,7 +59,7 @@ def as_svg(drawn: Figure, name: str, label: str) -> Markup:
 
 
 def _ordered(text: str) -> str:
-    """The SVG with its size first, so that it can be replaced; namespaces are known to HTML and left out."""
+    """The SVG with its size first, so that it can be replaced, and without namespaces, which HTML implies."""
     end = text.index(">")
     head = re.sub(r'\s+(xmlns(:\w+)?|version)="[^"]*"', "", text[:end])
     size = [re.search(rf'{side}="[^"]*"', head)[0] for side in ("width", "height")]
@@ -68,7 +70,7 @@ def _ordered(text: str) -> str:
 
 @styled
 def curves(seeds: Mapping[str, Sequence[tuple[int, float]]], best: Mapping[str, int], top: float) -> Figure:
-    """Validation by epoch, a line for each seed; a dot where the checkpoint is from. `top`: of the scale."""
+    """Validation by epoch, a line per seed, with a dot at the checkpoint's epoch. `top`: the end of the scale."""
     drawn = style.figure(WIDTH * 0.75, 2.0)
     axis = drawn.subplots()
     for place, (seed, points) in enumerate(seeds.items()):
@@ -85,13 +87,15 @@ def curves(seeds: Mapping[str, Sequence[tuple[int, float]]], best: Mapping[str, 
 
 @styled
 def forest(rows: Sequence[tuple[str, float, float, float]], unit: str) -> Figure:
-    """Differences with their intervals (name, value, low, high), one under the other; a line at nothing."""
+    """Differences with their intervals (name, value, low, high), one below the other, with a line at zero."""
     drawn = style.figure(WIDTH, 0.62 + 0.27 * len(rows))
     axis = drawn.subplots()
     for place, (_, value, low, high) in enumerate(reversed(rows)):
-        apart = low > 0 or high < 0
+        significant = low > 0 or high < 0
         axis.plot([low, high], [place, place], color=style.COLOURS[0], linewidth=1.6)
-        axis.plot([value], [place], "o", color=style.COLOURS[0], markersize=6, fillstyle="full" if apart else "none")
+        axis.plot(
+            [value], [place], "o", color=style.COLOURS[0], markersize=6, fillstyle="full" if significant else "none"
+        )
     axis.axvline(0, color=INK, linewidth=0.9)
     axis.set_yticks(range(len(rows)), [name for name, *_ in reversed(rows)])
     axis.set(xlabel=unit, ylim=(-0.6, len(rows) - 0.4))
@@ -102,18 +106,19 @@ def forest(rows: Sequence[tuple[str, float, float, float]], unit: str) -> Figure
 
 
 @styled
-def groups(names: Sequence[str], lines: Mapping[str, Sequence[tuple[float, float, float]]], x: str, y: str) -> Figure:
-    """Means with their intervals by group (value, low, high), a line of each variant."""
+def groups(names: Sequence[str], lines: Sequence[tuple[str, Sequence[Interval]]], x: str, y: str) -> Figure:
+    """Means with their intervals (value, low, high) by group, a named line per variant."""
     drawn = style.figure(WIDTH, 2.7)
     axis = drawn.subplots()
-    for place, (variant, points) in enumerate(lines.items()):
-        apart = 0.09 * (place - (len(lines) - 1) / 2)
-        places = [group + apart for group in range(len(names))]
+    step = min(0.09, MAX_SPREAD / len(lines))
+    for place, (name, points) in enumerate(lines):
+        shift = step * (place - (len(lines) - 1) / 2)
+        places = [group + shift for group in range(len(names))]
         values = [value for value, _, _ in points]
         bars = [[value - low for value, low, _ in points], [high - value for value, _, high in points]]
         axis.errorbar(
             places, values, bars, fmt=style.MARKERS[place % len(style.MARKERS)], linestyle=DASHES[place % len(DASHES)],
-            color=style.COLOURS[place % len(style.COLOURS)], markersize=4, linewidth=1.2, elinewidth=0.8, label=variant,
+            color=style.COLOURS[place % len(style.COLOURS)], markersize=4, linewidth=1.2, elinewidth=0.8, label=name,
         )  # fmt: skip
     axis.set_xticks(range(len(names)), names)
     axis.set(xlabel=x, ylabel=y)

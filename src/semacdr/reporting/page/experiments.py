@@ -1,39 +1,44 @@
-"""The experiments of the page: what stages compare and cold_start wrote, as tables and charts."""
+"""The page's section on experiments: tables and charts of what the stages compare and cold_start wrote."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from markupsafe import Markup
 
-from semacdr.evaluation.main_metric import EVENTS
+from semacdr.evaluation.main_metric import CUTOFF, EVENTS
 from semacdr.reporting.markdown import p_value
-from semacdr.reporting.metrics_page import TITLES, label
+from semacdr.reporting.metrics_page import decimals
+from semacdr.reporting.names import RANKING_TITLES, column_name, row_name
 from semacdr.reporting.page import charts
 from semacdr.storage import tsv
 
 NEEDS = ("source", "target", "ranking", "metric", "k", "variant", "mean", "std", "low", "high", "difference",
          "difference_low", "difference_high", "p_bootstrap_holm", "seeds", "users", "release")  # fmt: skip
-GROUPINGS = {"user": "training events of the user", "item": "training events of the item to predict"}
-MAIN = "ndcg"  # at 10: what differences and charts are of
+GROUPINGS = {"user": "training events of the user", "item": "training events of the test item"}
+MAIN = ("ndcg", str(CUTOFF))  # metric and k of differences and charts
+MAIN_NAME = column_name(("ndcg", CUTOFF))
+INTERVAL = ("difference", "difference_low", "difference_high")
+Rows = Sequence[Mapping[str, str]]
 
 
 @dataclass(frozen=True)
-class Line:
+class ExperimentLine:
     """A variant's row, as it is shown."""
 
     group: str
     users: str
-    variant: str
+    name: str
+    run: str
     means: list[str]
     difference: str
     interval: str
     p: str
-    clear: bool  # p below 0.05 after correction
+    significant: bool  # p below 0.05 after correction
 
 
 @dataclass(frozen=True)
-class Part:
+class ExperimentTable:
     """A table of an experiment: of one direction, grouping and ranking."""
 
     source: str
@@ -42,94 +47,96 @@ class Part:
     grouping: str
     users: str
     metrics: list[str]
-    lines: list[Line]
+    lines: list[ExperimentLine]
     chart: Markup | None
     chart_label: str
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """An experiment: its name, its first variant, its seeds, which events it is of, and its tables."""
+    """An experiment: its name, its reference, its seeds, which events it is of, and its tables."""
 
     name: str
-    first: str
+    reference: str
     seeds: str
     events: str
-    parts: list[Part]
+    tables: list[ExperimentTable]
 
 
-def experiment(path: Path) -> Experiment:
+def read_experiment(path: Path) -> Experiment:
     """The experiment of a TSV that compare or cold_start wrote."""
     rows = tsv.read(path, NEEDS)
-    keys = dict.fromkeys((row["source"], row["target"], row["ranking"], _grouping(row)) for row in rows)
-    parts = [_part(path.stem, [row for row in rows if _key(row) == key]) for key in keys]
+    keys = dict.fromkeys(_key(row) for row in rows)
+    tables = [_table(path.stem, [row for row in rows if _key(row) == key]) for key in keys]
     events = EVENTS[rows[0].get("split") or "test"]
-    return Experiment(path.stem, rows[0]["variant"], rows[0]["seeds"], events, parts)
+    return Experiment(path.stem, row_name(rows[0]), rows[0]["seeds"], events, tables)
 
 
-def _grouping(row: dict) -> str:
+def _grouping(row: Mapping[str, str]) -> str:
     return row.get("grouping") or ("users" if row.get("group") else "")
 
 
-def _key(row: dict) -> tuple[str, str, str, str]:
+def _key(row: Mapping[str, str]) -> tuple[str, str, str, str]:
     return row["source"], row["target"], row["ranking"], _grouping(row)
 
 
-def _part(name: str, rows: Sequence[dict]) -> Part:
+def _table(name: str, rows: Rows) -> ExperimentTable:
     source, target, ranking, grouping = _key(rows[0])
     metrics = list(dict.fromkeys((row["metric"], row["k"]) for row in rows))
     lines = []
     for group, variant in dict.fromkeys((row.get("group", ""), row["variant"]) for row in rows):
-        own = {
-            (row["metric"], row["k"]): row
-            for row in rows
-            if row["variant"] == variant and row.get("group", "") == group
-        }
-        lines.append(_line(group, variant, own, metrics))
-    what = f"{source} to {target}, {TITLES[ranking].lower()}"
-    chart, words = _chart(name, rows, grouping, what) if ranking == "full" else (None, "")
-    titles = [label((metric, int(k) if k else None)) for metric, k in metrics]
-    users = "" if grouping else f"{int(rows[0]['users']):,}"
-    return Part(source, target, ranking, GROUPINGS.get(grouping, grouping), users, titles, lines, chart, words)
-
-
-def _line(group: str, variant: str, own: dict, metrics: Sequence[tuple[str, str]]) -> Line:
-    row = next(row for (metric, _), row in own.items() if metric == MAIN)
-    means = [f"{float(own[key]['mean']):.4f}" for key in metrics]
-    shown = (group, f"{int(row['users']):,}", variant, means)
-    if not row["difference"]:
-        return Line(*shown, "", "", "", False)
-    p = float(row["p_bootstrap_holm"])
-    difference, low, high = (
-        f"{float(row[name]):+.4f}".replace("-", "\u2212")
-        for name in ("difference", "difference_low", "difference_high")
+        part = [row for row in rows if row["variant"] == variant and row.get("group", "") == group]
+        lines.append(_line(group, {(row["metric"], row["k"]): row for row in part}))
+    what = f"{source} to {target}, {RANKING_TITLES[ranking].lower()}"
+    chart, label = _chart(name, rows, grouping, what) if ranking == "full" else (None, "")
+    return ExperimentTable(
+        source=source,
+        target=target,
+        ranking=ranking,
+        grouping=GROUPINGS.get(grouping, grouping),
+        users="" if grouping else f"{int(rows[0]['users']):,}",
+        metrics=[column_name((metric, int(k) if k else None)) for metric, k in metrics],
+        lines=lines,
+        chart=chart,
+        chart_label=label,
     )
-    return Line(*shown, difference, f"[{low}, {high}]", p_value(p), p < 0.05)
 
 
-def _chart(name: str, rows: Sequence[dict], grouping: str, what: str) -> tuple[Markup | None, str]:
-    """Of a comparison the differences; of groups the means by group."""
-    rows = [row for row in rows if row["metric"] == MAIN]
+def _line(group: str, by_metric: Mapping[tuple[str, str], Mapping[str, str]]) -> ExperimentLine:
+    row = by_metric[MAIN]
+    difference = interval = p = ""
+    if row["difference"]:
+        difference, low, high = (f"{float(row[name]):+.4f}".replace("-", "\u2212") for name in INTERVAL)
+        interval, p = f"[{low}, {high}]", p_value(float(row["p_bootstrap_holm"]))
+    return ExperimentLine(
+        group=group,
+        users=f"{int(row['users']):,}",
+        name=row_name(row),
+        run=row.get("run") or "",
+        means=[decimals(float(metric["mean"])) for metric in by_metric.values()],
+        difference=difference,
+        interval=interval,
+        p=p,
+        significant=bool(p) and float(row["p_bootstrap_holm"]) < 0.05,
+    )
+
+
+def _chart(name: str, rows: Rows, grouping: str, what: str) -> tuple[Markup | None, str]:
+    """A chart and its label: the differences of a comparison, or the means by group."""
+    rows = [row for row in rows if (row["metric"], row["k"]) == MAIN]
     salt = f"{name}-{grouping}-{what}"
     if not grouping:
-        apart = [row for row in rows if row["difference"]]
-        points = [
-            (
-                row["variant"].replace("_", " "),
-                *(float(row[c]) for c in ("difference", "difference_low", "difference_high")),
-            )
-            for row in apart
-        ]
-        words = f"Difference of NDCG@10 to {rows[0]['variant']} with 95 % intervals, {what}"
-        return charts.as_svg(charts.forest(points, "Δ NDCG@10"), salt, words), words
-    names = list(dict.fromkeys(row["group"] for row in rows))
-    if len(names) < 2:
+        points = [(row_name(row), *(float(row[c]) for c in INTERVAL)) for row in rows if row["difference"]]
+        label = f"Difference in {MAIN_NAME} from {row_name(rows[0])} with 95 % intervals, {what}"
+        return charts.as_svg(charts.forest(points, f"Δ {MAIN_NAME}"), salt, label), label
+    groups = list(dict.fromkeys(row["group"] for row in rows))
+    if len(groups) < 2:
         return None, ""
-    lines = {
-        variant.replace("_", " "): [
-            tuple(float(row[c]) for c in ("mean", "low", "high")) for row in rows if row["variant"] == variant
-        ]
-        for variant in dict.fromkeys(row["variant"] for row in rows)
-    }
-    words = f"NDCG@10 by {GROUPINGS.get(grouping, grouping)} with 95 % intervals, {what}"
-    return charts.as_svg(charts.groups(names, lines, GROUPINGS.get(grouping, grouping), "NDCG@10"), salt, words), words
+    lines = []
+    for variant in dict.fromkeys(row["variant"] for row in rows):
+        part = [row for row in rows if row["variant"] == variant]
+        points = [(float(row["mean"]), float(row["low"]), float(row["high"])) for row in part]
+        lines.append((row_name(part[0]), points))
+    title = GROUPINGS.get(grouping, grouping)
+    label = f"{MAIN_NAME} by {title} with 95 % intervals, {what}"
+    return charts.as_svg(charts.groups(groups, lines, title, MAIN_NAME), salt, label), label

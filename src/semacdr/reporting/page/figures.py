@@ -1,4 +1,4 @@
-"""Pictures that other stages drew, inside the page, with the numbers that stand beside each."""
+"""The page's section of figures that other stages drew, each with its table."""
 
 import base64
 from dataclasses import dataclass
@@ -7,37 +7,38 @@ from pathlib import Path
 from semacdr.errors import UserError
 from semacdr.storage import tsv
 
-ABOUT = {  # by name: title, what the picture shows, how to read it
-    "overlap": (
+ABOUT = {  # by name: title, what the figure shows, how to read it
+    "domain_mixing": (
         "Do the items of both domains mix?",
-        "t-SNE of the item vectors of both domains, a panel for each variant and space",
-        "The picture keeps neighbours, not distances. The numbers beside it: of each item's nearest neighbours the "
-        "share that is of the other domain, beside what chance would give.",
+        "t-SNE of the item vectors of both domains, a panel per variant and space",
+        "t-SNE preserves neighbours, not distances. The table gives the fraction of each item's nearest neighbours "
+        "that are of the other domain, and its expectation by chance.",
     ),
     "efficiency": (
-        "What does it cost?",
-        "NDCG@10 of full ranking against the seconds until the best epoch, each system a number",
-        "The dashed line joins systems that none beats in both. Seconds are wall time: they say little of a machine "
-        "that was busy.",
+        "What does training cost?",
+        "NDCG@10 of full ranking against the seconds until the best epoch; each system has a number",
+        "The dashed line joins the systems that no other beats in both. Seconds are wall time; on a busy machine they "
+        "mean little.",
     ),
     "sensitivity": (
-        "How much does the system hang on its settings?",
+        "How sensitive is the system to its settings?",
         "NDCG@10 over the values of each setting, in full and in sampled ranking",
-        "The panels of a row have one scale: a steep line is a setting that matters. Whether two values differ on the "
-        "same users, the paired tests in the table say.",
+        "The panels of a row share one scale: a steep line is a setting that matters. Whether two values differ on the "
+        "same users is a question for the paired tests in the table.",
     ),
-    "profiles": (
-        "Do people want the same in both domains?",
-        "Histograms of one user's events over the shared categories in both domains, and where the user stands",
-        "Similarity is high for any two people, as all tastes are alike in part. What counts is how far own pairs are "
-        "above random pairs.",
+    "taste_similarity": (
+        "Do users have the same tastes in both domains?",
+        "Histograms of one user's events over the shared categories in both domains, and that user among all users",
+        "Similarity is high for any two users, since tastes have much in common. What counts is the difference between "
+        "own pairs and random pairs.",
     ),
 }
+ABOUT |= {"overlap": ABOUT["domain_mixing"], "profiles": ABOUT["taste_similarity"]}  # names of older results
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
 @dataclass(frozen=True)
-class Figure:
+class PageFigure:
     """A picture as a data URI, and its table."""
 
     name: str
@@ -49,25 +50,25 @@ class Figure:
     rows: list[list[str]]
 
 
-def figure(path: Path) -> Figure:
-    """The figure of a PNG and the TSV beside it."""
+def read_figure(path: Path) -> PageFigure:
+    """The figure of a PNG and of the TSV of the same name; a UserError where one cannot be read."""
     try:
         picture = path.read_bytes()
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from error
     if not picture.startswith(PNG):
-        raise UserError(f"{path}: is no PNG; make the figure anew")
+        raise UserError(f"{path}: is not a PNG; run the stage of the figure again")
     curves = (f"Sensitivity: {path.stem}", f"Curves of {path.stem}: metrics over the values of a setting", "")
     title, shows, how = ABOUT.get(path.stem, curves)
     rows = tsv.read(path.with_suffix(".tsv"))
     columns = [column for column in (rows[0] if rows else {}) if column != "release"]
     cells = [[_shown(row[column]) for column in columns] for row in rows]
     uri = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
-    return Figure(path.stem, title, shows, how, uri, columns, cells)
+    return PageFigure(path.stem, title, shows, how, uri, columns, cells)
 
 
 def _shown(cell: str) -> str:
-    """A cell; of a number with many digits the first four after the point."""
+    """A cell; long numbers are rounded to four decimals."""
     head, point, digits = cell.partition(".")
     return (
         f"{float(cell):.4f}" if point and len(digits) > 4 and head.lstrip("-").isdigit() and digits.isdigit() else cell

@@ -1,10 +1,11 @@
-"""What the language model or the encoder made of the items: categories, examples, and what failed."""
+"""The page's section on items: categories, example descriptions, and how often the language model failed."""
 
 import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,62 +18,64 @@ FELL_BACK = "fell back"
 
 
 @dataclass(frozen=True)
-class Filed:
-    """A category: of each subcategory the share of the items in each domain that are filed there."""
+class CategoryCounts:
+    """A category: the number and the share of each domain's items in each of its subcategories."""
 
     name: str
     question: str
-    subcategories: list[tuple[str, str, list[tuple[int, float]]]]  # name, description, of each domain count and share
+    subcategories: list[tuple[str, str, list[tuple[int, float]]]]  # name, description, count and share per domain
 
 
 @dataclass(frozen=True)
 class Example:
-    """An item with what was made of it."""
+    """An item with its description and categories."""
 
     item: Item
     text: str
-    made: str
+    origin: str  # of the text
     places: list[tuple[str, list[str]]]
 
 
 @dataclass(frozen=True)
-class Made:
-    """The whole part."""
+class ItemSemantics:
+    """All that the section shows."""
 
     engine: str
     model: str
-    cost: dict
-    taxonomy_cost: dict | None  # where a language model made the taxonomy
+    cost: dict[str, Any]
+    taxonomy_cost: dict[str, Any] | None  # where a language model made the taxonomy
     domains: list[str]
-    categories: list[Filed]
+    categories: list[CategoryCounts]
     results: list[str]
     steps: list[tuple[str, list[str]]]
-    fallen: int  # items whose text is not the language model's
+    fallen: int  # number of items whose text is not the language model's
     examples: list[Example]
 
 
-def read_cost(path: Path) -> dict:
-    """What stage semantics wrote of its costs."""
+def read_cost(path: Path) -> dict[str, Any]:
+    """cost.json of stage semantics."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot be read: {error}; run the semantics stage again") from error
 
 
-def taxonomy_cost(path: Path) -> dict | None:
-    """What a taxonomy says that its making cost; nothing where a person wrote it."""
-    read_taxonomy(path)  # which says what is wrong
+def taxonomy_cost(path: Path) -> dict[str, Any] | None:
+    """The cost recorded in a taxonomy that a language model made; None for any other."""
+    read_taxonomy(path)  # raises where it is malformed
     made_by = json.loads(path.read_text(encoding="utf-8")).get("made_by")
     return made_by.get("cost") if isinstance(made_by, dict) else None
 
 
-def made(catalogue: Catalogue, taxonomy: Path, inner: Path, counts: Path, cost: Path, examples: int, seed: int) -> Made:
-    """The part, with `examples` items of each domain that a seed draws, those that fell back after them."""
-    told = read_cost(cost)
+def read_item_semantics(
+    catalogue: Catalogue, taxonomy: Path, inner: Path, counts: Path, cost: Path, examples: int, seed: int
+) -> ItemSemantics:
+    """The section, with `examples` random items per domain, followed by up to two items that fell back."""
+    recorded = read_cost(cost)
     table = tables.read(inner, "inner")[0]
     texts = dict(zip(table["item"].to_pylist(), table["text"].to_pylist(), strict=True))
     origin = dict(zip(table["item"].to_pylist(), table["provenance"].to_pylist(), strict=True))
-    fallen = [item for item, words in origin.items() if _fell(words)] if told["engine"] == "llm" else []
+    fallen = [item for item, words in origin.items() if _fell(words)] if recorded["engine"] == "llm" else []
     domains = list(dict.fromkeys(item.domain for item in catalogue.items))
     drawn = _drawn(catalogue, domains, set(fallen), examples, seed)
     drawn += np.random.default_rng(seed).permutation(fallen)[:2].tolist()
@@ -82,8 +85,8 @@ def made(catalogue: Catalogue, taxonomy: Path, inner: Path, counts: Path, cost: 
     steps = [
         (step, [cells.get((step, result), "") for result in results]) for step in dict.fromkeys(r["step"] for r in rows)
     ]
-    return Made(
-        told["engine"], told["model"], told, taxonomy_cost(taxonomy),
+    return ItemSemantics(
+        recorded["engine"], recorded["model"], recorded, taxonomy_cost(taxonomy),
         domains, _categories(catalogue, taxonomy, domains), results, steps, len(fallen),
         [_example(catalogue, item, texts.get(item, ""), origin.get(item, "")) for item in drawn],
     )  # fmt: skip
@@ -94,7 +97,7 @@ def _fell(provenance: str) -> bool:
 
 
 def _drawn(catalogue: Catalogue, domains: Sequence[str], fallen: set[int], examples: int, seed: int) -> list[int]:
-    """Items of each domain in turn, none that fell back."""
+    """Random items of each domain, without those that fell back."""
     rng = np.random.default_rng(seed)
     by_domain = [
         rng.permutation([item.item for item in catalogue.items if item.domain == domain and item.item not in fallen])
@@ -103,13 +106,13 @@ def _drawn(catalogue: Catalogue, domains: Sequence[str], fallen: set[int], examp
     return [int(item) for part in by_domain for item in part[:examples]]
 
 
-def _categories(catalogue: Catalogue, taxonomy: Path, domains: Sequence[str]) -> list[Filed]:
+def _categories(catalogue: Catalogue, taxonomy: Path, domains: Sequence[str]) -> list[CategoryCounts]:
     sizes = Counter(item.domain for item in catalogue.items)
     counts = Counter(
         (item.domain, *key) for item in catalogue.items for key in dict.fromkeys(catalogue.filed(item.item))
     )
     return [
-        Filed(
+        CategoryCounts(
             category.name,
             category.question,
             [
@@ -125,14 +128,14 @@ def _example(catalogue: Catalogue, item: int, text: str, provenance: str) -> Exa
     places: dict[str, list[str]] = {}
     for category, subcategory in catalogue.filed(item):
         places.setdefault(category, []).append(subcategory)
-    return Example(catalogue[item], text, told(provenance), list(places.items()))
+    return Example(catalogue[item], text, describe_provenance(provenance), list(places.items()))
 
 
-def told(provenance: str) -> str:
-    """A provenance in words."""
+def describe_provenance(provenance: str) -> str:
+    """A text's provenance as a phrase."""
     words, _, why = provenance.partition(" because=")
     parts = dict(part.split("=", 1) for part in words.split() if "=" in part)
     if parts.get("engine") == "llm":
         attempt = parts.get("attempt")
         return "written by the language model" + (f", attempt {attempt}" if attempt not in (None, "1") else "")
-    return "composed from the metadata" + (f"; the language model's answer was not good: {why}" if why else "")
+    return "composed from the metadata" + (f"; the language model's answer was rejected: {why}" if why else "")

@@ -1,9 +1,10 @@
-"""What was run on what: versions, machine, time and money."""
+"""The page's record of the run: versions, machine, time and cost of language models."""
 
 import platform
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from semacdr.runtime.checkout import version
 from semacdr.runtime.machine import available_cpus
@@ -25,19 +26,19 @@ class Job:
 
 
 def versions() -> list[tuple[str, str]]:
-    """Python, and those of PACKAGES that this environment has, with their versions."""
+    """The versions of Python and of the packages in PACKAGES that are installed."""
     found = [(name, version(name)) for name in PACKAGES]
     return [("Python", platform.python_version()), *((name, version) for name, version in found if version)]
 
 
 def machine() -> str:
-    """The machine that made the page, in words."""
+    """The machine that made the page."""
     return f"{platform.system()} on {platform.machine()}, {available_cpus()} CPUs"
 
 
 def jobs(folder: Path | None) -> list[Job]:
-    """The stages by what Snakemake measured in logs/benchmarks/<scenario>, in order of name; the newest run counts."""
-    found: dict[str, list[dict]] = {}
+    """Time and memory by stage, as Snakemake measured them in logs/benchmarks/<scenario>; the newest run counts."""
+    found: dict[str, list[dict[str, str]]] = {}
     for path in sorted(folder.rglob("*.tsv")) if folder and folder.is_dir() else ():
         found.setdefault(stage_of(path), []).append(tsv.read(path, ("s", "max_rss", "cpu_time"))[-1])
     return [
@@ -51,13 +52,13 @@ def jobs(folder: Path | None) -> list[Job]:
 
 
 def stage_of(path: Path) -> str:
-    """The stage of a job's file, and of a run's its system: train_seed1.tsv under sasrec/ is 'train sasrec'."""
+    """The stage of a job's file, with the run's name: train_seed1.tsv under sasrec/ is 'train sasrec'."""
     stage = STEP.sub("", path.stem)
     return f"{stage} {path.parent.name}" if stage != path.stem else stage
 
 
 def _number(text: str) -> float | None:
-    """A benchmark's cell; what was not measured is NA or -."""
+    """A benchmark's cell as a number; None for NA or -, which mean not measured."""
     try:
         return float(text)
     except ValueError:
@@ -65,7 +66,7 @@ def _number(text: str) -> float | None:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people say them: 8.3 s, 4:05 min, 2:03 h."""
+    """Seconds in a readable unit: 8.3 s, 4:05 min, 2:03 h."""
     if seconds < 60:
         return f"{seconds:.1f}\u202fs" if seconds < 10 else f"{seconds:.0f}\u202fs"
     minutes = round(seconds / 60) if seconds >= 3600 else int(seconds // 60)
@@ -74,16 +75,16 @@ def duration(seconds: float) -> str:
     return f"{minutes}:{int(seconds % 60):02d}\u202fmin"
 
 
-def money(cost: dict, taxonomy: dict | None = None) -> str:
-    """What the answers of stage semantics and of a taxonomy that a model made cost, in words."""
-    asked = [_spent(taxonomy, "make the categories")] if taxonomy else []
-    asked += [_spent(cost, "describe and file the items")] if cost["engine"] == "llm" else []
-    return "; and ".join(asked) or "no language model was asked: nothing"
+def llm_cost(cost: dict[str, Any], taxonomy: dict[str, Any] | None = None) -> str:
+    """A sentence on what the language model's answers cost, of stage semantics and of the taxonomy."""
+    asked = [_spent(taxonomy, "for the categories")] if taxonomy else []
+    asked += [_spent(cost, "for describing and classifying the items")] if cost["engine"] == "llm" else []
+    return "; and ".join(asked) or "none: no language model was used"
 
 
-def _spent(cost: dict, purpose: str) -> str:
-    tokens = f"{cost['prompt_tokens']:,} tokens read, {cost['completion_tokens']:,} written"
-    told = f"{cost['answers']:,} answers of {cost['model']} that {purpose}: {tokens}"
+def _spent(cost: dict[str, Any], purpose: str) -> str:
+    tokens = f"{cost['prompt_tokens']:,} prompt tokens, {cost['completion_tokens']:,} completion tokens"
+    answers = f"{cost['answers']:,} answers of {cost['model']} {purpose}: {tokens}"
     if cost["dollars"] is None:
-        return f"{told}, no price is set for this model (llm.prices)"
-    return f"{told}, ${cost['dollars']:,.4f}"
+        return f"{answers}, no price is set for this model (llm.prices)"
+    return f"{answers}, ${cost['dollars']:,.4f}"

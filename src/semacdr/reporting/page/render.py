@@ -1,4 +1,4 @@
-"""The templates filled in: one HTML page with its style and script inside, that may fetch nothing."""
+"""Renders the templates as one HTML page with style and script inline; its policy forbids it to load anything."""
 
 import base64
 import hashlib
@@ -7,12 +7,13 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from semacdr.reporting.metrics_page import label
-from semacdr.reporting.page import record, results
+from semacdr.reporting.names import column_name
+from semacdr.reporting.page import experiments, record, results, tastes
+from semacdr.reporting.paper import PAPER_COLUMNS, PAPER_NEGATIVES
 
 
 def render(content: dict[str, Any]) -> str:
-    """The page of `content`. Every text is escaped; markup are only the templates and the charts."""
+    """The page as HTML. Every text in `content` is escaped; only templates and charts are markup."""
     templates = Environment(
         loader=PackageLoader("semacdr.reporting.page", "templates"),
         autoescape=True,
@@ -20,19 +21,27 @@ def render(content: dict[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.filters |= {"duration": record.duration, "column": label, "count": _count}
-    templates.globals |= {"short": results.short, "PAPER_COLUMNS": results.PAPER_COLUMNS, "MAIN": results.MAIN}
+    templates.filters |= {"duration": record.duration, "column": column_name, "count": _count}
+    templates.globals |= {
+        "first_columns": results.first_columns,
+        "main_column": results.main_column,
+        "MAIN_NAME": experiments.MAIN_NAME,
+        "PAPER_COLUMNS": PAPER_COLUMNS,
+        "PAPER_NEGATIVES": PAPER_NEGATIVES,
+        "MIN_EVENTS": tastes.MIN_EVENTS,
+        "MIN_LIFT": tastes.MIN_LIFT,
+    }
     style, script = (_source(templates, name) for name in ("page.css", "page.js"))
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return templates.get_template("page.html").render(content | {"style": style, "script": script, "digest": digest})
 
 
 def _source(templates: Environment, name: str) -> Markup:
-    """A file of the templates as it is."""
+    """A file of the templates, unescaped."""
     return Markup(templates.loader.get_source(templates, name)[0])
 
 
 def _count(number: int | str) -> str:
-    """A whole number with its thousands apart; what is none as it is."""
+    """A whole number with thousands separators; any other text unchanged."""
     text = str(number)
     return f"{int(text):,}" if text.isdigit() else text

@@ -1,15 +1,20 @@
-"""The result table of the page: a scenario's metrics, full and sampled, with the paper's numbers beside them."""
+"""The result tables of the page: a scenario's metrics, full and sampled, and the paper's numbers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from semacdr.reporting.metrics_page import PAPER_COLUMNS, TITLES, Column, PaperRows, impossible, name, printed_of, shown
+from semacdr.evaluation.summary import System
+from semacdr.reporting.metrics_page import decimals
+from semacdr.reporting.names import RANKING_TITLES, Column, system_name
+from semacdr.reporting.paper import PAPER_COLUMNS, PAPER_SEEDS, PaperRows, PrintedRow, impossible, paper_of
 from semacdr.storage import tsv
 
-COLUMNS = ("source", "target", "model", "variant", "ranking", "metric", "k", "mean", "std", "seeds", "users", "release")
-SHORT = {"full": (("hr", 10), ("ndcg", 10), ("mrr", None)), "sampled": (("hr", 10), ("ndcg", 10))}
-MAIN: Column = ("ndcg", 10)  # in full ranking: what the bars show
+COLUMNS = (
+    "source", "target", "model", "variant", "ranking", "metric", "k", "mean", "std", "seeds", "users", "release", "run",
+)  # fmt: skip
+PREFERRED_K = 10  # cut-off that the first table shows, where it was computed
+RunKey = tuple[str, str, str]  # source, target and name of a run
 
 
 @dataclass(frozen=True)
@@ -19,81 +24,112 @@ class Cell:
     mean: str
     std: str | None
     best: bool  # of its column
-    share: float  # of the column's largest
+    share: float  # of the column's largest value
 
 
 @dataclass(frozen=True)
-class System:
-    """A row: a system's cells by ranking and column; the paper's by column, where it prints them."""
+class SystemRow:
+    """A system's row: its cells by ranking and column; the paper's by column, where it prints them."""
 
     name: str
     seeds: str
+    run: str
     cells: dict[tuple[str, Column], Cell]
     paper: dict[Column, str] | None
-    impossible: bool  # the paper's row, by arithmetic
+    impossible: bool  # whether no ranks give the paper's numbers
 
 
 @dataclass(frozen=True)
-class Direction:
-    """A table: of a direction, and of a group of its users where some are cold."""
+class ResultTable:
+    """The table of a direction, and of a group of its users where some are cold."""
 
     source: str
     target: str
     group: str
     users: int
     columns: dict[str, list[Column]]  # of each ranking
-    systems: list[System]
-    printed: list[System]  # all that the paper prints of this direction
+    systems: list[SystemRow]
+    printed: list[SystemRow]  # all that the paper prints of this direction
 
 
-def directions(metrics: Path, paper: PaperRows) -> list[Direction]:
+def result_tables(metrics: Path, paper: PaperRows) -> list[ResultTable]:
     """The tables of metrics.tsv, in its order."""
     rows = tsv.read(metrics, COLUMNS)
-    keys = dict.fromkeys((row["source"], row["target"], row.get("group", "")) for row in rows)
-    return [
-        _direction([row for row in rows if (row["source"], row["target"], row.get("group", "")) == key], paper)
-        for key in keys
-    ]
+    keys = dict.fromkeys(_key(row) for row in rows)
+    return [_table([row for row in rows if _key(row) == key], paper) for key in keys]
 
 
-def _direction(rows: Sequence[dict], paper: PaperRows) -> Direction:
-    source, target = rows[0]["source"], rows[0]["target"]
+def names_by_run(metrics: Path) -> dict[RunKey, str]:
+    """The display name of each run of metrics.tsv; of a run with several rows, all their names."""
+    names: dict[RunKey, dict[str, None]] = {}
+    for row in tsv.read(metrics, COLUMNS):
+        for run in row["run"].split(", "):
+            name = system_name(row["model"], row["variant"])
+            names.setdefault((row["source"], row["target"], run), {})[name] = None
+    return {run: " and ".join(found) for run, found in names.items()}
+
+
+def _key(row: Mapping[str, str]) -> tuple[str, str, str]:
+    return row["source"], row["target"], row.get("group", "")
+
+
+def _table(rows: Sequence[dict[str, str]], paper: PaperRows) -> ResultTable:
+    source, target, group = _key(rows[0])
     columns = {
-        ranking: list(dict.fromkeys(_column(row) for row in rows if row["ranking"] == ranking)) for ranking in TITLES
+        ranking: list(dict.fromkeys(_column(row) for row in rows if row["ranking"] == ranking))
+        for ranking in RANKING_TITLES
     }
-    printed = printed_of(paper, source, target)
-    known = dict.fromkeys((row["model"], row["variant"]) for row in rows)
+    printed = {} if group else paper_of(paper, source, target, rows[0]["release"])  # the paper has no cold users
     largest = {
         key: max(float(row["mean"]) for row in rows if (row["ranking"], _column(row)) == key)
         for key in {(row["ranking"], _column(row)) for row in rows}
     }
     systems = []
-    for model, variant in known:
-        own = [row for row in rows if (row["model"], row["variant"]) == (model, variant)]
-        cells = {(row["ranking"], _column(row)): _cell(row, largest) for row in own}
-        theirs = None if rows[0].get("group") else printed.get((model, variant))
-        systems.append(System(name(model, variant), own[0]["seeds"], cells, *_paper(theirs)))
-    all_printed = [System(name(*system), "5", {}, *_paper(cells)) for system, cells in printed.items()]
-    return Direction(source, target, rows[0].get("group", ""), int(rows[0]["users"]), columns, systems, all_printed)
+    for system in dict.fromkeys((row["model"], row["variant"]) for row in rows):
+        part = [row for row in rows if (row["model"], row["variant"]) == system]
+        cells = {(row["ranking"], _column(row)): _cell(row, largest) for row in part}
+        systems.append(_row(system, part[0]["seeds"], part[0]["run"], cells, printed.get(system)))
+    return ResultTable(
+        source=source,
+        target=target,
+        group=group,
+        users=int(rows[0]["users"]),
+        columns=columns,
+        systems=systems,
+        printed=[_row(system, str(PAPER_SEEDS), "", {}, row) for system, row in printed.items()],
+    )
+
+
+def _row(
+    system: System, seeds: str, run: str, cells: dict[tuple[str, Column], Cell], printed: PrintedRow | None
+) -> SystemRow:
+    paper = None if printed is None else {column: decimals(printed[column]) for column in PAPER_COLUMNS}
+    return SystemRow(system_name(*system), seeds, run, cells, paper, printed is not None and impossible(printed))
 
 
 def _column(row: Mapping[str, str]) -> Column:
     return row["metric"], int(row["k"]) if row["k"] else None
 
 
-def _cell(row: Mapping[str, str], largest: Mapping) -> Cell:
+def _cell(row: Mapping[str, str], largest: Mapping[tuple[str, Column], float]) -> Cell:
     mean, most = float(row["mean"]), largest[row["ranking"], _column(row)]
-    best = shown(mean) == shown(most)
-    return Cell(shown(mean), shown(float(row["std"])) if row["std"] else None, best, mean / most if most else 0.0)
+    std = decimals(float(row["std"])) if row["std"] else None
+    return Cell(decimals(mean), std, decimals(mean) == decimals(most), mean / most if most else 0.0)
 
 
-def _paper(cells: Mapping[Column, float] | None) -> tuple[dict[Column, str] | None, bool]:
-    if cells is None:
-        return None, False
-    return {column: shown(cells[column]) for column in PAPER_COLUMNS}, impossible(cells)
+def shown_k(columns: Sequence[Column]) -> int | None:
+    """The cut-off of the first table: PREFERRED_K if the columns have it, else the largest one."""
+    ks = [k for _, k in columns if k is not None]
+    return PREFERRED_K if PREFERRED_K in ks else max(ks, default=None)
 
 
-def short(direction: Direction, ranking: str) -> list[Column]:
-    """The columns that the first table shows of a ranking: those of SHORT, or the first ones where there is none."""
-    there = direction.columns[ranking]
-    return [column for column in SHORT[ranking] if column in there] or there[:3]
+def main_column(table: ResultTable) -> Column:
+    """The column of full ranking whose values are drawn as bars."""
+    return "ndcg", shown_k(table.columns["full"])
+
+
+def first_columns(table: ResultTable, ranking: str) -> list[Column]:
+    """The columns of a ranking that the first table shows: HR and NDCG at one cut-off, and MRR of full ranking."""
+    columns = table.columns[ranking]
+    wanted = [(metric, shown_k(columns)) for metric in ("hr", "ndcg")] + [("mrr", None)] * (ranking == "full")
+    return [column for column in wanted if column in columns]

@@ -1,4 +1,4 @@
-"""What is frequent for a user: subcategories that their events fall into more often than is usual in the domain."""
+"""A user's tastes: subcategories that are more frequent among the user's events than in the domain."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from semacdr.data.history import History
-from semacdr.reporting.page.catalogue import Catalogue
+from semacdr.reporting.page.catalogue import Catalogue, Key
 
-LEAST, LIFT = 2, 1.5  # events, and times the usual share, from which on a subcategory counts as frequent for a user
+MIN_EVENTS, MIN_LIFT = 2, 1.5  # thresholds: events, and ratio of the user's share to the share in the domain
 
 
 @dataclass(frozen=True)
 class Taste:
-    """A subcategory that is frequent among a user's events of a domain."""
+    """A subcategory that is frequent among a user's events of a domain: in `events` of `of` events; lift: MIN_LIFT."""
 
     category: str
     subcategory: str
@@ -24,25 +24,26 @@ class Taste:
 
 
 class Tastes:
-    """What is frequent for a user: shares of events by subcategory, beside those of all users' training events."""
+    """Finds tastes by comparing shares of a user's events with those of all users' training events."""
 
     def __init__(self, history: History, catalogue: Catalogue) -> None:
         self.catalogue = catalogue
-        training, self.usual = history.training(), {}
+        training = history.training()
+        self.usual: dict[bool, dict[Key, float]] = {}  # by is_target the share of each subcategory
         for is_target in (False, True):
             items = history.item[training & (history.is_target == is_target)]
-            counts: Counter = Counter()
+            counts: Counter[Key] = Counter()
             for item, times in zip(*np.unique(items, return_counts=True), strict=True):
-                for key in catalogue.meant(int(item)):
+                for key in catalogue.specific(int(item)):
                     counts[key] += int(times)
             self.usual[is_target] = {key: times / len(items) for key, times in counts.items()}
 
     def of(self, items: Sequence[int], is_target: bool) -> list[Taste]:
-        """The subcategories that are frequent among the items, the one farthest above its usual share first."""
-        counts = Counter(key for item in items for key in self.catalogue.meant(item))
+        """The frequent subcategories of the items of a user's events, the strongest first."""
+        counts = Counter(key for item in items for key in self.catalogue.specific(item))
         found = []
         for key, events in counts.items():
             usual = self.usual[is_target].get(key)
-            if usual and events >= LEAST and events / len(items) >= LIFT * usual:
+            if usual and events >= MIN_EVENTS and events / len(items) >= MIN_LIFT * usual:
                 found.append(Taste(*key, events, len(items), events / len(items) / usual))
         return sorted(found, key=lambda taste: (-taste.events * np.log(taste.lift), taste.category, taste.subcategory))

@@ -1,0 +1,118 @@
+"""The stages that may ask a language model: their prompts, the answers they import, and the options of section llm."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from semacdr.plan.code_inputs import code, shown
+from semacdr.plan.config import Config, ConfigError
+from semacdr.plan.declarations import SOURCES
+
+ENGINE = ("llm_engine", "induction", "naming", "sampling", "trial")  # modules of semantics/ that only asking uses
+ASKING = ("semacdr.llm", *(f"semacdr.semantics.{name}" for name in ENGINE))
+PROMPTS = {
+    "taxonomy": ("taxonomy_propose", "taxonomy_merge", "taxonomy_revise", "structured"),
+    "semantics": ("inner",),  # and the one of the method
+}
+
+
+def asks(config: Config, scenario: str, stage: str) -> bool:
+    """Whether a stage asks a language model."""
+    return config.settings(stage, scenario).engine == "llm"
+
+
+def stage_code(config: Config, scenario: str, stage: str) -> list[str]:
+    """The code that a stage runs: that of asking a language model only where it asks."""
+    return code(f"semacdr.stages.{stage}", without=() if asks(config, scenario, stage) else ASKING)
+
+
+def prompts(config: Config, scenario: str, stage: str) -> list[str]:
+    """The prompt files of a stage that asks; a changed one makes its answers stale."""
+    if not asks(config, scenario, stage):
+        return []
+    names = [*PROMPTS[stage], *([config.settings(stage, scenario).method] if stage == "semantics" else [])]
+    folder = prompt_folder(config, scenario)
+    return [str(folder / f"{name}.txt") for name in names]
+
+
+def prompt_folder(config: Config, scenario: str) -> Path:
+    """The folder of the prompts: in the working directory, else the checkout's."""
+    return resource(config.settings("llm", scenario, "Options").prompts)
+
+
+def resource(name: str) -> Path:
+    """A file or folder that the config names: in the working directory, else the checkout's."""
+    path = Path(name)
+    return path if path.exists() or not (SOURCES.parent / path).exists() else Path(shown(SOURCES.parent / path))
+
+
+def recorded(config: Config, scenario: str, stage: str) -> list[str]:
+    """Files of answers that were recorded before."""
+    names = config.settings("llm", scenario, "Options").recorded if asks(config, scenario, stage) else ()
+    return [str(resource(name)) for name in names]
+
+
+def shards(config: Config, scenario: str) -> list[str]:
+    """The answers of each shard, where several jobs share the asking."""
+    count = config.settings("semantics", scenario, "Options").shards if asks(config, scenario, "semantics") else 1
+    folder = f"results/{scenario}/semantics/shards"
+    return [f"{folder}/{shard}of{count}.parquet" for shard in range(1, count + 1)] if count > 1 else []
+
+
+def stage_settings(config: Config, scenario: str, stage: str) -> str:
+    """A stage's settings as JSON; those of the other engine are left out, as they change nothing."""
+    settings = config.settings(stage, scenario)
+    own = dataclasses.asdict(settings)
+    skipped = {
+        field.name
+        for field in dataclasses.fields(settings)
+        if field.metadata.get("engine") not in (None, settings.engine)
+    }
+    return json.dumps({name: value for name, value in own.items() if name not in skipped}, sort_keys=True)
+
+
+def model_settings(config: Config, scenario: str, stage: str) -> list[str]:
+    """The options that say which model is asked: they determine its answers. None where none is asked."""
+    if not asks(config, scenario, stage):
+        return []
+    return ["--llm-settings", json.dumps(dataclasses.asdict(config.settings("llm", scenario)), sort_keys=True)]
+
+
+def how_asked(config: Config, scenario: str, stage: str, given: list[str], shard: str = "") -> list[str]:
+    """The options that say how a stage gets its answers, which change no result; `given`: answers to import."""
+    if not asks(config, scenario, stage):
+        return []
+    own: dict[str, Any] = dataclasses.asdict(config.settings("llm", scenario, "Options"))
+    own["prompts"] = str(prompt_folder(config, scenario))
+    own["recorded"] = given
+    if stage == "taxonomy" and not own["run_batch"]:
+        own["batch"] = ""  # few requests, each step's after the answers of the last: a day for each would be long
+    if own["batch"]:  # a folder for each job: one process holds it
+        own["batch"] = str(Path(own["batch"], scenario, stage, shard))
+    return ["--llm-options", json.dumps(own, sort_keys=True)]
+
+
+def snippets(config: Config, scenario: str) -> list[str] | str:
+    """The snippets of reviews, where items are described with them; else none."""
+    return f"results/{scenario}/semantics/snippets.parquet" if config.settings("semantics", scenario).reviews else []
+
+
+def taxonomy_file(config: Config, scenario: str) -> list[str] | str:
+    """The file that a scenario's taxonomy is taken from; none where a language model makes it."""
+    if asks(config, scenario, "taxonomy"):
+        return []
+    file = config.settings("taxonomy", scenario).file.replace("{scenario}", scenario)
+    found = resource(file)
+    if not found.exists():
+        raise ConfigError(
+            ["taxonomy", "file"],
+            f"scenario {scenario} has no taxonomy {file}: write it (resources/taxonomies has examples), or let a"
+            " language model make it (`taxonomy: {engine: llm}`)",
+        )
+    return str(found)
+
+
+def taxonomy_items(config: Config, scenario: str) -> list[str] | str:
+    """The items that a language model makes a taxonomy for; none where it is a file."""
+    return f"results/{scenario}/items.parquet" if asks(config, scenario, "taxonomy") else []

@@ -1,0 +1,54 @@
+"""The files of code that a job runs: a module and all modules of this project that it imports."""
+
+import ast
+import os
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+from semacdr.plan.declarations import SOURCES, file_of, tree_of
+
+
+def imported(module: str) -> Iterator[str]:
+    """The absolute names of all that a module imports, anywhere in its file, and of the package that holds it."""
+    if "." in module:
+        yield module.rpartition(".")[0]  # importing a.b runs a/__init__.py first
+    for node in ast.walk(tree_of(module)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@cache
+def modules(module: str, without: tuple[str, ...] = ()) -> frozenset[str]:
+    """A module and those of this project that it imports, directly or not.
+
+    Left out are the modules and packages in `without`, which the job imports but does not run.
+    """
+    seen: set[str] = set()
+    ahead = [module]
+    while ahead:
+        name = ahead.pop()
+        left_out = any(f"{name}.".startswith(f"{other}.") for other in without)
+        if name in seen or left_out or file_of(name) is None:
+            continue
+        seen.add(name)
+        ahead += imported(name)
+    return frozenset(seen)
+
+
+def code(*starts: str, without: tuple[str, ...] = ()) -> list[str]:
+    """The files of those modules, sorted; relative to the working directory where that is the checkout.
+
+    As inputs of a rule they make a job stale when its code changes, and only then: Snakemake compares small inputs by
+    content.
+    """
+    names = set().union(*(modules(start, without) for start in starts))
+    return sorted(shown(path) for path in map(file_of, names) if path is not None)
+
+
+def shown(path: Path) -> str:
+    """A path of the checkout: relative if Snakemake runs in it, so that a moved checkout changes no input."""
+    checkout = SOURCES.parent
+    return str(path.relative_to(checkout)) if Path.cwd() == checkout else os.fspath(path)

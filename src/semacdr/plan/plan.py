@@ -1,0 +1,273 @@
+"""The plan: which runs, files and settings each target of the workflow needs."""
+
+import dataclasses
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from semacdr.errors import UserError
+from semacdr.plan.config import Config, ConfigError, Scenario
+from semacdr.plan.declarations import SOURCES
+from semacdr.plan.experiments import Experiment, check_same_data, experiments
+from semacdr.plan.runs import Record, record, untuned
+from semacdr.plan.systems import System, needs, published_loss, table_systems
+from semacdr.plan.tuning import Tuned
+from semacdr.runtime.settings import as_json, nearest
+
+RESULTS = "results"
+GRAPHS = [  # a model's setting `graph` takes three of them
+    f"{graph}{edges}"
+    for graph in ("source", "target", "mixed")
+    for edges in ("", "_counted", "_sequence")
+    if graph + edges != "mixed_counted"  # a user interacts with an item once, so it would be `mixed` again
+]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training: a record, where it is, and its seed."""
+
+    scenario: str
+    direction: str
+    record: Record
+    seed: int
+
+    @property
+    def folder(self) -> str:
+        """The folder of checkpoint, history, settings, cost and ranks."""
+        return f"{RESULTS}/{self.scenario}/{self.direction}/{self.record.folder}/seed{self.seed}"
+
+
+Runs = dict[str, list[Run]]  # by name of a variant or a row
+
+
+class Plan:
+    """What a checked config makes of every target."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.systems = table_systems(config)
+        self.experiments = experiments(config)
+        self.tuned = Tuned(config, (Path("resources/tuned"), SOURCES.parent / "resources/tuned"))
+        self._records: dict[tuple[str, str, str], Record] = {}
+        for name in config.scenarios:
+            self._index(name)
+
+    def scenario(self, name: str) -> Scenario:
+        """A scenario by name."""
+        return self.config.scenarios[name]
+
+    def settings(self, section: str, scenario: str | None = None) -> str:
+        """The complete settings of a stage as JSON; they are what makes its results stale."""
+        return as_json(self.config.settings(section, scenario))
+
+    def options(self, section: str, scenario: str | None = None) -> Any:
+        """The options of a stage, which change no result."""
+        return self.config.settings(section, scenario, "Options")
+
+    def planned(self, section: str, scenario: str | None = None) -> Any:
+        """The entries of a section that only the planner reads."""
+        return self.config.settings(section, scenario, "Planned")
+
+    # Runs
+
+    def record(self, scenario: str, direction: str, system: System) -> Record:
+        """What is trained for a system in a direction."""
+        found = record(self.config, self.tuned, scenario, direction, system)
+        self._records.setdefault((scenario, direction, found.folder), found)
+        return found
+
+    def _index(self, scenario: str) -> None:
+        """Learn the folders of all runs that the config can ask for in a scenario."""
+        variants = [
+            variant.system
+            for experiment in self.experiments.values()
+            for variant in experiment.variants.values()
+            if variant.scenario in (None, scenario)
+        ]
+        for system in [*self.systems.values(), *variants]:
+            for direction in self.scenario(scenario).directions:
+                if system.loss != "tuned" or self.tuned.chosen(scenario, direction, system).found:
+                    self.record(scenario, direction, system)
+                self.record(scenario, direction, untuned(system))
+
+    def found(self, scenario: str, direction: str, folder: str) -> Record:
+        """The record of a run's folder; a UserError where the config has no such run."""
+        if (scenario, direction, folder) not in self._records:
+            folders = [name for *place, name in self._records if place == [scenario, direction]]
+            raise UserError(
+                f"{scenario}, {direction}: no system or experiment of the config is the run {folder}"
+                f"{nearest(folder, folders)}; `snakemake runs` lists all runs"
+            )
+        return self._records[scenario, direction, folder]
+
+    def seeds(self, system: System, scenario: str) -> list[int]:
+        """The seeds of a system; a non-learned baseline has its first one for each, as all would give the same."""
+        seeds = list(system.seeds or self.planned("train", scenario).seeds)
+        return seeds if system.learns else seeds[:1] * len(seeds)
+
+    def table_runs(self, scenario: str, systems: Iterable[str] | None = None) -> Runs:
+        """By row of the result table, model/variant, its runs in both directions."""
+        names = self.listed(scenario) if systems is None else systems
+        return {
+            self.systems[name].label: [
+                Run(scenario, direction, self.record(scenario, direction, self.systems[name]), seed)
+                for direction in self.scenario(scenario).directions
+                for seed in dict.fromkeys(self.seeds(self.systems[name], scenario))
+            ]
+            for name in names
+        }
+
+    def listed(self, scenario: str) -> list[str]:
+        """The systems in a scenario's result table, in the order of train.systems."""
+        asked = self.planned("metrics", scenario).systems
+        self.check_names(["metrics", "systems"], () if asked == "all" else asked, self.systems)
+        return [name for name in self.systems if asked == "all" or name in asked]
+
+    def experiment_runs(
+        self, scenario: str, name: str, variants: Iterable[str] | None = None, directions: int | None = None
+    ) -> Runs:
+        """By variant of an experiment its runs, in the experiment's directions or in the first so many."""
+        experiment = self.experiments[name]
+        pairs = list(self.scenario(scenario).directions)[: directions or experiment.directions]
+        runs: Runs = {}
+        for variant in variants or experiment.variants:
+            own = experiment.variants[variant]
+            place = own.scenario or scenario
+            if place != scenario:
+                check_same_data(self.config, scenario, place, name)
+            runs[variant] = [
+                Run(place, direction, self.record(place, direction, own.system), seed)
+                for direction in pairs
+                for seed in self.seeds(own.system, place)[: experiment.seeds]
+            ]
+        return runs
+
+    def summarised(self, section: str, scenario: str | None = None) -> Experiment:
+        """The experiment that a section summarises."""
+        name = self.planned(section, scenario).experiment
+        known = [one for one in self.experiments if one != "cold_start"]
+        self.check_names([section, "experiment"], [name], known)
+        return self.experiments[name]
+
+    def mixing_runs(self, scenario: str) -> Runs:
+        """By variant the runs whose item vectors are compared."""
+        own = self.planned("domain_mixing", scenario)
+        experiment = self.summarised("domain_mixing", scenario)
+        self.check_names(["domain_mixing", "variants"], own.variants, experiment.variants)
+        return self.experiment_runs(scenario, experiment.name, own.variants, own.directions)
+
+    def sweeps(self, scenario: str) -> list[Experiment]:
+        """The sweeps of one model that section sensitivity joins."""
+        names = self.planned("sensitivity", scenario).experiments
+        self.check_names(["sensitivity", "experiments"], names, self.swept)
+        models = sorted({self.experiments[name].model for name in names})
+        if len(models) > 1:
+            raise ConfigError(
+                ["sensitivity", "experiments"], f"must be sweeps of one model, not of {', '.join(models)}"
+            )
+        return [self.experiments[name] for name in names]
+
+    @cached_property
+    def swept(self) -> list[str]:
+        """The experiments that are sweeps."""
+        return [name for name, experiment in self.experiments.items() if experiment.sweep]
+
+    def report_files(self, scenario: str) -> dict[str, list[str]]:
+        """By option of the report its files: the folders of runs, of those shown, tables of experiments, pictures."""
+        own = self.planned("report", scenario)
+        pictures = ["domain_mixing", "taste_similarity", "efficiency", "sensitivity", *self.swept]
+        self.check_names(["report", "systems"], own.systems, self.listed(scenario))
+        self.check_names(["report", "experiments"], own.experiments, self.experiments)
+        self.check_names(["report", "figures"], own.figures, pictures)
+        runs = self.table_runs(scenario)
+        shown = [
+            run.folder
+            for name in own.systems
+            for run in runs[self.systems[name].label]
+            if run.seed == self.seeds(self.systems[name], scenario)[0]
+        ]
+        folder = f"{RESULTS}/{scenario}"
+        return {
+            "shown": shown,
+            "experiments": [f"{folder}/{name}.tsv" for name in own.experiments],
+            "figures": [f"{folder}/{name}.png" for name in own.figures],
+        }
+
+    def efficiency_runs(self, scenario: str) -> Runs:
+        """By variant the runs of the experiment whose costs are compared."""
+        return self.experiment_runs(scenario, self.summarised("efficiency", scenario).name)
+
+    def sweep_options(self, scenario: str) -> list[str]:
+        """The sweeps of section sensitivity as words of a command line: --sweep, the setting, the table."""
+        return [
+            word
+            for sweep in self.sweeps(scenario)
+            for word in ("--sweep", str(sweep.sweep), f"{RESULTS}/{scenario}/{sweep.name}.tsv")
+        ]
+
+    def report_options(self, scenario: str) -> list[str]:
+        """The files of a report as words of a command line."""
+        given = {name: paths for name, paths in self.report_files(scenario).items() if paths}
+        return [word for name, paths in given.items() for word in (f"--{name}", *paths)]
+
+    # Stages
+
+    def as_flags(self, section: str, scenario: str) -> list[str]:
+        """The options of a stage as words of a command line."""
+        own = dataclasses.asdict(self.options(section, scenario))
+        return [word for name, value in own.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+
+    def splits(self, scenario: str) -> list[str]:
+        """The splits of both directions."""
+        return [f"{RESULTS}/{scenario}/{direction}/split.parquet" for direction in self.scenario(scenario).directions]
+
+    def candidates(self, scenario: str) -> list[str]:
+        """The stored candidates of both directions."""
+        return [split.replace("split.parquet", "candidates.parquet") for split in self.splits(scenario)]
+
+    def run_folders(self, scenario: str) -> list[str]:
+        """The folders of the result table's runs."""
+        return [run.folder for runs in self.table_runs(scenario).values() for run in runs]
+
+    @cached_property
+    def directions(self) -> list[str]:
+        """The directions of all scenarios."""
+        return list(dict.fromkeys(name for one in self.config.scenarios.values() for name in one.directions))
+
+    # Training
+
+    def learns(self, model: str) -> bool:
+        """Whether a model is trained; a non-learned baseline is not."""
+        return published_loss(model) is not None
+
+    def inputs(self, scenario: str, direction: str, run: Record) -> dict[str, Any]:
+        """By option the files that a model reads beside the history."""
+        folder = f"{RESULTS}/{scenario}"
+        files: dict[str, Any] = {
+            "agnostic": f"{folder}/semantics/agnostic.parquet",
+            "embeddings": f"{folder}/embeddings.parquet",
+            "graphs": [f"{folder}/{direction}/graphs/{name}.parquet" for name in GRAPHS],
+        }
+        return {name: files[name] for name in needs(run.model, json.loads(run.settings))}
+
+    def check_names(self, path: list[str], names: Iterable[str], known: Iterable[str]) -> None:
+        """Raise a ConfigError that lists the known names where one of the names is none of them."""
+        for name in names:
+            if name not in known:
+                raise ConfigError(
+                    path, f"there is no '{name}'{nearest(name, known)}; known: {', '.join(known) or 'none'}"
+                )
+
+
+def distinct(runs: Mapping[str, list[Run]], *files: str) -> list[str]:
+    """Files of runs, each once, sorted."""
+    return sorted({f"{run.folder}/{file}" for own in runs.values() for run in own for file in files})
+
+
+def as_options(runs: Mapping[str, list[Run]]) -> list[str]:
+    """Runs as words of a command line: --runs, the name, the folders."""
+    return [word for name, own in runs.items() for word in ("--runs", name, *(run.folder for run in own))]

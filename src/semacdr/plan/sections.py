@@ -1,0 +1,145 @@
+"""The sections of the config: a stage's Settings and Options, and what only the planner reads."""
+
+import dataclasses
+from dataclasses import dataclass
+from functools import cache
+from typing import Annotated, Any, Literal
+
+from semacdr.plan.declarations import SOURCES, has_class, settings_class
+from semacdr.runtime.settings import Bounds, Count, Natural, setting
+
+Names = tuple[str, ...]
+Seeds = Annotated[tuple[Natural, ...], Bounds(1)]
+
+
+@dataclass(frozen=True)
+class Train:
+    """Which systems are trained, under which seeds, and where their settings come from."""
+
+    seeds: Seeds = setting((1, 2, 3), "one training each")
+    tuned: bool | None = setting(
+        None,
+        "settings in resources/tuned/<scenario>.json: true uses them, false does not; null uses them"
+        " if the scenario has the release and the filters that they were tuned on",
+    )
+    settings: dict = setting({}, "of the models' own settings, for every system whose model has them")
+
+
+@dataclass(frozen=True)
+class Tune:
+    """What is tuned, within which ranges."""
+
+    experiment: str = setting("baselines", "the experiment whose trained systems are tuned")
+    space: dict[str, dict] = setting(
+        {"common": {}}, "ranges by system: {low, high} with log or step, or {choices}; `common` is for all systems"
+    )
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Which rows the result table has."""
+
+    systems: Literal["all"] | Names = setting("all", "names in train.systems")
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """The experiment that a stage summarises."""
+
+    experiment: str = setting("baselines", "a name in section compare")
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """Which sweeps share one table."""
+
+    experiments: Annotated[Names, Bounds(1)] = setting(
+        ("sweep_categories", "sweep_contrast", "sweep_semantic_rate", "sweep_rate"), "sweeps in section compare"
+    )
+
+
+@dataclass(frozen=True)
+class DomainMixing:
+    """Whose item vectors are compared."""
+
+    experiment: str = setting("ablation", "a name in section compare")
+    variants: Annotated[Names, Bounds(1)] = setting(("full", "without_agnostic"), "variants of that experiment")
+    directions: Literal[1, 2] = setting(1, "1: the first direction; 2: both")
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the report page shows."""
+
+    systems: Names = setting((), "names in train.systems whose recommendations are shown, under their first seed")
+    experiments: Names = setting((), "names in section compare, or cold_start; each costs its trainings")
+    figures: Names = setting(
+        ("taste_similarity",), "pictures: " + "domain_mixing, efficiency, sensitivity and sweeps cost trainings"
+    )
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """An experiment: variants of a system, compared with the first one by paired tests."""
+
+    system: dict = setting({}, "the system that all variants start from: an entry as in train.systems")
+    variants: dict[str, dict] | None = setting(None, "by name what a variant changes")
+    sweep: dict[str, tuple[Any, ...]] | None = setting(None, "one setting and its values, in place of variants")
+    directions: Literal[1, 2] = setting(2, "1: the first direction alone")
+    seeds: Count | None = setting(None, "the first so many seeds; null: all")
+    split: Literal["test", "valid"] = setting("test", "whose events are ranked; valid: to choose by")
+
+
+@dataclass(frozen=True)
+class Release:
+    """Where the raw files come from. A release may also carry the sections of stages, for all its scenarios."""
+
+    source: Literal["sample", "local", "download"] = setting("download", "simulated, a folder, or a known address")
+    folder: str | None = setting(None, "the folder of source local")
+    url: dict[str, str] | None = setting(None, "{reviews: …, meta: …} with {category} in them, for source download")
+
+
+PLANNED: dict[str, type] = {
+    "train": Train,
+    "tune": Tune,
+    "metrics": Metrics,
+    "efficiency": Experiment,
+    "mean_ranks": Experiment,
+    "sensitivity": Sensitivity,
+    "domain_mixing": DomainMixing,
+    "report": Report,
+    "cold_start": Comparison,
+}
+ELSEWHERE = {  # sections whose classes are not in the stage's own module
+    "train": "semacdr.training.settings",
+    "tune": "semacdr.stages.tune_search",
+    "llm": "semacdr.llm.options",
+}
+UNSCOPED = ("sample", "mean_ranks")  # sections that no scenario or release can change
+WITHOUT = ("tune_search",)  # stages whose settings are in another section
+
+
+@cache
+def sections() -> dict[str, tuple[type, ...]]:
+    """By section its settings classes, in the order Settings, Options, the planner's."""
+    stages = (path.stem for path in sorted(SOURCES.glob("semacdr/stages/[!_]*.py")))
+    places = {name: f"semacdr.stages.{name}" for name in stages if name not in WITHOUT} | ELSEWHERE
+    found = {}
+    for section, module in places.items():
+        kinds = [
+            settings_class(module, name) for name in ("Settings", "Training", "Options") if has_class(module, name)
+        ]
+        kinds += [PLANNED[section]] if section in PLANNED else []
+        if kinds:
+            found[section] = tuple(kinds)
+    return found
+
+
+def kind(section: str, name: str) -> type:
+    """The class Settings, Training or Options of a section."""
+    return next(one for one in sections()[section] if one.__name__ == name)
+
+
+def fields(section: str) -> dict[str, dataclasses.Field]:
+    """By name all settings of a section."""
+    return {field.name: field for one in sections()[section] for field in dataclasses.fields(one)}

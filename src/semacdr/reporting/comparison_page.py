@@ -1,0 +1,129 @@
+"""Options and output of the stages compare and cold_start: variants with their differences from a reference."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from semacdr.evaluation.comparison import ComparisonRow
+from semacdr.evaluation.costs import read_settings
+from semacdr.reporting.markdown import code, header, line, p_value, page_head
+from semacdr.reporting.names import RANKING_TITLES, column_name, count_of, system_name
+from semacdr.reporting.tuning_notes import tuning_lines
+from semacdr.storage import tsv
+
+METHOD = (
+    "Mean over users and seeds ± standard deviation over seeds. Δ: difference from {reference} in {metric}, with a "
+    "95 % bootstrap interval over users. p: of a paired bootstrap test and of Wilcoxon's signed-rank test over users, "
+    "Holm-corrected{within}. The interval and the bootstrap test compare means; the signed-rank test also rejects "
+    "where differences are asymmetric, for example when one system's seeds agree more. All condition on the "
+    "trained seeds."
+)
+COLD_NOTE = (
+    "Cold users: all their target events except the test event are hidden, so they are ranked by their source events "
+    "alone. Warm users are all others."
+)
+VALID_NOTE = "**All numbers are of validation events**, for model selection. No test event was used."
+TRAINING_EVENTS = (
+    "Full ranking of the test events. Training events: target-domain events in the training data. Users without any "
+    "are cold users; all their target events except the test event are hidden."
+)
+GROUPINGS = {  # of users: title of the table, title of the column
+    "user": ("by the user's training events", "Training events"),
+    "item": ("by the training events of the test item", "Item's events"),
+}
+TEST_TITLES = ("Δ", "p (bootstrap)", "p (signed rank)", "Run")
+
+
+def add_variants(cli: argparse.ArgumentParser) -> None:
+    """The option that names variants and their runs."""
+    help = "a variant, and the folders of its runs: all directions and seeds"
+    cli.add_argument("--runs", nargs="+", action="append", required=True, metavar=("NAME", "FOLDER"), help=help)
+
+
+def add_arguments(cli: argparse.ArgumentParser, title: str) -> None:
+    """The options that both stages have."""
+    add_variants(cli)
+    cli.add_argument("--title", default=title, help="of the page")
+    cli.add_argument("--output", type=Path, required=True, help="the TSV")
+    cli.add_argument("--table", type=Path, required=True, help="the Markdown page")
+
+
+def write_comparison(args: argparse.Namespace, rows: Sequence[ComparisonRow], page: str) -> None:
+    """Write the TSV, and the page with notes on tuning."""
+    models = {row.variant: system_name(row.model, row.variant) for row in rows}
+    tuned = {models[name]: [read_settings(Path(folder)) for folder in folders] for name, *folders in args.runs}
+    tsv.write(args.output, tsv.text(rows, optional=("split", "grouping", "group")))
+    tsv.write(args.table, page + tuning_lines(tuned))
+
+
+def comparison_page(rows: Sequence[ComparisonRow], title: str) -> str:
+    """The page of stage compare: a table per direction, group of users and ranking."""
+    first = rows[0]
+    lines = page_head(title, first.release)
+    lines += [_method(first), ""]
+    lines += [VALID_NOTE, ""] if first.split else []
+    lines += [COLD_NOTE, ""] if first.group else []
+    for key in dict.fromkeys((row.source, row.target, row.group, row.ranking) for row in rows):
+        part = [row for row in rows if (row.source, row.target, row.group, row.ranking) == key]
+        source, target, group, ranking = key
+        users = f", {group} users ({part[0].users:,})" if group else ""
+        columns = list(dict.fromkeys((row.metric, row.k) for row in part))
+        lines += [f"## {source} → {target}{users}, {RANKING_TITLES[ranking].lower()}", ""]
+        lines += header(["System", *map(column_name, columns), *TEST_TITLES])
+        lines += [line(_cells(metrics)) for metrics in _by_variant(part)]
+        lines.append("")
+    users = "" if first.group else f", {count_of(first.users, 'user')}"
+    return "\n".join([*lines, f"{count_of(first.seeds, 'seed')}{users}.", ""])
+
+
+def cold_start_page(rows: Sequence[ComparisonRow], title: str) -> str:
+    """The page of stage cold_start: a table per direction and grouping, of full ranking."""
+    first = rows[0]
+    lines = page_head(title, first.release)
+    lines += [TRAINING_EVENTS, "", _method(first, " within each group"), ""]
+    rows = [row for row in rows if row.ranking == "full"]
+    for key in dict.fromkeys((row.source, row.target, row.grouping) for row in rows):
+        part = [row for row in rows if (row.source, row.target, row.grouping) == key]
+        source, target, grouping = key
+        how, column = GROUPINGS[str(grouping)]
+        metrics = list(dict.fromkeys((row.metric, row.k) for row in part))
+        lines += [f"## {source} → {target}, {how}", ""]
+        lines += header([column, "Users", "System", *map(column_name, metrics), *TEST_TITLES], words=3)
+        lines += _group_lines(part)
+        lines.append("")
+    return "\n".join([*lines, f"{count_of(first.seeds, 'seed')}.", ""])
+
+
+def _method(first: ComparisonRow, within: str = "") -> str:
+    reference = system_name(first.model, first.variant)
+    return METHOD.format(reference=reference, metric=column_name((first.metric, first.k)), within=within)
+
+
+def _group_lines(rows: Sequence[ComparisonRow]) -> list[str]:
+    """The lines of one table; the first line of a group has its name and size."""
+    lines = []
+    for group in dict.fromkeys(row.group for row in rows):
+        part = [row for row in rows if row.group == group]
+        for place, metrics in enumerate(_by_variant(part)):
+            named = ["", ""] if place else [str(group), f"{part[0].users:,}"]
+            lines.append(line([*named, *_cells(metrics)]))
+    return lines
+
+
+def _by_variant(rows: Sequence[ComparisonRow]) -> list[list[ComparisonRow]]:
+    """The rows of one table by variant: of each its metrics, the main one first."""
+    return [[row for row in rows if row.variant == name] for name in dict.fromkeys(row.variant for row in rows)]
+
+
+def _cells(metrics: Sequence[ComparisonRow]) -> list[str]:
+    """A variant's cells: name, means, difference of the main metric with its p-values, run."""
+    main = metrics[0]
+    difference = ""
+    if main.difference is not None:
+        difference = f"{main.difference:+.4f} [{main.difference_low:+.4f}, {main.difference_high:+.4f}]"
+    tests = [difference, p_value(main.p_bootstrap_holm), p_value(main.p_holm), code(main.run)]
+    return [system_name(main.model, main.variant), *map(_mean, metrics), *tests]
+
+
+def _mean(row: ComparisonRow) -> str:
+    return f"{row.mean:.4f}" + (f" ± {row.std:.4f}" if row.std is not None else "")

@@ -1,0 +1,132 @@
+"""Runs are records: equal records are one run, and other settings are another folder."""
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from plans import example, overlaid, plan_of
+
+from semacdr.errors import UserError
+from semacdr.plan.config import Config
+from semacdr.plan.plan import Plan
+from semacdr.plan.systems import parse
+
+DIRECTION = ("movie_book", "movie_to_book")
+
+
+def record(plan, place=DIRECTION, **system):
+    return plan.record(*place, parse(["x"], system))
+
+
+@pytest.fixture(scope="module")
+def plan():
+    return plan_of()
+
+
+def test_naming_a_default_makes_no_other_run(plan):
+    plain = record(plan, model="sasrec", loss="ce")
+    assert plain == record(plan, model="sasrec", loss="ce", settings={"blocks": 2}, learning_rate=0.003)
+    assert plain == record(plan, model="sasrec", variant="other", loss="ce", seeds=[7])
+    assert record(plan, model="sasrec") == record(plan, model="sasrec", loss="bce") != plain
+
+
+def test_a_default_of_the_model_is_another_run_where_the_scenario_sets_another_value(plan):
+    plain = record(plan, model="semacdr", loss="ce")
+    published = record(plan, model="semacdr", loss="ce", settings={"dropout": 0.5})
+    assert json.loads(plain.settings)["dropout"] == 0.2
+    assert json.loads(published.settings)["dropout"] == 0.5
+    assert plain.folder != published.folder
+    assert "dropout_0.5" in published.folder and "dropout" not in plain.folder
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.floats(0.001, 0.5), st.integers(1, 4))
+def test_records_are_equal_exactly_if_their_folders_are(rate, blocks):
+    plan = plan_of()
+    one = record(plan, model="sasrec", learning_rate=rate, settings={"blocks": blocks})
+    other = record(plan, model="sasrec", learning_rate=0.01, settings={"blocks": 2})
+    assert (one == other) == (one.folder == other.folder)
+
+
+def test_a_folder_is_named_after_what_is_trained(plan):
+    assert record(plan, model="popularity").folder.startswith("popularity-")
+    assert record(plan, model="sasrec", loss="ce").folder.startswith("sasrec-ce-")
+    ablated = record(plan, model="semacdr", loss="ce", settings={"inner": False}, visibility="all").folder
+    assert ablated.startswith("semacdr-ce-visibility_all-inner_false-")
+    assert all(len(word) == 8 for word in [ablated.rsplit("-", 1)[1]])
+
+
+def test_an_experiment_shares_the_runs_of_the_table(plan):
+    table = plan.table_runs("movie_book")["semacdr/ce"]
+    ablation = plan.experiment_runs("movie_book", "ablation")["full"]
+    assert [run.folder for run in ablation] == [run.folder for run in table]
+    names = {run.record.folder for run in plan.experiment_runs("movie_book", "visibility_cd_sasrec")["causal"]}
+    assert all(name.startswith("cd_sasrec-ce-") for name in names)
+
+
+def test_a_what_if_is_another_folder():
+    before = plan_of().table_runs("movie_book")["sasrec/ce"][0].folder
+    after = (
+        plan_of({"train": {"systems": {"sasrec-ce": {"learning_rate": 0.01}}}})
+        .table_runs("movie_book")["sasrec/ce"][0]
+        .folder
+    )
+    assert before != after and "learning_rate_0.01" in after
+
+
+def test_options_make_no_other_run():
+    one, other = plan_of(), plan_of({"train": {"threads": 2}, "rank": {"batch_size": 7}})
+    assert one.table_runs("movie_book") == other.table_runs("movie_book")
+    assert other.options("train", "movie_book").threads == 2
+
+
+def test_the_order_of_the_config_names_no_run():
+    config = overlaid()
+    config["compare"] = dict(reversed(config["compare"].items()))
+    turned, shipped = Plan(Config(config)), plan_of()
+    assert turned.experiment_runs("movie_book", "loss") == shipped.experiment_runs("movie_book", "loss")
+
+
+def test_a_baseline_without_training_has_one_run_for_all_seeds():
+    plan = plan_of({"scenarios": {"movie_book": {"train": {"seeds": [5, 6]}}}})
+    runs = plan.experiment_runs("movie_book", "baselines")
+    assert [run.seed for run in runs["popularity"]] == [5, 5, 5, 5]
+    assert [run.seed for run in runs["sasrec"]] == [5, 6, 5, 6]
+    assert len(plan.table_runs("movie_book")["popularity/full"]) == 2  # a direction each
+
+
+def test_an_experiment_takes_its_directions_and_seeds():
+    plan = plan_of({"scenarios": {"movie_book": {"train": {"seeds": [1, 2, 3]}}}})
+    assert {run.seed for run in plan.experiment_runs("movie_book", "ablation_glance")["full"]} == {1}
+    swept = plan.experiment_runs("movie_book", "sweep_rate")
+    assert list(swept) == ["0.0003", "0.001", "0.003", "0.01"]
+    assert {run.direction for runs in swept.values() for run in runs} == {"movie_to_book"}
+
+
+def test_an_unknown_run_is_refused_with_the_nearest(plan):
+    name = record(plan, model="sasrec", loss="ce").folder
+    assert plan.found(*DIRECTION, name).model == "sasrec"
+    with pytest.raises(UserError, match=rf"is the run {name[:-1]}x; did you mean '{name}'\?"):
+        plan.found(*DIRECTION, f"{name[:-1]}x")
+
+
+def test_the_inputs_are_those_that_the_model_declares(plan):
+    sasrec, semacdr = record(plan, model="sasrec"), record(plan, model="semacdr")
+    assert plan.inputs(*DIRECTION, sasrec) == {}
+    assert list(plan.inputs(*DIRECTION, semacdr)) == ["agnostic", "embeddings", "graphs"]
+    enhanced = record(plan, model="c2dsr", settings={"semantics": True})
+    assert "embeddings" in plan.inputs(*DIRECTION, enhanced)
+    assert "embeddings" not in plan.inputs(*DIRECTION, record(plan, model="c2dsr"))
+
+
+def test_variants_of_another_scenario_are_allowed_where_the_data_are_the_same():
+    plan = plan_of(example("engines"))
+    runs = plan.experiment_runs("movie_book", "engines")
+    assert {run.scenario for run in runs["encoder"]} == {"movie_book_encoder"}
+    other = plan_of(example("engines"), {"scenarios": {"movie_book_encoder": {"split": {"seed": 1}}}})
+    with pytest.raises(UserError, match=r"compare\.engines: movie_book and movie_book_encoder differ in split"):
+        other.experiment_runs("movie_book", "engines")
+    other = plan_of(example("engines"), {"scenarios": {"movie_book_encoder": {"release": "amazon2014"}}})
+    with pytest.raises(UserError, match="differ in release"):
+        other.experiment_runs("movie_book", "engines")

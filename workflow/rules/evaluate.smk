@@ -1,0 +1,154 @@
+"""Tables of results: the result table, experiments with paired tests, costs, mean ranks over scenarios, all runs.
+
+REQUIRED  ranks.parquet, settings.json and cost.json of the runs that the config asks for
+OUTPUTS   results/<scenario>/metrics.tsv, <experiment>.tsv, cold_start.tsv, efficiency.tsv, each with .md to read;
+          results/mean_ranks.tsv and .png; `snakemake runs` prints a list of all runs
+"""
+
+import json
+
+from semacdr.plan.targets import needed_runs
+
+
+localrules:
+    metrics,
+    compare,
+    cold_start,
+    runs,
+
+
+rule metrics:
+    input:
+        runs=lambda wc: distinct(plan.table_runs(wc.scenario), "ranks.parquet", "settings.json", "cost.json"),
+        candidates=lambda wc: plan.candidates(wc.scenario),
+        paper=shown(Path(workflow.basedir, "resources/paper/results.tsv")),
+        code=code("semacdr.stages.metrics"),
+    output:
+        metrics=report("results/{scenario}/metrics.tsv", category="{scenario}", caption="../report/metrics.rst"),
+        table="results/{scenario}/metrics.md",
+    log:
+        "logs/{scenario}/metrics.log",
+    benchmark:
+        "logs/benchmarks/{scenario}/metrics.tsv"
+    conda:
+        "../../envs/data.yaml"
+    threads: cpus(1)
+    params:
+        runs=lambda wc: as_options(plan.table_runs(wc.scenario)),
+        settings=settings("metrics"),
+    message:
+        "Writing the result table of {wildcards.scenario}"
+    shell:
+        "python -m semacdr.stages.metrics {params.runs:q} --candidates {input.candidates:q} --paper {input.paper:q}"
+        " --settings {params.settings:q} --output {output.metrics:q} --table {output.table:q} 2> {log:q}"
+
+
+rule compare:
+    input:
+        runs=lambda wc: distinct(plan.experiment_runs(wc.scenario, wc.experiment), "ranks.parquet", "settings.json"),
+        code=code("semacdr.stages.compare"),
+    output:
+        table=report("results/{scenario}/{experiment}.tsv", category="{scenario}", caption="../report/compare.rst"),
+        page="results/{scenario}/{experiment}.md",
+    log:
+        "logs/{scenario}/compare_{experiment}.log",
+    benchmark:
+        "logs/benchmarks/{scenario}/compare_{experiment}.tsv"
+    wildcard_constraints:
+        experiment="|".join(name for name in plan.experiments if name != "cold_start") or "none",
+    conda:
+        "../../envs/data.yaml"
+    threads: cpus(1)
+    params:
+        runs=lambda wc: as_options(plan.experiment_runs(wc.scenario, wc.experiment)),
+        split=lambda wc: plan.experiments[wc.experiment].split,
+        title="{experiment}, {scenario}",
+    message:
+        "Comparing the variants of {wildcards.experiment} on {wildcards.scenario}"
+    shell:
+        "python -m semacdr.stages.compare {params.runs:q} --title {params.title:q} --split {params.split}"
+        " --output {output.table:q} --table {output.page:q} 2> {log:q}"
+
+
+rule cold_start:
+    input:
+        runs=lambda wc: distinct(plan.experiment_runs(wc.scenario, "cold_start"), "ranks.parquet", "settings.json"),
+        splits=lambda wc: plan.splits(wc.scenario),
+        code=code("semacdr.stages.cold_start"),
+    output:
+        table=report("results/{scenario}/cold_start.tsv", category="{scenario}", caption="../report/cold_start.rst"),
+        page="results/{scenario}/cold_start.md",
+    log:
+        "logs/{scenario}/cold_start.log",
+    benchmark:
+        "logs/benchmarks/{scenario}/cold_start.tsv"
+    conda:
+        "../../envs/data.yaml"
+    threads: cpus(1)
+    params:
+        runs=lambda wc: as_options(plan.experiment_runs(wc.scenario, "cold_start")),
+        settings=settings("cold_start"),
+        title="Cold start, {scenario}",
+    message:
+        "Comparing variants by what is known of user and item on {wildcards.scenario}"
+    shell:
+        "python -m semacdr.stages.cold_start {params.runs:q} --splits {input.splits:q} --title {params.title:q}"
+        " --settings {params.settings:q} --output {output.table:q} --table {output.page:q} 2> {log:q}"
+
+
+rule efficiency:
+    input:
+        runs=lambda wc: distinct(plan.efficiency_runs(wc.scenario), "settings.json", "cost.json"),
+        experiment=lambda wc: f"results/{wc.scenario}/{plan.summarised('efficiency', wc.scenario).name}.tsv",
+        code=code("semacdr.stages.efficiency"),
+    output:
+        table=report("results/{scenario}/efficiency.tsv", category="{scenario}", caption="../report/efficiency.rst"),
+        page="results/{scenario}/efficiency.md",
+        picture=report("results/{scenario}/efficiency.png", category="{scenario}", caption="../report/efficiency.rst"),
+    log:
+        "logs/{scenario}/efficiency.log",
+    benchmark:
+        "logs/benchmarks/{scenario}/efficiency.tsv"
+    conda:
+        "../../envs/figures.yaml"
+    threads: cpus(1)
+    params:
+        runs=lambda wc: as_options(plan.efficiency_runs(wc.scenario)),
+        title=lambda wc: f"{plan.summarised('efficiency', wc.scenario).name}, {wc.scenario}",
+    message:
+        "Comparing quality and cost on {wildcards.scenario}"
+    shell:
+        "python -m semacdr.stages.efficiency {params.runs:q} --experiment {input.experiment:q} --title {params.title:q}"
+        " --output {output.table:q} --table {output.page:q} --picture {output.picture:q} 2> {log:q}"
+
+
+rule mean_ranks:
+    input:
+        tables=lambda wc: [f"results/{one}/{plan.summarised('mean_ranks').name}.tsv" for one in plan.config.run],
+        code=code("semacdr.stages.mean_ranks"),
+    output:
+        table=report("results/mean_ranks.tsv", caption="../report/mean_ranks.rst"),
+        picture=report("results/mean_ranks.png", caption="../report/mean_ranks.rst"),
+    log:
+        "logs/mean_ranks.log",
+    benchmark:
+        "logs/benchmarks/mean_ranks.tsv"
+    conda:
+        "../../envs/figures.yaml"
+    threads: cpus(1)
+    params:
+        title=lambda wc: f"{plan.summarised('mean_ranks').name}, {' and '.join(plan.config.run)}",
+    message:
+        "Computing mean ranks over {params.title}"
+    shell:
+        "python -m semacdr.stages.mean_ranks --tables {input.tables:q} --title {params.title:q}"
+        " --output {output.table:q} --picture {output.picture:q} 2> {log:q}"
+
+
+rule runs:
+    params:
+        needed=lambda wc: json.dumps(needed_runs(plan)),
+    message:
+        "Listing all runs"
+    shell:
+        "python -m semacdr.stages.runs --results results --needed {params.needed:q}"
