@@ -1,10 +1,10 @@
-"""How near training comes to what a GPU can do, and how it compares with a padded SASRec loop.
+"""GPU utilisation of training, compared with a padded SASRec loop.
 
-Needs torch, numpy, pyarrow and safetensors, and a direction that was made before, on a machine with DGL and polars:
+Needs torch, numpy, pyarrow and safetensors, and a direction that was made before, on a machine with all packages:
 
     python benchmarks/scale_data.py --output results/scale --shares full
     python benchmarks/scale.py results/scale --shares full --jobs split graph --rounds 1
-    python benchmarks/gpu_data.py pack results/scale/full/movie_to_book carried        # some 50 MB, to carry over
+    python benchmarks/gpu_data.py pack results/scale/full/movie_to_book carried        # about 50 MB to copy
 
 On the machine with the GPU, in the repository with src/ on PYTHONPATH:
 
@@ -15,18 +15,18 @@ Each loop takes d 64 and batches of 256 users. A line says
 
     steps/s, s/epoch  of training, without validation; the epoch is the median step times the epoch's steps
     kernels           share of the time in which kernels run, by torch.profiler (on a CPU: operators)
-    GB/step           what the operations of a step read and write at least, each by itself: the sizes of their tensors,
-                      of a look-up what it takes
-    of bandwidth      GB/step over the time of a step, as a share of what copying a large tensor reaches
+    GB/step           least number of bytes that the operations of a step read and write: the sizes of their tensors,
+                      for a look-up the rows that it reads
+    of bandwidth      GB/step divided by the time of a step, as a share of the bandwidth of copying a large tensor
     waits             operations of a step at which the host waits for the device (CUDA's sync debug mode; - on a CPU)
-    times             the reference's s/epoch over this loop's
+    times             the reference's s/epoch divided by this loop's
 
-The reference is a loop over users padded to 200 events as pmixer/SASRec.pytorch runs it; its mathematics are written
-anew, which is no parity. --reference FOLDER, a checkout of it, runs its own model in that loop. `--device cpu --small`
-tries all of it without a GPU.
+The reference is a loop over users padded to 200 events, as in pmixer/SASRec.pytorch, with a model rewritten here, so it
+is not a parity check. With --reference FOLDER, a checkout of that repository, its own model runs in the loop.
+`--device cpu --small` tries everything without a GPU.
 
-Every loop runs operation by operation, one seed in a process: there are neither CUDA graphs nor torch.compile nor
-batches over seeds, since what they would win could not be measured yet; `kernels` says what is there to win.
+Every loop runs operation by operation, one seed in a process, without CUDA graphs, torch.compile or batches over seeds;
+`kernels` shows how much these could gain.
 """
 
 import argparse
@@ -54,13 +54,13 @@ TRAINED = (
     ("sasrec", "bce", {}), ("sasrec", "sampled_softmax", {}), ("sasrec", "ce", {}),
     ("semacdr", "bpr", {}), ("semacdr", "ce", {}), ("semacdr", "ce", PLUS),
 )  # fmt: skip
-LOOKUPS = {"embedding", "index_select", "index", "gather"}  # read as much as they give
-ROOM = {"empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided"}  # move nothing
+LOOKUPS = {"embedding", "index_select", "index", "gather"}  # read as much as they return
+ROOM = {"empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided"}  # allocate only
 COLUMNS = ("loop", "steps/s", "s/epoch", "kernels", "GB/step", "of bandwidth", "waits", "times")
 
 
 class Timed(NamedTuple):
-    """A loop: the steps of its epoch, an epoch's batches, and what learns from one."""
+    """A loop: the steps of its epoch, an epoch's batches, and the function that takes a step on one."""
 
     name: str
     steps: int
@@ -69,7 +69,7 @@ class Timed(NamedTuple):
 
 
 class Traffic(TorchDispatchMode):
-    """Adds up the bytes of what operations take and give; views move nothing."""
+    """Adds up the bytes of inputs and outputs of operations; views move nothing."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -118,7 +118,7 @@ def bandwidth(device: torch.device, megabytes: int) -> float:
 
 
 def loops(folder: Path, training: dict, reference: Path | None, device: torch.device) -> Iterator[Timed]:
-    """The reference first, then ours; each is made when it is its turn."""
+    """The reference first, then ours, each created when it is used."""
     inputs = inputs_of(folder, "sasrec")
     yield padded(inputs, reference, training["batch_size"], device)
     for name, loss, own in TRAINED:
@@ -139,7 +139,7 @@ def padded(inputs: ModelInputs, folder: Path | None, batch: int, device: torch.d
     history = inputs.history
     model = model_of(folder, history.users, len(history.target_items), dim=64, rate=0.5, blocks=2, device=device)
     loop = Loop(model, history, batch, device)
-    name = "padded to 200, " + (f"model of {folder.name}" if folder else "baseline of our own")
+    name = "padded to 200, " + (f"model of {folder.name}" if folder else "rewritten baseline")
     return Timed(name, len(loop), loop.shuffled, loop.learn)
 
 
@@ -192,8 +192,8 @@ def measure(loop: Timed, device: torch.device, copied: float, steps: int, rounds
     with Traffic() as traffic:
         loop.learn(next(batches))
     moved = traffic.bytes
-    told = [loop.name, f"{1 / step:.2f}", f"{step * loop.steps:.2f}", f"{share:.0%}", f"{moved / 1e9:.3f}"]
-    return [*told, f"{moved / step / copied:.0%}", waits(loop, batches, device, steps)], step * loop.steps
+    cells = [loop.name, f"{1 / step:.2f}", f"{step * loop.steps:.2f}", f"{share:.0%}", f"{moved / 1e9:.3f}"]
+    return [*cells, f"{moved / step / copied:.0%}", waits(loop, batches, device, steps)], step * loop.steps
 
 
 def main(argv: Sequence[str] | None = None) -> None:

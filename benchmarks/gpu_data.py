@@ -1,10 +1,10 @@
-"""A direction small enough to carry to another machine, and back from there to the tables that training reads.
+"""Pack a direction into a small folder for another machine, and unpack it there to the tables that training reads.
 
     python benchmarks/gpu_data.py pack results/scale/full/movie_to_book carried
     python benchmarks/gpu_data.py unpack carried results/carried/movie_to_book
 
-Graphs are symmetric and binary: a graph is packed as the gaps between the columns of its upper half, and weights follow
-from degrees. Text vectors are left out; unpacking draws random ones. Takes torch, numpy and pyarrow alone.
+Graphs are symmetric and binary: a graph is packed as the gaps between the columns of its upper half; weights follow
+from degrees. Text vectors are left out; unpacking draws random ones. Needs only numpy and pyarrow.
 """
 
 import argparse
@@ -22,7 +22,7 @@ WIDTH = 384  # of a text vector, as the packaged encoder's
 
 
 def pack(folder: Path, output: Path) -> None:
-    """The files of a direction in one folder."""
+    """Write the files of a direction into one folder."""
     output.mkdir(parents=True, exist_ok=True)
     for path in (folder / "split.parquet", *(folder.parent / name for name in COPIED)):
         shutil.copy(path, output / path.name)
@@ -35,7 +35,7 @@ def pack(folder: Path, output: Path) -> None:
 
 
 def unpack(packed: Path, folder: Path) -> None:
-    """The tables that training reads, at their places; a scenario's lie one folder above the direction's."""
+    """Write the tables that training reads; those of the scenario are one folder above the direction's."""
     (folder.parent / "semantics").mkdir(parents=True, exist_ok=True)
     folder.mkdir(parents=True, exist_ok=True)
     for path in (folder / "split.parquet", *(folder.parent / name for name in COPIED)):

@@ -1,12 +1,12 @@
-"""Seconds an epoch on packed batches beside the same model on batches padded to the maximum length, in one run.
+"""Seconds per epoch of the same model on packed batches and on batches padded to the maximum length, in one run.
 
     python benchmarks/padding.py results/kitchen_food/kitchen_to_food --rounds 5
 
-Reads a direction that the pipeline made (interactions and items lie one folder above). The padded batches hold every
-sequence in 100 places, as published code does; padding comes last, where causal attention does not see it, so both do
-the same mathematics, which is checked. Epochs alternate, so that a slow moment of the machine hits both. `around` is
-the share of a packed epoch that is neither forward nor backward nor the optimiser's step: making batches, drawing
-negatives, the loop itself.
+Reads a direction that the pipeline made (interactions and items are one folder above). The padded batches store every
+sequence in 100 places, as published code does. Padding comes last, where causal attention does not see it, so both
+compute the same states, which is checked. Epochs alternate, so that a slow moment of the machine affects both. `around`
+is the share of a packed epoch outside forward, backward and the optimiser's step: making batches, drawing negatives,
+the loop.
 """
 
 import argparse
@@ -47,7 +47,7 @@ def padded(windows: Windows, length: int) -> Windows:
 
 
 class PaddedTrainer(Trainer):
-    """The trainer of the engine on padded batches: padding goes through the model, but into no loss."""
+    """The engine's trainer on padded batches: padding goes through the model, but not into a loss."""
 
     def __init__(self, *args) -> None:
         super().__init__(*args)
@@ -57,12 +57,12 @@ class PaddedTrainer(Trainer):
         prepared, real = self.model.prepare(), batch.positives >= 0
         states, items = self.model.states(prepared, batch)[real], self.model.item_vectors(prepared)
         steps = step_loss(self.settings.loss, states, items, batch.positives[real], batch.negatives[real])
-        listed = batch.target_items[batch.target_items >= 0]  # the positive of padding is -1, and no item
+        listed = batch.target_items[batch.target_items >= 0]  # the positive of padding is -1, which is not an item
         return steps + self.model.auxiliary_loss(prepared, replace(batch, target_items=listed))
 
 
 def check_equal(packed: Trainer, other: PaddedTrainer) -> None:
-    """Both give the same states at every real step."""
+    """Assert that both give the same states at every real step."""
     packed.model.eval()
     with torch.no_grad():
         one, two = next(packed.batches.ordered()), next(other.batches.ordered())

@@ -1,13 +1,13 @@
-"""A padded SASRec and its training loop as pmixer's SASRec.pytorch runs them, as a baseline for speed.
+"""A padded SASRec and its training loop, as in pmixer's SASRec.pytorch, as a baseline for speed.
 
-The model here is its mathematics, written anew: it says how long such a loop takes, and is no proof of parity. With a
-checkout of that repository (Apache-2.0) its own model runs in the same loop.
+The model is rewritten here: it shows how long such a loop takes and does not prove parity. With a checkout of that
+repository (Apache-2.0) its own model runs in the same loop.
 """
 
 import importlib.util
-from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import torch
@@ -66,7 +66,7 @@ def model_of(
     spec = importlib.util.spec_from_file_location("reference_model", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    options = Namespace(
+    options = SimpleNamespace(
         device=str(device), hidden_units=dim, maxlen=LENGTH, num_blocks=blocks, num_heads=1, dropout_rate=rate,
         norm_first=False, l2_emb=0.0,
     )  # fmt: skip

@@ -1,9 +1,9 @@
-"""Loss ce, which never holds the scores of all steps, beside F.cross_entropy on all of them: seconds of CPU and memory.
+"""CPU seconds and memory of loss ce, which computes scores in chunks, and of F.cross_entropy on all scores.
 
     python benchmarks/softmax.py
 
-A line for a batch of kitchen_food and one for a batch of movie_book. Both kinds alternate in one process, forward and
-backward; peaks are of a process each, less what it takes before the first batch.
+Prints a line for a batch of kitchen_food and one for a batch of movie_book. Both kinds alternate in one process,
+forward and backward; each peak is that of a separate process, minus its memory before the first batch.
 """
 
 import argparse

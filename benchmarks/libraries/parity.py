@@ -147,10 +147,10 @@ def _deviation(values: Sequence[float]) -> float | None:
 
 
 def readable(rows: Sequence[Row]) -> str:
-    """The table in Markdown: a line a system, the official code's numbers, ours and what lies between."""
-    titles = ["system", "seeds", "full: official", "ours", "difference", "sampled: official", "ours", "difference"]
-    titles += ["validation, equal epochs: official", "ours", "difference"]
-    lines = markdown.header([*titles, "epochs: official", "ours", "s/epoch: official", "ours", "times"])
+    """Two tables in Markdown, quality and cost: a line for each model with the official code's numbers and ours."""
+    titles = ["model", "seeds", "full: official", "ours", "difference", "sampled: official", "ours", "difference"]
+    quality = markdown.header([*titles, "validation, equal epochs: official", "ours", "difference"])
+    cost = markdown.header(["model", "epochs: official", "ours", "s/epoch: official", "ours", "ratio"])
     for official, ours in zip(rows[::2], rows[1::2], strict=True):
         cells = [official.system, str(ours.seeds)]
         for kind in ("full", "sampled", "equal"):
@@ -160,11 +160,12 @@ def readable(rows: Sequence[Row]) -> str:
                 f"{mean:.4f}" + ("" if spread is None else f" ± {spread:.4f}")
                 for mean, spread in zip(means, spreads, strict=True)
             ] + [f"{means[1] - means[0]:+.4f}"]
-        cells += [f"{side.epochs:.0f}" for side in (official, ours)]
+        quality.append(markdown.line(cells))
         seconds = [side.seconds_an_epoch for side in (official, ours)]
+        cells = [official.system, *(f"{side.epochs:.0f}" for side in (official, ours))]
         cells += [f"{value:.2f}" for value in seconds] + [f"{seconds[0] / seconds[1]:.1f}"]
-        lines.append(markdown.line(cells))
-    return "\n".join(lines) + "\n"
+        cost.append(markdown.line(cells))
+    return "\n".join([*quality, "", *cost]) + "\n"
 
 
 def train(name: str, side: str, seed: int, output: Path, args: argparse.Namespace) -> None:

@@ -1,8 +1,8 @@
-"""What every system of the comparison shares: the events it may learn from, one clock, one definition of a rank.
+"""What all models of the comparison share: the training events, one clock and one definition of a rank.
 
-Needs numpy, pyarrow and torch alone, so that it runs in a library's own environment with this project's src in
-PYTHONPATH. A system trains; after each epoch it calls `Run.epoch`, which stops the clock, ranks the validation events
-over the whole catalogue and says whether to go on. The test events are ranked once, by the epoch that validation chose.
+Needs only numpy, pyarrow and torch, so that it runs in a library's environment with this project's src in PYTHONPATH.
+After each epoch a model calls `Run.epoch`, which stops the clock, ranks the validation events over the whole catalogue
+and says whether to continue. The test events are ranked once, with the epoch that validation chose.
 """
 
 import argparse

@@ -1,6 +1,7 @@
 """Ranks against a plain count, and what is no candidate."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 from direction_world import build
@@ -8,9 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from semacdr.errors import UserError
+from semacdr.evaluation.candidates import load_candidates
 from semacdr.evaluation.measures import hit_rate
 from semacdr.evaluation.ranks import Ranker, ranks_of
 from semacdr.models import base
+from semacdr.storage import tables
 
 
 class Fixed(base.Model):
@@ -103,3 +106,27 @@ def test_item_knn_sums_the_cosines_of_the_users_items(world, kind, length):
             mine = dict(zip(model.neighbours[item].tolist(), model.similarities[item].tolist(), strict=True))
             assert found[user, item].item() == pytest.approx(sum(v for j, v in mine.items() if j in seen), abs=1e-5)
             assert all(value == pytest.approx(cosine[item, j], abs=1e-5) for j, value in mine.items())
+
+
+def candidates_of(world, folder, change, **meta):
+    """A copy of the world's candidates whose rows `change` has changed."""
+    table, found = tables.read(world.folder / "candidates.parquet", "candidates")
+    table = table.set_column(3, "negatives", pa.array(change(table["negatives"].to_pylist()), pa.list_(pa.int32())))
+    tables.write(table, folder / "candidates.parquet", "candidates", found | meta)
+    return folder / "candidates.parquet"
+
+
+@pytest.mark.parametrize(
+    ("change", "meta", "message"),
+    [
+        (lambda rows: rows, {"scenario": "large"}, "its scenario is 'large', that of the split is 'small'"),
+        (lambda rows: rows, {"source": "book"}, "its source is 'book', that of the split is 'movie'"),
+        (lambda rows: rows, {"made_from_split": "0"}, "was made from another split table"),
+        (lambda rows: [[40, *row[1:]] for row in rows], {}, "a negative is not an item of the target domain"),
+        (lambda rows: [rows[0][:-1], *rows[1:]], {}, "users have different numbers of negatives"),
+    ],
+)
+def test_candidates_that_are_none_of_the_split_are_refused(world, tmp_path, change, meta, message):
+    history = world.model_inputs("popularity").history
+    with pytest.raises(UserError, match=rf"candidates\.parquet: {message}"):
+        load_candidates(candidates_of(world, tmp_path, change, **meta), history, "test")

@@ -229,5 +229,5 @@ def test_pretraining_moves_encoders_and_tables_alone_and_leaves_a_new_optimiser(
 
 
 def test_weights_of_pairs_that_are_all_zero_are_refused(world):
-    with pytest.raises(UserError, match="tri_cdr: one of mixed_source, mixed_target, source_target is to be above 0"):
+    with pytest.raises(UserError, match="tri_cdr: one of mixed_source, mixed_target, source_target must be above 0"):
         build(world, "tri_cdr", mixed_source=0.0, mixed_target=0.0, source_target=0.0)

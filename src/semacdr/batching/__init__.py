@@ -1,1 +1,1 @@
-"""From a direction's history to batches on the device: windows, packed layouts, negatives (torch, numpy, pyarrow)."""
+"""From a direction's history to batches on the device: windows, packed layouts, negatives."""

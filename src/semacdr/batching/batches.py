@@ -1,37 +1,39 @@
-"""The batch that every system takes: packed sequences of target, source and mixed events, on the device.
+"""The batch that every model reads: packed sequences of target, source and mixed events, on the device.
 
-Some batches at a time are planned on the host, from lengths alone, and go to the device in one copy; batches are slices
-of it. So the next ones are planned while a GPU still works on these, and plans of a whole epoch never fill the memory.
+Several batches are planned on the host, from lengths only, and copied to the device at once; batches are slices of that
+copy. So the next ones are planned while a GPU works on these, and memory never holds the plans of a whole epoch.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 
 from semacdr.batching.layout import Layout, Upload, plan_layout
-from semacdr.batching.negatives import NegativeSampler
+from semacdr.batching.negatives import NegativeSampler, SharedNegatives
 from semacdr.batching.windows import BLANK, Ragged, Windows
 
 PLANNED = 16  # batches at a time
+Sampler = NegativeSampler | SharedNegatives
 
 
 @dataclass(frozen=True)
 class Sequence:
-    """The sequences of a batch's rows, packed: N tokens in all, each row's in the order of time."""
+    """The packed sequences of a batch's rows: N tokens in total, those of a row in the order of time."""
 
     items: torch.Tensor  # (N,) int32; BLANK in a target sequence without any event, see semacdr.models.layers.embed
     positions: torch.Tensor  # (N,) int32, from 0 at the first event of the window
     row: torch.Tensor  # (N,) int32, the row of the batch
-    lengths: torch.Tensor  # (B,) int32, 0 where a row has no event
+    lengths: torch.Tensor  # (B,) int32, 0 for a row without events
     layout: Layout  # for causal self-attention
     blank: bool = False  # whether there is a blank among the items; never in training
 
 
 @dataclass(frozen=True)
 class Batch:
-    """B users; the step n of the N_t target tokens predicts the next target event, seeing only what precedes it."""
+    """B users; the step n of the N_t target tokens predicts the next target event, from what precedes it."""
 
     users: torch.Tensor  # (B,) int32
     target: Sequence  # items numbered within the target domain
@@ -40,8 +42,8 @@ class Batch:
     positives: torch.Tensor  # (N_t,) int32, the next target item
     negatives: torch.Tensor  # (N_t, k) int32, not among the user's training items; k = 0 when evaluating
     source_visible: torch.Tensor  # (N_t,) int32, how many of the row's source tokens precede the positive
-    mixed_last: torch.Tensor  # (N_t,) int32, token of `mixed` just before the positive plus 1; 0 where there is none
-    target_place: torch.Tensor  # (N_t,) int32, token of `mixed` that is the same event plus 1; 0 where there is none
+    mixed_last: torch.Tensor  # (N_t,) int32, token of `mixed` just before the positive plus 1; 0 if there is none
+    target_place: torch.Tensor  # (N_t,) int32, token of `mixed` of the same event plus 1; 0 if there is none
     source_place: torch.Tensor  # (N_s,) int32, likewise
     target_before: torch.Tensor  # (N_s,) int32, how many of the row's target tokens precede each source token
     cross: Layout  # target tokens as queries, source tokens as keys
@@ -56,7 +58,7 @@ class Batches:
     def __init__(self, windows: Windows, batch_size: int, device: torch.device, distinct: int = 0) -> None:
         self.windows, self.batch_size, self.device, self.distinct = windows, batch_size, device, distinct
 
-    def shuffled(self, rng: np.random.Generator, sampler: NegativeSampler) -> Iterator[Batch]:
+    def shuffled(self, rng: np.random.Generator, sampler: Sampler) -> Iterator[Batch]:
         """One epoch: every row once in random order, with fresh negatives."""
         return self._batches(rng.permutation(len(self.windows.users)), rng, sampler)
 
@@ -67,7 +69,7 @@ class Batches:
     def __len__(self) -> int:
         return -(-len(self.windows.users) // self.batch_size)
 
-    def _batches(self, order: np.ndarray, rng, sampler) -> Iterator[Batch]:
+    def _batches(self, order: np.ndarray, rng: np.random.Generator | None, sampler: Sampler | None) -> Iterator[Batch]:
         parts = [order[begin : begin + self.batch_size] for begin in range(0, len(order), self.batch_size)]
         for begin in range(0, len(parts), PLANNED):
             upload = Upload()
@@ -76,25 +78,27 @@ class Batches:
             for plan in planned:
                 yield self._batch(plan, sampler)
 
-    def _plan(self, upload: Upload, rows: np.ndarray, rng: np.random.Generator | None) -> dict:
-        """The parts of one batch, each as a function that gives its tensor once all is uploaded."""
-        windows, plan, taken, lengths = self.windows, {}, {}, {}
+    def _plan(self, upload: Upload, rows: np.ndarray, rng: np.random.Generator | None) -> dict[str, Any]:
+        """The fields of one batch, each as a function that gives its tensor after the upload."""
+        windows = self.windows
+        plan: dict[str, Any] = {}
+        taken: dict[str, np.ndarray] = {}
+        lengths: dict[str, np.ndarray] = {}
+        items: dict[str, np.ndarray] = {}
         for name in ("target", "source", "mixed"):
             ragged: Ragged = getattr(windows, name)
             lengths[name], taken[name] = ragged.take(rows)
-            items = ragged.values[taken[name]]
-            plan[name] = self._plan_sequence(upload, items, lengths[name])
-            plan[f"{name}_items"] = items
+            items[name] = ragged.values[taken[name]]
+            plan[name] = self._plan_sequence(upload, items[name], lengths[name])
         steps = taken["target"]
         mixed_start = np.cumsum(lengths["mixed"]) - lengths["mixed"]
 
         def token(position: np.ndarray, of: str) -> np.ndarray:
-            """Tokens plus 1 from positions in the mixed window."""
+            """Tokens plus 1 from positions in the mixed window; 0 for a negative position."""
             return np.where(position < 0, 0, np.repeat(mixed_start, lengths[of]) + position + 1)
 
         positives = windows.positives[steps]
-        target_items = np.append(plan.pop("target_items"), positives)
-        del plan["mixed_items"]
+        target_items = np.append(items["target"], positives)
         return plan | {
             "users": upload.add(windows.users[rows]),
             "positives": upload.add(positives),
@@ -105,11 +109,11 @@ class Batches:
             "target_before": upload.add(windows.target_before[taken["source"]]),
             "cross": plan_layout(upload, lengths["target"], lengths["source"]),
             "last": upload.add(np.cumsum(lengths["target"]) - 1),
-            "source_items": upload.add(self._distinct(plan.pop("source_items"), rng)),
+            "source_items": upload.add(self._distinct(items["source"], rng)),
             "target_items": upload.add(self._distinct(target_items, rng)),
         }
 
-    def _plan_sequence(self, upload: Upload, items: np.ndarray, lengths: np.ndarray) -> dict:
+    def _plan_sequence(self, upload: Upload, items: np.ndarray, lengths: np.ndarray) -> dict[str, Any]:
         start, blank = np.repeat(np.cumsum(lengths) - lengths, lengths), bool((items == BLANK).any())
         return {
             "items": upload.add(items),
@@ -126,8 +130,8 @@ class Batches:
         items = np.unique(items)
         return items if len(items) <= self.distinct else rng.choice(items, self.distinct, replace=False)
 
-    def _batch(self, plan: dict, sampler: NegativeSampler | None) -> Batch:
-        given = {
+    def _batch(self, plan: dict[str, Any], sampler: Sampler | None) -> Batch:
+        given: dict[str, Any] = {
             name: Sequence(**{part: get() for part, get in value.items()}) if isinstance(value, dict) else value()
             for name, value in plan.items()
         }

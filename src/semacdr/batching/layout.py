@@ -1,10 +1,10 @@
-"""Attention over sequences that lie packed one after the other: users of like length are padded together.
+"""Layouts for attention over packed sequences: sequences of similar length are padded together.
 
-Everything else in a model works on the packed (tokens, d) tensors without any padding; attention alone needs a
-rectangle, and a rectangle as long as the longest history would be mostly air: histories have 10 to 25 events on average
-and 100 at most.
+Everything else in a model works on packed (tokens, d) tensors without padding. Only attention needs rectangles, and a
+single one as long as the longest history would be mostly padding: histories have 10 to 25 events on average.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,39 +15,46 @@ WIDTHS = np.array([4, 8, 16, 32, 64, 128, 256, 512, 1024])
 
 @dataclass(frozen=True)
 class Layout:
-    """How packed queries and keys become rectangles, bucket after bucket, and how the results become packed again."""
+    """The indices that turn packed queries and keys into rectangles, one for each bucket, and the results back."""
 
-    shapes: tuple[tuple[int, int, int], ...]  # of each bucket: rows b, longest query sequence Lq, longest keys Lk
-    query: torch.Tensor  # (sum of b * Lq,) packed index of each query; padding repeats a token and is thrown away
+    shapes: tuple[tuple[int, int, int], ...]  # by bucket: rows b, longest query sequence Lq, longest keys Lk
+    query: torch.Tensor  # (sum of b * Lq,) packed index of each query; padding repeats a token, its results are dropped
     key: torch.Tensor  # (sum of b * Lk,) packed index of each key
-    restore: torch.Tensor  # (tokens,) place of each query token in the rectangles laid out one after the other
+    restore: torch.Tensor  # (tokens,) place of each query token in the flattened rectangles
 
 
 class Upload:
-    """Integer arrays that go to the device in one copy; each `add` returns a function that gives its tensor."""
+    """Integer arrays that are copied to the device at once; each `add` returns a function that gives its tensor."""
 
     def __init__(self) -> None:
-        self.arrays, self.size, self.tensor = [], 0, None
+        self.arrays: list[np.ndarray] = []
+        self.size = 0
+        self.tensor: torch.Tensor | None = None
 
-    def add(self, array: np.ndarray):
-        """Take an array; the function returned gives it as an int32 tensor on the device after `send`."""
+    def add(self, array: np.ndarray) -> Callable[[], torch.Tensor]:
+        """Take an array; the returned function gives it as an int32 tensor on the device after `send`."""
         begin, self.size = self.size, self.size + array.size
+
+        def sent() -> torch.Tensor:
+            assert self.tensor is not None
+            return self.tensor[begin : begin + array.size].view(array.shape)
+
         self.arrays.append(array.ravel())
-        return lambda: self.tensor[begin : begin + array.size].view(array.shape)
+        return sent
 
     def send(self, device: torch.device) -> None:
         """Copy all arrays to the device."""
         flat = np.concatenate(self.arrays, dtype=np.int32, casting="unsafe") if self.arrays else np.zeros(0, np.int32)
         tensor, self.arrays = torch.from_numpy(flat), []
-        if device.type == "cuda":  # from pinned memory alone the copy waits for nothing
+        if device.type == "cuda":  # only a copy from pinned memory does not wait
             tensor = tensor.pin_memory()
         self.tensor = tensor.to(device, non_blocking=True)
 
 
-def plan_layout(upload: Upload, queries: np.ndarray, keys: np.ndarray | None = None):
-    """Plan the layout of a batch from the lengths (rows,) of its query sequences, and of its key sequences if other.
+def plan_layout(upload: Upload, queries: np.ndarray, keys: np.ndarray | None = None) -> Callable[[], Layout]:
+    """Plan the layout of a batch from the lengths (rows,) of its query sequences, and of other key sequences.
 
-    Returns a function that gives the Layout once `upload` was sent. Rows without a query take no part.
+    Returns a function that gives the Layout after `upload` was sent. Rows without a query are left out.
     """
     keys = queries if keys is None else keys
     query_start, key_start = np.cumsum(queries) - queries, np.cumsum(keys) - keys

@@ -1,4 +1,4 @@
-"""Training negatives, drawn on the device: of each step, outside the user's training history, or shared by a batch."""
+"""Training negatives, drawn on the device: separate for each step and outside the user's training items, or shared."""
 
 import torch
 
@@ -6,25 +6,25 @@ from semacdr.data.history import History
 
 
 class SharedNegatives:
-    """Draws `count` items, uniformly from the target catalogue, that all steps of a batch share."""
+    """Draws `count` items uniformly from the target catalogue, which all steps of a batch share."""
 
     def __init__(self, history: History, count: int, seed: int, device: torch.device) -> None:
         self.items, self.count = len(history.target_items), count
         self.generator = torch.Generator(device).manual_seed(seed)
 
     def draw(self, users: torch.Tensor) -> torch.Tensor:
-        """(count,) int32, whoever the users are."""
+        """(count,) int32 negatives, independent of the users."""
         return torch.randint(
             self.items, (self.count,), generator=self.generator, device=users.device, dtype=torch.int32
         )
 
 
 class NegativeSampler:
-    """Draws `count` negatives a step without rejection.
+    """Draws `count` uniform negatives for each step without rejection.
 
     The r-th item that is not in a user's sorted history h_0 < h_1 < … is r + k, where k is the number of h_j - j <= r;
     so one uniform number and one search give an exactly uniform negative. Only training items are excluded: validation
-    and test items must be met as negatives too, else the model would be told about them.
+    and test items must occur as negatives, otherwise the model would learn which items are held out.
     """
 
     def __init__(self, history: History, count: int, seed: int, device: torch.device) -> None:

@@ -1,12 +1,12 @@
 """The windows of all users' sequences that a prediction may see: for training steps, for validation, for test.
 
 A window ends just before its last positive p (an event index of `History`): the last training event, the validation
-event or the test event. It holds the last `max_length` target events before p, source events before p and events of
-both before p. Each target event but those before the window is one step, whose positive is the next target event.
-Where no target event precedes p, a blank stands for one: a step that knows source events alone, if any.
+event or the test event. It contains the last `max_length` target events before p, source events before p and events
+of both before p. Each target event in it is one step, whose positive is the next target event. If no target event
+precedes p, a blank takes its place: a step that knows only source events, if any.
 
-That is visibility `causal`. Under `all`, as much published code has it, the source window holds the user's last source
-events of all time and every step sees all of them: to measure what that leak is worth, and for nothing else.
+That is visibility `causal`. With visibility `all`, as in much published code, the source window contains the user's
+last source events of all time and every step sees all of them. It exists only to measure that leak.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from semacdr.data.history import History
 
 @dataclass(frozen=True)
 class Ragged:
-    """Sequences of different lengths, one after the other."""
+    """Sequences of different lengths, concatenated."""
 
     values: np.ndarray  # (N,)
     offsets: np.ndarray  # (rows + 1,)
@@ -33,27 +33,27 @@ class Ragged:
 
 @dataclass(frozen=True)
 class Windows:
-    """What is visible of each user in `users` (rows), and the positives of the steps."""
+    """What the steps of the users in `users` (rows) may see, and their positives."""
 
     users: np.ndarray  # (rows,)
-    target: Ragged  # item numbers within the target domain; BLANK alone for a row that has no target event
+    target: Ragged  # item numbers within the target domain; only BLANK for a row without target events
     source: Ragged  # item numbers within the source domain
     mixed: Ragged  # item numbers within the scenario
     positives: np.ndarray  # (target steps,) the next target item
     source_visible: np.ndarray  # (target steps,) how many events of the source window precede the positive
     mixed_last: np.ndarray  # (target steps,) position in the mixed window of the event before the positive; or -1
-    target_place: np.ndarray  # (target steps,) position in the mixed window of the same event; -1 where it lacks it
+    target_place: np.ndarray  # (target steps,) position in the mixed window of the same event; -1 if it is not in it
     source_place: np.ndarray  # (source events,) likewise
     target_before: np.ndarray  # (source events,) how many events of the target window precede the event
 
 
-BLANK = np.iinfo(np.int32).min  # no table has such a row: a system that takes a blank for an item fails
+BLANK = np.iinfo(np.int32).min  # no table has such a row, so a model that treats a blank as an item fails
 
 
 def make_windows(
     history: History, last_positive: np.ndarray, users: np.ndarray, max_length: int, visibility: str = "causal"
 ) -> Windows:
-    """The windows of `users` (rows,) that end before the events `last_positive` (rows,), target events of theirs."""
+    """The windows of `users` (rows,) that end before `last_positive` (rows,), target events of these users."""
     begin = history.start[users]
     target_before = np.append(0, np.cumsum(history.is_target))  # target events before each event index
     source_before = np.arange(len(target_before)) - target_before
@@ -87,13 +87,12 @@ def training_windows(history: History, max_length: int, visibility: str = "causa
     """Windows of the users with at least two training events in the target domain; p is the last of them."""
     target = np.flatnonzero(history.is_target)
     order = np.searchsorted(target, history.valid)  # the validation event's place among all target events
-    enough = order - np.searchsorted(target, history.start[:-1]) >= 2
-    users = np.flatnonzero(enough)
+    users = np.flatnonzero(order - np.searchsorted(target, history.start[:-1]) >= 2)
     return make_windows(history, target[order[users] - 1], users, max_length, visibility)
 
 
 def evaluation_windows(history: History, split: str, max_length: int, visibility: str = "causal") -> Windows:
-    """Windows of all users who have one that end before the validation ('valid') or the test ('test') event."""
+    """Windows that end before the validation ('valid') or the test ('test') event, of all users with such an event."""
     users, last = history.ranked(split)
     return make_windows(history, last, users, max_length, visibility)
 

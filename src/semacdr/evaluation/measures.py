@@ -1,9 +1,9 @@
 """Measures of a ranking with one relevant item, as functions of that item's rank: pure numpy, one value per user.
 
 A rank is 1 + #(score above) + half of #(ties): the mean position of the item when ties are broken at random. It is a
-float and may lie half-way between two positions. The measures take it as it is, they do not average over the tie
+float and may lie half-way between two positions. The measures use it as it is and do not average over tie
 breaks: a half rank k + 1/2 misses the cut-off k, and inside the cut-off its gain lies between those of its neighbours.
-Who needs the mean over users takes it from the returned array.
+Callers take the mean over users from the returned array.
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ Array = npt.NDArray[np.float64]
 
 
 def hit_rate(ranks: npt.ArrayLike, k: int) -> Array:
-    """1 where rank <= k, else 0: with one relevant item this is also recall at k.
+    """1 if rank <= k, else 0: with one relevant item this is also recall at k.
 
     Edge cases: rank k hits and rank k + 1/2 misses; no users give an empty array; ValueError for k < 1 and for a rank
     that is below 1 or not finite.
@@ -23,7 +23,7 @@ def hit_rate(ranks: npt.ArrayLike, k: int) -> Array:
 
 
 def ndcg(ranks: npt.ArrayLike, k: int) -> Array:
-    """1 / log2(1 + rank) where rank <= k, else 0: the discounted gain at k; the ideal one is 1, so it is normalised.
+    """1 / log2(1 + rank) if rank <= k, else 0: the discounted gain at k; the ideal one is 1, so it is normalised.
 
     Edge cases: rank 1 gives 1; a half rank gives the same formula's value between its neighbours (rank 1.5:
     1 / log2(2.5) = 0.7565), at rank k + 1/2 zero; no users give an empty array; ValueError as in `hit_rate`.

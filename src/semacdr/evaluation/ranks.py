@@ -1,8 +1,8 @@
 """The rank of each user's positive, among the whole target catalogue and among the stored candidates.
 
-Rank = 1 + #(score above) + 1/2 #(ties), which is the expected rank where ties are broken by chance. In full ranking the
-user's earlier target items are left out, those that are hidden from the systems too: the user did like them, and so a
-cold user's positive is ranked among the same items as if nothing were hidden. A score that is not finite is an error.
+Rank = 1 + #(higher scores) + 1/2 #(ties), the expected rank if ties are broken at random. Full ranking leaves out the
+user's earlier target items, including those that are hidden from the models: so a cold user's positive is ranked among
+the same items as without hiding. A score that is not finite is an error.
 """
 
 import numpy as np
@@ -23,7 +23,7 @@ def ranks_of(scores: torch.Tensor, positive: torch.Tensor) -> torch.Tensor:
 
 
 class Ranker:
-    """Ranks the positives of one split ('valid' or 'test') for all users who have one, in batches on a device."""
+    """Ranks the positives of one split ('valid' or 'test') for all users with one, in batches on a device."""
 
     def __init__(
         self,
@@ -45,18 +45,19 @@ class Ranker:
         user = np.append(history.user()[earlier], history.hidden[0])
         items = np.append(history.item[earlier], history.hidden[1]) - history.target_items.start
         counts = np.bincount(user, minlength=history.users)
-        earlier = Ragged(items[np.argsort(user, kind="stable")], np.append(0, np.cumsum(counts)))
-        self.earlier = self._by_batch(*earlier.take(windows.users), earlier.values, batch_size)
+        excluded = Ragged(items[np.argsort(user, kind="stable")], np.append(0, np.cumsum(counts)))
+        lengths, taken = excluded.take(windows.users)
+        self.earlier = self._by_batch(lengths, taken, excluded.values, batch_size)
         self.candidates = None if candidates is None else torch.from_numpy(candidates).to(device).long()
 
     @torch.no_grad()
     def rank(self, model: Model) -> dict[str, np.ndarray]:
         """By ranking ('full', and 'sampled' where there are candidates) the ranks float64 of the users of the split."""
         model.eval()
-        size, users, prepared = self.batches.batch_size, len(self.batches.windows.users), model.prepare()
-        # Made beforehand: results of each batch would lie between the large blocks of the next, and memory would grow.
-        found = {name: torch.empty(users, dtype=torch.float64, device=self.device) for name in ("full", "sampled")}
-        finite = torch.empty(users, dtype=torch.bool, device=self.device)
+        size, total, prepared = self.batches.batch_size, len(self.batches.windows.users), model.prepare()
+        # Allocated first: results of each batch would lie between the large blocks of the next, and memory would grow.
+        found = {name: torch.empty(total, dtype=torch.float64, device=self.device) for name in ("full", "sampled")}
+        finite = torch.empty(total, dtype=torch.bool, device=self.device)
         for number, (batch, earlier) in enumerate(zip(self.batches.ordered(), self.earlier, strict=True)):
             rows, users = slice(number * size, (number + 1) * size), batch.users.long()
             scores = model.scores(prepared, batch)
@@ -66,16 +67,16 @@ class Ranker:
                 found["sampled"][rows] = ranks_of(scores.gather(1, self.candidates[users]), positive[:, 0])
             masked = _without(scores, earlier).scatter_(1, self.positives[users, None], -torch.inf)
             found["full"][rows] = ranks_of(masked, positive[:, 0])
-        self._check(finite)  # here, as to look at each batch would let a GPU wait
-        asked = found if self.candidates is not None else ("full",)
-        return {name: found[name].cpu().numpy() for name in asked}
+        self._check(finite)  # once: a check of each batch would let a GPU wait
+        names = ("full",) if self.candidates is None else ("full", "sampled")
+        return {name: found[name].cpu().numpy() for name in names}
 
     @torch.no_grad()
     def top(self, model: Model, count: int) -> tuple[np.ndarray, np.ndarray]:
         """The `count` best of full ranking, the best first: items within the target domain and scores, (users, count).
 
-        The positive is among the candidates. Of equal scores the item with the smaller number comes first. Where fewer
-        are left than `count`, the scores at the end are -inf.
+        The positive is among the candidates. Of equal scores the item with the smaller number comes first. With fewer
+        than `count` items left, the scores at the end are -inf.
         """
         model.eval()
         prepared, found, finite = model.prepare(), [], []
@@ -88,8 +89,10 @@ class Ranker:
         items, scores = zip(*found, strict=True)
         return np.concatenate(items), np.concatenate(scores)
 
-    def _by_batch(self, lengths: np.ndarray, taken: np.ndarray, items: np.ndarray, size: int) -> list[tuple]:
-        """Of each batch where its scores are of earlier items: row and item, on the device."""
+    def _by_batch(
+        self, lengths: np.ndarray, taken: np.ndarray, items: np.ndarray, size: int
+    ) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """For each batch the places of earlier items in its scores: row and item, on the device."""
         row = np.repeat(np.arange(len(lengths)) % size, lengths)
         bounds = np.append(0, np.cumsum(lengths))
         sizes = np.diff(bounds[np.append(np.arange(0, len(lengths), size), len(lengths))]).tolist()
@@ -105,5 +108,5 @@ class Ranker:
 
 
 def _without(scores: torch.Tensor, earlier: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
-    """A copy of the scores where the users' earlier items, given by row and item, are no candidates."""
+    """A copy of the scores in which the users' earlier items, given by row and item, are -inf."""
     return scores.index_put(earlier, scores.new_full((), -torch.inf))

@@ -1,7 +1,8 @@
-"""Attention over packed sequences: a bucket at a time in a rectangle (semacdr.batching.layout)."""
+"""Attention over packed sequences, one rectangle for each bucket (semacdr.batching.layout)."""
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -14,27 +15,27 @@ from semacdr.models.dropout import dropout, factors
 def attend_self(joint: torch.Tensor, layout: Layout, rate: float) -> torch.Tensor:
     """Causal single-head attention (N, d) of packed tokens; `joint` (N, 3d) holds their query, key and value.
 
-    A token sees itself and what precedes it in its row. `rate` is the dropout of the attention weights.
+    A token sees itself and the tokens before it in its row. `rate` is the dropout rate of the attention weights.
     """
     return _SelfAttention.apply(joint, layout, rate)
 
 
 class _SelfAttention(torch.autograd.Function):
-    """`attend_self` with its gradient by hand, to the same bits as autograd's.
+    """`attend_self` with a hand-written gradient, bit-identical to autograd's.
 
-    Autograd would copy rectangles to scale, mask and cut them, and add up gradients of which each token has but one.
+    Autograd would copy rectangles to scale, mask and cut them, and sum gradients although each token has only one.
     """
 
     @staticmethod
-    def forward(ctx, joint: torch.Tensor, layout: Layout, rate: float) -> torch.Tensor:
+    def forward(ctx: Any, joint: torch.Tensor, layout: Layout, rate: float) -> torch.Tensor:
         rectangles, kept = F.embedding(layout.query, joint), []
         attended = joint.new_empty(len(layout.query), joint.shape[1] // 3)
-        with torch.autocast(joint.device.type, enabled=False):  # which knows no `out`; softmax is of float32 here too
+        with torch.autocast(joint.device.type, enabled=False):  # no `out` under autocast; softmax is float32 here too
             for part, out in zip(_cut(rectangles, layout), _cut(attended, layout), strict=True):
                 query, key, value = part.chunk(3, -1)
                 place = torch.arange(part.shape[1], device=joint.device)
                 scores = (query @ key.mT).div_(math.sqrt(query.shape[-1]))
-                scores.masked_fill_(place > place[:, None], -torch.inf)  # padding is last: no token sees it
+                scores.masked_fill_(place > place[:, None], -torch.inf)  # padding comes last, so no token sees it
                 weights = scores.softmax(-1, dtype=torch.promote_types(scores.dtype, torch.float32))
                 scale = factors(weights, rate)
                 torch.bmm(_dropped(weights, scale, value), value, out=out)
@@ -46,9 +47,9 @@ class _SelfAttention(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, gradient: torch.Tensor) -> tuple[torch.Tensor, None, None]:
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None, None]:
         (rectangles, *kept), layout = ctx.saved_tensors, ctx.layout
-        given = gradient.new_zeros(len(layout.query), gradient.shape[1])  # padding's is zero, and so is what follows
+        given = gradient.new_zeros(len(layout.query), gradient.shape[1])  # zero for padding, and so are its gradients
         given[layout.restore] = gradient
         wanted = torch.empty_like(rectangles)
         parts = zip(*(_cut(whole, layout) for whole in (rectangles, given, wanted)), strict=True)
@@ -69,7 +70,7 @@ def _dropped(weights: torch.Tensor, scale: torch.Tensor | None, value: torch.Ten
 
 
 def _cut(packed: torch.Tensor, layout: Layout) -> Iterator[torch.Tensor]:
-    """The rectangles (b, Lq, width), as views of what lies one after the other."""
+    """The rectangles (b, Lq, width) as views of the flattened ones."""
     parts = packed.split([b * length for b, length, _ in layout.shapes])
     return (part.view(b, length, -1) for part, (b, length, _) in zip(parts, layout.shapes, strict=True))
 
@@ -85,9 +86,9 @@ def attend_across(
     """Single-head attention (N_q, d) of packed queries (N_q, d) over packed keys and values, `joint` (N_k, 2d).
 
     A query sees the first `visible` (N_q,) keys of its row, and before them the `null` key and value (2d,), so that no
-    softmax is over nothing. Without `null` a query that sees nothing gets zeros.
+    softmax is empty. Without `null` a query without visible keys gets zeros.
     """
-    null_is_there, null = null is not None, joint.new_zeros(joint.shape[1]) if null is None else null
+    has_null, null = null is not None, joint.new_zeros(joint.shape[1]) if null is None else null
     results = []
     joint = torch.cat([null[None], joint])
     queries = F.embedding(layout.query, query).split([b * lq for b, lq, _ in layout.shapes])
@@ -99,7 +100,7 @@ def attend_across(
         place = torch.arange(lk + 1, device=joint.device)
         limit = limit.view(b, lq, 1)
         hidden = place > limit
-        if not null_is_there:  # seen by those alone who see nothing else: its value is zero
+        if not has_null:  # only queries without visible keys see the zero key, whose value is zero
             hidden = hidden | ((place == 0) & (limit > 0))
         results.append(_weighted(q.view(b, lq, -1), key, value, hidden, rate))
     return _packed(results, layout, query.shape[1])
@@ -113,14 +114,14 @@ def attend_beside(
     layout: Layout,
     rate: float,
 ) -> torch.Tensor:
-    """Single-head attention (N_q, d) of packed queries (N_q, d), each with a key and value of its own, `own` (N_q, 2d).
+    """Single-head attention (N_q, d) of packed queries (N_q, d), each with its own key and value, `own` (N_q, 2d).
 
-    A query sees its own and the first `visible` (N_q,) of its row's keys and values, `joint` (N_k, 2d).
+    A query sees its own key and the first `visible` (N_q,) of its row's keys and values, `joint` (N_k, 2d).
     """
     dim, sizes, results = query.shape[1], [b * lq for b, lq, _ in layout.shapes], []
     own_key, own_value = own.chunk(2, -1)
     query = query / math.sqrt(dim)
-    given = torch.cat([query, (query * own_key).sum(-1, keepdim=True)], -1)  # what a query sees alone stays packed
+    given = torch.cat([query, (query * own_key).sum(-1, keepdim=True)], -1)  # a query's own key stays packed
     limits = visible[layout.query].split(sizes)
     keys = F.embedding(layout.key, joint).split([b * lk for b, _, lk in layout.shapes])
     for (b, lq, lk), part, limit, key_value in zip(
@@ -136,8 +137,10 @@ def attend_beside(
     return seen + weight * own_value
 
 
-def _weighted(query, key, value, hidden: torch.Tensor, rate: float) -> torch.Tensor:
-    """softmax(Q K^T / sqrt(d)) V over what is not hidden."""
+def _weighted(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, hidden: torch.Tensor, rate: float
+) -> torch.Tensor:
+    """softmax(Q K^T / sqrt(d)) V over the keys that are not hidden."""
     scores = (query @ key.mT / math.sqrt(query.shape[-1])).masked_fill(hidden, -torch.inf)
     return dropout(scores.softmax(-1), rate) @ value
 

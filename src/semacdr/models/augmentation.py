@@ -10,17 +10,17 @@ from semacdr.batching.batches import Sequence
 class View(NamedTuple):
     """An augmented view of B packed sequences, N tokens in all."""
 
-    token: torch.Tensor  # (N,) which token stands at each place; in its row what is cropped away comes last
+    token: torch.Tensor  # (N,) the token at each place; cropped tokens are last in their row
     masked: torch.Tensor  # (N,) bool, whether the place is masked
-    lengths: torch.Tensor  # (B,) how many places of each row are the view
+    lengths: torch.Tensor  # (B,) places of each row that belong to the view
 
 
 def augment(sequence: Sequence, shares: dict[str, float]) -> View:
-    """A view of each row by one of the operators in `shares`, drawn for the row alone.
+    """A view of each row by one of the operators in `shares`, drawn separately for each row.
 
-    m hides that share of the row's items, any of them; c keeps a window of that share, rounded up; r shuffles a window
-    of that share. What is cropped away stays in the row, behind the view: under causal attention nothing in the view
-    sees it, and the layout of the batch serves as it is.
+    m masks that share of the row's items at random; c keeps a window of that share, rounded up; r shuffles a window of
+    that share. Cropped tokens stay in the row, after the view: with causal attention nothing in the view sees them, and
+    the layout of the batch stays valid.
     """
     row, place, n = sequence.row, sequence.positions, sequence.lengths.double()
     letters = list(shares)
@@ -36,7 +36,7 @@ def augment(sequence: Sequence, shares: dict[str, float]) -> View:
     masked = torch.zeros_like(row, dtype=torch.bool)
     masked[ranked[place < hidden[row]]] = True
 
-    turned = torch.where(crop[row], (place - begin[row]) % n[row], place)  # what is kept comes first
+    turned = torch.where(crop[row], (place - begin[row]) % n[row], place)  # kept tokens come first
     within = reorder[row] & (place >= begin[row]) & (place < (begin + window)[row])
     shuffled = torch.where(within, begin[row] - 0.5 + window[row] * chance, turned)
     first = torch.cumsum(n, 0) - n
@@ -44,5 +44,5 @@ def augment(sequence: Sequence, shares: dict[str, float]) -> View:
 
 
 def _floor(x: torch.Tensor) -> torch.Tensor:
-    """x rounded down, where what floating point left below a whole number counts as that number."""
+    """x rounded down; a value just below a whole number by floating-point error counts as that number."""
     return torch.floor(x + 1e-9)

@@ -1,4 +1,4 @@
-"""What a system is given and what it must answer."""
+"""What a model is built from, and what it must compute."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,13 +13,13 @@ from semacdr.errors import UserError
 
 @dataclass(frozen=True)
 class Semantics:
-    """The items' places in the domain-agnostic categories; each category has an unknown subcategory, its first."""
+    """The items' subcategories in the domain-agnostic categories; the first subcategory of each category is unknown."""
 
-    sizes: tuple[int, ...]  # number of subcategories of each category, the unknown one included
+    sizes: tuple[int, ...]  # subcategories of each category, including unknown
     membership: torch.Tensor  # (items, sum of sizes): 1 / (an item's subcategories in the category) at each of them
 
     def first(self, count: int) -> "Semantics":
-        """The same in the first `count` categories alone, which are in the order of their names."""
+        """Only the first `count` categories in alphabetical order; a UserError if there are fewer."""
         if not 1 <= count <= len(self.sizes):
             raise UserError(f"{count} categories are asked for, the taxonomy has {len(self.sizes)}")
         sizes = self.sizes[:count]
@@ -39,16 +39,16 @@ class ModelInputs:
 
 
 class Model(nn.Module):
-    """A system that scores the target catalogue by inner products, unless it overrides `scores`.
+    """A model that scores the target catalogue by inner products, unless it overrides `scores`.
 
-    `prepare` computes once what does not depend on the batch; its result is handed to the other methods.
+    `prepare` computes what does not depend on the batch; the other methods get its result.
     """
 
-    distinct_items = 0  # at most so many distinct items of a domain are listed in a training batch (Batch.source_items)
-    pretraining_epochs = 0  # epochs of `pretraining_loss` alone, before training begins
+    distinct_items = 0  # distinct items of a domain that a training batch lists at most (Batch.source_items)
+    pretraining_epochs = 0  # epochs of `pretraining_loss` before training
 
     def prepare(self) -> Any:
-        """What all batches share until the parameters change (graph-enhanced item vectors, say)."""
+        """What all batches share until the parameters change, for example graph-enhanced item vectors."""
         return None
 
     def states(self, prepared: Any, batch: Batch) -> torch.Tensor:
@@ -56,19 +56,19 @@ class Model(nn.Module):
         raise NotImplementedError
 
     def item_vectors(self, prepared: Any) -> torch.Tensor:
-        """(target items, d): what the states are multiplied with."""
+        """(target items, d): the vectors whose inner products with states are scores."""
         raise NotImplementedError
 
     def item_spaces(self, prepared: Any) -> dict[str, torch.Tensor]:
-        """By name the spaces that hold a vector of every item of the scenario, (items, d); to look at, not to score."""
+        """By name, the spaces with a vector of every item of the scenario, (items, d); for pictures, not for scores."""
         return {}
 
     def auxiliary_loss(self, prepared: Any, batch: Batch) -> torch.Tensor | float:
-        """What is added to the loss over steps."""
+        """The loss that is added to the loss over steps."""
         return 0.0
 
     def states_and_auxiliary_loss(self, prepared: Any, batch: Batch) -> tuple[torch.Tensor, torch.Tensor | float]:
-        """Both for a training batch; a system where they share an encoder overrides this and runs it once."""
+        """Both for a training batch; a model in which they share an encoder overrides this to run it once."""
         return self.states(prepared, batch), self.auxiliary_loss(prepared, batch)
 
     def pretraining_loss(self, batch: Batch) -> torch.Tensor:
@@ -81,6 +81,6 @@ class Model(nn.Module):
         return states @ self.item_vectors(prepared).T
 
     def semantic_parameters(self) -> list[nn.Parameter]:
-        """Those that learn with the semantic learning rate (paper, appendix E): of the module `semantic`, if any."""
+        """Parameters with the semantic learning rate (paper, appendix E): those of the module `semantic`, if any."""
         semantic = getattr(self, "semantic", None)
         return [] if semantic is None else list(semantic.parameters())

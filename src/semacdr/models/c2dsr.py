@@ -1,29 +1,31 @@
 """C2DSR (Cao et al., CIKM 2022): graphs and attention within each domain and over both, aligned by infomax.
 
-A step's state is that of the mixed sequence plus that of the domain's own. The next items of both domains are learned
-by softmax over the domain's catalogue, from the mixed state alone (shared) and from the sum (specific). Infomax tells a
-user's own sequence in one domain, beside what the mixed sequence says of the other, from the same beside a mixed
-sequence whose items of the first domain were replaced.
+The state of a step is the state of the mixed sequence plus that of the domain's sequence. The next items of both
+domains are learned by softmax over the domain's catalogue, from the mixed state only (shared) and from the sum
+(specific). Infomax separates two pairs: a user's sequence in one domain with the other domain's part of the mixed
+sequence, and the same with a mixed sequence in which the items of the first domain were replaced.
 
-By another loss only the target steps' specific part is learned; the rest stays softmax, as published. The four sums of
-next items have one divisor, as in the public code, here the number of target steps: every labelled step counts alike.
-There it is ten places a row, labelled or not (on kitchen_food 4.0 of them target events), so that `weight` gives
-infomax 2.5 times as much there. Differs from that code so: all labelled steps are learned, not the last ten; the mixed
-state is the one just before the event to predict, in training as in ranking (`mixed_state`); a transition is one edge,
-however often it is seen (`transitions`); tables begin by Xavier's rule, not standard normal, which some hundred steps
-of Adam hardly move (docs/parity.md); the first item of a domain can be the last label; items are replaced anew in each
-batch; users without a labelled source event stay, outside infomax alone; long histories are cut, each domain's and the
-mixed one to windows of their own, not passed over; source events are learned from up to the last training positive, of
-users who have one, in the history's order (a source event may follow a target event of its day); no map follows
-attention; all matrices begin by Xavier's rule, the graphs' biases at zero; who has no event in a domain has a blank
-there, not the last position of another. Padding does not exist, so it takes no attention, and the softmax has no class
-for it, which no label ever is. As there, the graphs hold all transitions of training, a step's own among them: while an
-item is learned from, its vector has a share of the item to predict, which at test it seldom has. The weights and
-LeakyReLU that the graph layers declare and never use are left out: propagation is linear.
+Another loss replaces only the specific part of the target steps; the rest stays softmax, as published. The four
+sums of next items have one divisor, as in the public code, here the number of target steps: every labelled step has
+the same weight. There the divisor is ten places a row, labelled or not (4.0 of them target events on kitchen_food),
+so that `weight` gives infomax 2.5 times as much weight there.
 
-`semantics` is SemaCDR's Enhanced C2DSR (arXiv 2604.09551): an item's vector in every table gets the item's inner-domain
-and its domain-agnostic view, before graph and sequence, and SemaCDR's eq. 3 aligns the views. An untied softmax keeps
-weights of its own.
+Further differences from the public code: all labelled steps are learned, not only the last ten. The mixed state is
+the one just before the event to predict, in training as in ranking (`mixed_state`). A transition is one edge
+however often it occurs (`transitions`). Tables and all other matrices start by Xavier's rule: standard normal
+tables hardly move in some hundred steps of Adam (docs/parity.md). The biases of the graphs start at zero. The first
+item of a domain can be the last label. Items are replaced anew in each batch. Users without a labelled source event
+are kept, outside infomax. Long histories are cut, each domain's and the mixed one to separate windows, instead of
+skipped. Source events are learned up to the last training positive, for users who have one, in the history's order
+(a source event may follow a target event of its day). No linear map follows attention. A user without events in a
+domain has a blank there. There is no padding, so it gets no attention and no class in the softmax. As in the public
+code, the graphs contain all transitions of training, including a step's own: in training an item's vector contains
+a share of the item to predict, at test it seldom does. The weights and LeakyReLU that the public graph layers
+declare and never use are left out: propagation is linear.
+
+`semantics` is SemaCDR's Enhanced C2DSR (arXiv 2604.09551): an item's vector in every table gets the item's
+inner-domain and domain-agnostic view, before graph and sequence, and SemaCDR's eq. 3 aligns the views. An untied
+softmax keeps its own weights.
 """
 
 from dataclasses import dataclass
@@ -37,7 +39,7 @@ from semacdr.batching.batches import Batch, Sequence
 from semacdr.errors import UserError
 from semacdr.models import base
 from semacdr.models.infomax import Infomax, corrupt
-from semacdr.models.layers import Encoder, embed, initialise, with_one
+from semacdr.models.layers import Encoder, embed, initialise, weight_of, with_one
 from semacdr.models.losses import softmax_loss
 from semacdr.models.next_item_labels import followed_by, is_followed, next_item_labels
 from semacdr.models.settings import EnhancedSettings
@@ -77,21 +79,21 @@ def check(settings: Settings) -> None:
 class Prepared(NamedTuple):
     """What all batches share."""
 
-    inputs: dict[str, torch.Tensor]  # by view the vectors (items, d) of which sequences are made
+    inputs: dict[str, torch.Tensor]  # by view, the input vectors (items, d) of sequences
     outputs: dict[str, torch.Tensor]  # by domain the weights (items, d) of the softmax
     views: dict[str, torch.Tensor]  # identity, inner, agnostic (items of the scenario, d), where semantics are on
 
 
 class Encoded(NamedTuple):
-    """The states of a batch's sequences, by what they are of."""
+    """The states of a batch's sequences."""
 
-    mixed: torch.Tensor  # (1 + N_m, d): zeros first, for what the mixed window lacks
+    mixed: torch.Tensor  # (1 + N_m, d): zeros first, for events outside the mixed window
     target: torch.Tensor  # (N_t, d)
     source: torch.Tensor | None = None  # (N_s, d), in training
 
 
 class Model(base.Model):
-    """Three views of the items, each with table, graph and encoder of its own: source, target and mixed."""
+    """Three views of the items, source, target and mixed, each with its table, graph and encoder."""
 
     def __init__(self, inputs: base.ModelInputs, settings: Settings) -> None:
         super().__init__()
@@ -113,26 +115,26 @@ class Model(base.Model):
         initialise(self)
 
     def embeddings(self, views: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """By view the vectors (items, d) of its items: all of them that enters, into graph and sequence alike."""
-        items = {name: table.weight for name, table in self.tables.items()}
+        """By view, the vectors (items, d) of its items, the input of graph and sequence."""
+        items = {name: weight_of(table) for name, table in self.tables.items()}
         if not views:
             return items
-        meaning = views["inner"] + views["agnostic"]
-        return {name: x + meaning[self.ranges[name].start : self.ranges[name].stop] for name, x in items.items()}
+        semantic = views["inner"] + views["agnostic"]
+        return {name: x + semantic[self.ranges[name].start : self.ranges[name].stop] for name, x in items.items()}
 
     def _views(self) -> dict[str, torch.Tensor]:
-        """The views of all items where semantics are on; an item's identity is its row in its own domain's table."""
+        """The views of all items if semantics are on; an item's identity is its row in its domain's table."""
         if self.semantic is None:
             return {}
         own = sorted(self.domains, key=lambda name: self.domains[name].start)
-        return self.semantic.views(torch.cat([self.tables[name].weight for name in own]))
+        return self.semantic.views(torch.cat([weight_of(self.tables[name]) for name in own]))
 
     def prepare(self) -> Prepared:
-        """An item enters a sequence as its vector plus what propagation makes of it."""
+        """An item enters a sequence as its vector plus its vector after propagation."""
         rate, views = self.settings.dropout if self.training else 0.0, self._views()
         items = self.embeddings(views)
         inputs = {name: x + self.propagations[name](x, rate) for name, x in items.items()}
-        heads = {name: head.weight for name, head in self.heads.items()}
+        heads = {name: weight_of(head) for name, head in self.heads.items()}
         return Prepared(inputs, heads or {name: items[name] for name in self.domains}, views)
 
     def states(self, prepared: Prepared, batch: Batch) -> torch.Tensor:
@@ -144,11 +146,11 @@ class Model(base.Model):
         return self._weights(prepared, "target")
 
     def auxiliary_loss(self, prepared: Prepared, batch: Batch) -> torch.Tensor:
-        """The published loss and, enhanced, eq. 3, over lambda; without its part of the target steps."""
+        """The published loss and, if enhanced, eq. 3, divided by lambda; without the part of the target steps."""
         return self.states_and_auxiliary_loss(prepared, batch)[1]
 
     def states_and_auxiliary_loss(self, prepared: Prepared, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        """Both from sequences that are encoded once."""
+        """Both; the sequences are encoded once."""
         encoded = self._encode(prepared, batch, "source")
         loss = self._shared_loss(prepared, encoded, batch) + self._source_loss(prepared, encoded, batch)
         if self.infomax:
@@ -178,9 +180,10 @@ class Model(base.Model):
         """(items, d + 1): weights and biases of a domain's softmax."""
         return torch.cat([prepared.outputs[name], self.biases[name][:, None]], 1)
 
-    def _shared_loss(self, prepared: Prepared, encoded: Encoded, batch: Batch) -> torch.Tensor:
-        """The loss of the events that follow mixed ones, each in its own domain's softmax, for one target step."""
-        following, loss = next_item_labels(batch, self.domains["target"]), 0.0
+    def _shared_loss(self, prepared: Prepared, encoded: Encoded, batch: Batch) -> torch.Tensor | float:
+        """The loss of the events after mixed ones, each in its domain's softmax, divided by the target steps."""
+        following = next_item_labels(batch, self.domains["target"])
+        loss: torch.Tensor | float = 0.0
         for name, items in self.domains.items():
             steps = followed_by(following, items)
             states = F.embedding(steps + 1, encoded.mixed)
@@ -189,18 +192,20 @@ class Model(base.Model):
         return loss
 
     def _source_loss(self, prepared: Prepared, encoded: Encoded, batch: Batch) -> torch.Tensor:
-        """The loss of the source events that follow one, from H^o + H^y, for one target step."""
+        """The loss of the source events after source events, from H^o + H^y, divided by the target steps."""
         steps = is_followed(batch.source).nonzero()[:, 0]
         if self.settings.mixed_state == "published":
             place = batch.source_place[steps]
         else:
-            following = (batch.source_place[steps + 1] - 1).clamp(min=0)  # 0 where the mixed window lacks it, too
+            following = (batch.source_place[steps + 1] - 1).clamp(min=0)  # also 0 outside the mixed window
             place = following * (batch.mixed.positions[following] > 0)
+        assert encoded.source is not None
         states = F.embedding(steps, encoded.source) + F.embedding(place, encoded.mixed)
         weights, wanted = self._weights(prepared, "source"), batch.source.items[steps + 1]
         return softmax_loss(with_one(states), weights, wanted, len(batch.positives))
 
     def _infomax(self, prepared: Prepared, encoded: Encoded, batch: Batch) -> torch.Tensor:
+        assert self.infomax is not None and encoded.source is not None
         corrupted = {
             name: self._encode_mixed(prepared, corrupt(batch.mixed.items, items), batch.mixed)
             for name, items in self.domains.items()

@@ -1,12 +1,11 @@
-"""CD-SASRec (Alharbi & Caragea 2021/2022): SASRec whose target items carry an aggregate of the user's source items.
+"""CD-SASRec (Alharbi & Caragea 2021/2022): SASRec whose target items get an aggregate of the user's source items.
 
-There is no public code, and the text is not at hand; this is the reading that descriptions support best ("integrating
-the source-domain aggregated vector into the target-domain item embedding"), with SASRec as in semacdr.models.sasrec for
-the rest. Differs from the plainest reading in that each step aggregates only the source events before its positive: the
-aggregate of a user's whole source history knows the future (visibility `all` measures what that leak is worth). Source
-vectors of their own (`source_vectors`) are learned beside the rest, not in a run before, and by SASRec's published loss
-whatever that of the rest is: binary cross-entropy with one negative a step, here uniform over all source items, the
-user's own too.
+There is no public code and the text is not available; this follows the descriptions ("integrating the source-domain
+aggregated vector into the target-domain item embedding"), and semacdr.models.sasrec for the rest. Each step
+aggregates only the source events before its positive: the plainest reading, the user's whole source history, knows
+the future (visibility `all` measures that leak). With `source_vectors: own` the source vectors are learned in the
+same run instead of an earlier one, by SASRec's published loss whatever the other loss is: binary cross-entropy with
+one negative a step, here uniform over all source items, including the user's own.
 """
 
 from dataclasses import dataclass
@@ -71,6 +70,7 @@ class Model(base.Model):
             source = source.detach()
         if self.settings.aggregate == "mean":
             return prefix_means(source, batch)
+        assert self.query is not None
         joint = torch.cat([source, source], -1)
         return attend_across(self.query(items), joint, batch.source_visible, None, batch.cross, 0.0)
 

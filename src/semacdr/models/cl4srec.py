@@ -1,12 +1,14 @@
-"""CL4SRec (Xie et al., ICDE 2022): the target sequence alone, and two augmented views of it that should look alike.
+"""CL4SRec (Xie et al., ICDE 2022): SASRec's task on the target sequence, and a contrast of two augmented views of it.
 
-As in the public implementation whose option (`cl_embs`, predict) SemaCDR names: a post-norm Transformer with output map
-and GELU, its input normalised and not scaled; raw inner products contrasted at temperature 1. Differs from it where it
-slips: a masked item is a learned vector, the paper's "[mask]", where it was padding, which nothing attends to; a second
-view meets the first views of other users, where the first view's products with their second ones were taken again;
-means and concatenations of states run over a view's own places, not over padding. The window that is reordered is
-rounded down, where it was rounded up: of fewer than ten events none is reordered. A window may begin wherever it fits.
-Adam's betas are those of all systems here (0.9, 0.98), there PyTorch's.
+It follows the public implementation whose option (`cl_embs`, predict) SemaCDR names: a post-norm Transformer with
+output map and GELU, with normalised and unscaled input, and raw inner products contrasted at temperature 1.
+
+Differences, where that implementation deviates from the paper: a masked item is a learned vector, the paper's
+"[mask]", instead of padding, which nothing attends to. A second view is contrasted with the first views of other
+users, instead of the first view's products with their second views again. Means and concatenations of states cover
+a view's own places, not padding. The reordered window is rounded down instead of up: with fewer than ten events
+none is reordered. A window may start wherever it fits. Adam's betas are those of all models here (0.9, 0.98)
+instead of PyTorch's.
 """
 
 from dataclasses import dataclass

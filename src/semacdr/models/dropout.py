@@ -1,4 +1,4 @@
-"""Dropout by few random numbers: drawing them is what it costs on a CPU."""
+"""Dropout with few random numbers, because drawing them is the main cost of dropout on a CPU."""
 
 import torch
 
@@ -6,14 +6,14 @@ from semacdr.errors import UserError
 
 
 def factors(like: torch.Tensor, rate: float) -> torch.Tensor | None:
-    """What dropout multiplies a tensor with, in its shape, in float32 at least; None where nothing is dropped.
+    """The factors of dropout for a tensor, in its shape and at least float32; None for rate 0.
 
-    Each is 0 with probability `rate` (to the nearest 1/256), else what keeps the mean. 64 random bits decide on eight.
-    A UserError names a rate that is none.
+    Each is 0 with probability `rate` (to the nearest 1/256), else the value that keeps the mean. 64 random bits give
+    eight factors. A UserError for a rate outside [0, 1).
     """
     threshold = round(rate * 256)
     if not 0 <= threshold < 256:
-        raise UserError(f"dropout is a share of what is dropped, from 0 to below 1, not {rate}")
+        raise UserError(f"dropout must be a number from 0 to below 1, not {rate}")
     if not threshold:
         return None
     words = torch.empty((like.numel() + 7) // 8, dtype=torch.int64, device=like.device)
@@ -23,6 +23,6 @@ def factors(like: torch.Tensor, rate: float) -> torch.Tensor | None:
 
 
 def dropout(x: torch.Tensor, rate: float) -> torch.Tensor:
-    """x with each element zero with probability `rate`, the others scaled up to keep the mean."""
+    """x in which each element is zero with probability `rate` and the others are scaled to keep the mean."""
     scale = factors(x, rate)
     return x if scale is None else (x * scale).to(x.dtype)

@@ -1,4 +1,4 @@
-"""Infomax between a domain's own sequence and what the mixed sequence says of the other domain (C2DSR)."""
+"""Infomax between a domain's sequence and the other domain's part of the mixed sequence (C2DSR)."""
 
 import torch
 import torch.nn.functional as F
@@ -16,7 +16,7 @@ def corrupt(items: torch.Tensor, domain: range) -> torch.Tensor:
 
 
 class Infomax(nn.Module):
-    """A bilinear discriminator a domain tells whether the mixed states come from the true sequence."""
+    """One bilinear discriminator for each domain tells whether mixed states come from the true sequence."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -37,7 +37,8 @@ class Infomax(nn.Module):
         items were replaced. Means are over events that a later one of their domain follows, the positive included;
         users without one in both domains are left out.
         """
-        rows, loss = len(batch.users), 0.0
+        rows = len(batch.users)
+        loss: torch.Tensor | float = 0.0
         users = mixed.new_ones(rows, dtype=torch.bool)
         own = {"target": target, "source": source}
         labelled = {"target": torch.ones_like(batch.positives, dtype=torch.bool), "source": is_followed(batch.source)}

@@ -17,7 +17,7 @@ from semacdr.runtime.settings import Count, setting
 
 INPUTS = ()
 LOSS = None
-CHUNK = 512  # target items whose similarities are held dense at once
+CHUNK = 512  # target items whose similarities are dense in memory at once
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,10 @@ class Settings:
 
 
 class Model(base.Model):
-    """The neighbours (target items, k) of each target item, numbered over the scenario, and their similarities."""
+    """The neighbours (target items, k) of each target item, by number in the scenario, and their similarities."""
+
+    similarities: torch.Tensor
+    neighbours: torch.Tensor
 
     def __init__(self, inputs: base.ModelInputs, settings: Settings) -> None:
         super().__init__()
@@ -62,11 +65,11 @@ class Model(base.Model):
         self.items, self.mixed, self.first = items, settings.history == "mixed", target.start
 
     def scores(self, prepared: None, batch: Batch) -> torch.Tensor:
-        """(B, target items): over each target item's neighbours, the similarities of those in the user's window."""
+        """(B, target items): the summed similarities of each target item's neighbours in the user's window."""
         seen = self.similarities.new_zeros(self.items, len(batch.users))
         window, first = (batch.mixed, 0) if self.mixed else (batch.target, self.first)
-        there = window.items != BLANK  # which stands for no event
-        seen[window.items[there] + first, window.row[there]] = 1
+        known = window.items != BLANK  # a blank is not an event
+        seen[window.items[known] + first, window.row[known]] = 1
         rows = torch.arange(0, self.neighbours.numel() + 1, self.neighbours.shape[1], device=seen.device)
         size = (len(self.neighbours), self.items)
         similar = csr(rows, self.neighbours.flatten(), self.similarities.flatten(), size)

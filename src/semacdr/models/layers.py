@@ -1,6 +1,7 @@
-"""Layers that several systems share, on packed sequences: embedding, the SASRec encoder, graph propagation."""
+"""Layers that several models share, on packed sequences: embedding, the SASRec encoder, graph propagation."""
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -13,9 +14,9 @@ from semacdr.models.dropout import dropout
 
 
 def embed(sequence: Sequence, table: torch.Tensor, first: int = 0) -> torch.Tensor:
-    """(N, d) a sequence's item vectors, from a table (items, d) whose row `first` is of its domain's first item.
+    """(N, d): a sequence's item vectors, from a table (items, d) whose row `first` is its domain's first item.
 
-    A blank, which stands for no event, has a vector of zeros.
+    A blank, which is not an event, has a vector of zeros.
     """
     items = sequence.items + first if first else sequence.items
     if not sequence.blank:
@@ -24,10 +25,10 @@ def embed(sequence: Sequence, table: torch.Tensor, first: int = 0) -> torch.Tens
 
 
 class Block(nn.Module):
-    """Self-attention and a feed-forward part, each with its residual; `norm` says where they are normalised.
+    """Self-attention and a feed-forward part, each with a residual; `norm` says what is normalised.
 
-    original: SASRec's code (Kang & McAuley 2018, section III-B): the query alone is, and it is the residual too.
-    pre: what goes into each part is, the residual is not. post: what comes out of each residual sum is.
+    original: as in SASRec's code (Kang & McAuley 2018, section III-B), only the query, which is also the residual.
+    pre: the input of each part, not the residual. post: the output of each residual sum.
     """
 
     def __init__(self, dim: int, rate: float, norm: str = "original") -> None:
@@ -57,7 +58,7 @@ class Block(nn.Module):
     def across(self, x: torch.Tensor, others: torch.Tensor, visible: torch.Tensor, layout: Layout) -> torch.Tensor:
         """(N, d) from (N, d): each x sees the first `visible` (N,) of its row's `others` (N_k, d) instead of its own.
 
-        Where it sees none of them, what it attends to is zeros.
+        The attention result of an x that sees none of them is zeros.
         """
         query = self._query(x)
         key_value = self.key_value(self.attention_norm(others) if self.norm == "pre" else others)
@@ -86,7 +87,7 @@ class Block(nn.Module):
 class Encoder(nn.Module):
     """SASRec's encoder of a packed sequence of item vectors: scaled by sqrt(d), positions, blocks, final LayerNorm.
 
-    Positions count from the start of the window, so that what comes later in a sequence changes nothing before it.
+    Positions count from the start of the window, so that later events of a sequence change nothing before them.
     """
 
     def __init__(self, dim: int, max_length: int, blocks: int, rate: float, norm: str = "original") -> None:
@@ -105,33 +106,39 @@ class Encoder(nn.Module):
         return self.norm(x)
 
 
+def weight_of(table: nn.Module) -> torch.Tensor:
+    """The weight of an embedding table in a ModuleList or ModuleDict."""
+    assert isinstance(table, nn.Embedding)
+    return table.weight
+
+
 def with_one(states: torch.Tensor) -> torch.Tensor:
-    """(N, d + 1): states (N, d) and the one that the bias of a softmax over items is multiplied by."""
+    """(N, d + 1): states (N, d) and a one, which multiplies the bias of a softmax over items."""
     return torch.cat([states, states.new_ones(len(states), 1)], 1)
 
 
 class _Propagate(torch.autograd.Function):
-    """A @ X for a sparse A whose transpose is at hand, so that the backward, A^T @ gradient, transposes nothing."""
+    """A @ X for a sparse A with a given transpose, so that the backward, A^T @ gradient, need not transpose."""
 
     @staticmethod
-    def forward(ctx, adjacency, transposed, x):
+    def forward(ctx: Any, adjacency: torch.Tensor, transposed: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
         ctx.transposed = transposed
         return adjacency @ x
 
     @staticmethod
-    def backward(ctx, gradient):
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[None, None, torch.Tensor]:
         return None, None, ctx.transposed @ gradient
 
 
 def propagate(adjacency: torch.Tensor, x: torch.Tensor, transposed: torch.Tensor | None = None) -> torch.Tensor:
-    """A @ X (nodes, d) with a sparse CSR adjacency; without its `transposed`, one that is symmetric."""
+    """A @ X (nodes, d) with a sparse CSR adjacency; without `transposed` the adjacency must be symmetric."""
     return _Propagate.apply(adjacency, adjacency if transposed is None else transposed, x)
 
 
 def mean_by_row(
     x: torch.Tensor, row: torch.Tensor, chosen: torch.Tensor, rows: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """(rows, d) the mean over the chosen (N,) ones of each row's vectors x (N, d), zeros of none; (rows,) how many."""
+    """(rows, d) the mean of each row's chosen (N,) vectors among x (N, d), zeros for none; (rows,) their number."""
     weight = chosen.to(x.dtype)
     count = x.new_zeros(rows).index_add(0, row, weight)
     total = x.new_zeros(rows, x.shape[1]).index_add(0, row, x * weight[:, None])
@@ -150,16 +157,15 @@ class GraphConvolution(nn.Module):
         return self.transform(propagate(adjacency, x))
 
     def transform(self, neighbours: torch.Tensor) -> torch.Tensor:
-        """What follows propagation: LeakyReLU(A X W + b) from A X."""
+        """The step after propagation: LeakyReLU(A X W + b) from A X."""
         return F.leaky_relu(self.linear(neighbours), self.slope)
 
 
 def initialise(module: nn.Module, deviation: float | None = None) -> None:
-    """Xavier-normal weights of all matrices, zero biases, by the rule of SASRec's ports and of the original's glorot.
+    """Xavier-normal weights of all matrices and zero biases, as in SASRec's ports and the original's glorot.
 
-    Several maps in one matrix (keys and values, the gates of recurrences) begin a little smaller than each alone would.
-
-    With `deviation` the weights are normal of that standard deviation, whatever their shape, as BERT's.
+    Several maps in one matrix (keys and values, the gates of recurrences) start slightly smaller than separate ones.
+    With `deviation` the weights are normal with that standard deviation, independent of their shape, as in BERT.
     """
     for name, parameter in module.named_parameters():
         if parameter.dim() > 1 and deviation is not None:

@@ -1,13 +1,14 @@
-"""Losses over the steps of a batch; the same for every system, so that a loss never passes for an architecture."""
+"""Losses over the steps of a batch, the same for every model, so that models are compared under equal losses."""
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch.autograd.function import once_differentiable
 
-SAMPLED = ("bpr", "bce", "gbce")  # those that take negatives of each step's own
-CHUNK = {"cpu": 2**22, "cuda": 2**27}  # scores of loss ce that are held at once: 16 MB that a cache keeps, and 512 MB
+SAMPLED = ("bpr", "bce", "gbce")  # losses with separate negatives for each step
+CHUNK = {"cpu": 2**22, "cuda": 2**27}  # scores of loss ce in memory at once: 16 MB, which fit a cache, and 512 MB
 
 
 def step_loss(
@@ -22,11 +23,11 @@ def step_loss(
 
     With negatives (N, k) of each step: bpr: -log sigma(s+ - s-) (SemaCDR, eq. 13); bce: -log sigma(s+) -
     log(1 - sigma(s-)) (SASRec, section III-E), both averaged over a step's negatives; gbce: bce whose positive term is
-    the log of sigma(s+)^beta, so that scores are calibrated in spite of the sampling (Petrov & Macdonald, RecSys 2023,
+    the log of sigma(s+)^beta, which calibrates scores despite the sampling (Petrov & Macdonald, RecSys 2023,
     eqs. 8 to 10, `calibration` is their t), averaged over positive and negatives.
     sampled_softmax: cross-entropy against negatives (k,) that all steps share, drawn uniformly from all n items; the
     logQ correction log(n / k) makes their sum an unbiased estimate of the whole catalogue's.
-    ce: softmax cross-entropy over all n items; never more than a part of their scores is in memory.
+    ce: softmax cross-entropy over all n items; scores are computed in chunks.
     """
     if name == "ce":
         return softmax_loss(states, items, positives, len(states))
@@ -61,7 +62,7 @@ def softmax_loss(
 ) -> torch.Tensor:
     """The sum of loss ce over steps, divided by `divisor`; with `counted` (N,) of bool over those steps alone.
 
-    For losses of a system's own too: over more events than the target steps, and in float32 under autocast.
+    Models use it for their own losses too, over more events than the target steps; it is float32 under autocast.
     """
     weight = items.new_ones(len(states)) if counted is None else counted.to(items.dtype)
     chunk = CHUNK[states.device.type]
@@ -71,16 +72,24 @@ def softmax_loss(
 class _FullSoftmax(torch.autograd.Function):
     """F.cross_entropy(states @ items.T, positives) of steps with a weight, summed; the scores of some at a time.
 
-    A batch's scores of a whole catalogue, their softmax and its gradient would each take (N, n): gigabytes where each
-    of 5,000 steps scores 30,000 items. Value and gradients are added up together in the forward pass.
+    A batch's scores of a whole catalogue, their softmax and its gradient would each take (N, n): gigabytes if each of
+    5,000 steps scores 30,000 items. Value and gradients are added up together in the forward pass.
     """
 
     @staticmethod
-    def forward(ctx, states, items, positives, weight, divisor, chunk):
+    def forward(
+        ctx: Any,
+        states: torch.Tensor,
+        items: torch.Tensor,
+        positives: torch.Tensor,
+        weight: torch.Tensor,
+        divisor: int | torch.Tensor,
+        chunk: int,
+    ) -> torch.Tensor:
         loss, rows = states.new_zeros(()), max(1, chunk // len(items))
         of_states, of_items = torch.empty_like(states), torch.zeros_like(items)
         whole = states, positives[:, None], weight[:, None], of_states
-        with torch.autocast(states.device.type, enabled=False):  # which knows no `out`
+        with torch.autocast(states.device.type, enabled=False):  # it does not support `out`
             for part, wanted, factor, gradient in zip(*(x.split(rows) for x in whole), strict=True):
                 scores = (part @ items.T).log_softmax(1)
                 own = scores.gather(1, wanted)
@@ -94,13 +103,15 @@ class _FullSoftmax(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, gradient):
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         of_states, of_items = ctx.saved_tensors
         return gradient * of_states, gradient * of_items, None, None, None, None
 
 
-def _sampled_softmax(states, items, positives, negatives) -> torch.Tensor:
+def _sampled_softmax(
+    states: torch.Tensor, items: torch.Tensor, positives: torch.Tensor, negatives: torch.Tensor
+) -> torch.Tensor:
     positive = (states * F.embedding(positives, items)).sum(-1, keepdim=True)
     drawn = states @ F.embedding(negatives, items).T + math.log(len(items) / len(negatives))
-    drawn = drawn.masked_fill(negatives == positives[:, None], -torch.inf)  # it stands there already
+    drawn = drawn.masked_fill(negatives == positives[:, None], -torch.inf)  # it is the first column already
     return F.cross_entropy(torch.cat([positive, drawn], 1), torch.zeros_like(positives, dtype=torch.long))

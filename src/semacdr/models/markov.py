@@ -1,7 +1,7 @@
-"""Last-item transitions: an item's score is how often it was the next target item after what the user did last.
+"""Markov chain: an item's score is how often it was the next target item after the user's last item.
 
-A first-order Markov chain over items, counted on training events; nothing is learned. Items that came next equally
-often, or never, stand in the order of their popularity.
+A first-order chain over items, counted on training events; nothing is learned. Items with the same count are ordered by
+popularity.
 """
 
 from dataclasses import dataclass
@@ -31,7 +31,12 @@ class Settings:
 
 
 class Model(base.Model):
-    """Transitions into each target item, numbered over the scenario where they begin, and popularity below one."""
+    """Counts of the transitions into each target item, and popularity below one."""
+
+    rows: torch.Tensor
+    before: torch.Tensor
+    counts: torch.Tensor
+    popularity: torch.Tensor
 
     def __init__(self, inputs: base.ModelInputs, settings: Settings) -> None:
         super().__init__()
@@ -43,7 +48,9 @@ class Model(base.Model):
         rows = np.searchsorted(pairs, np.arange(len(target) + 1) * self.items)
         self.register_buffer("rows", torch.from_numpy(rows))
         self.register_buffer("before", torch.from_numpy(pairs % self.items))
-        self.register_buffer("counts", torch.from_numpy(counts).double())  # in float32 popularity would be lost on them
+        self.register_buffer(
+            "counts", torch.from_numpy(counts).double()
+        )  # in float32 large counts would swallow the popularity
         training = history.item[history.training() & history.is_target] - target.start
         popularity = torch.from_numpy(np.bincount(training, minlength=len(target))).double()
         self.register_buffer("popularity", popularity / (popularity.max() + 1))
@@ -59,16 +66,16 @@ class Model(base.Model):
 
 
 def transition_counts(history: History, mixed: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Of each training transition the item before and the target item after, numbered over the scenario.
+    """For each training transition, the item before and the target item after it, numbered in the scenario.
 
-    From the user's target event before it; with `mixed` also from the last source event before it.
+    A transition starts at the user's previous target event; with `mixed` also at the last source event.
     """
     training, where = history.training(), np.arange(len(history.item))
     begin = history.start[history.user()]
     before, after = [], []
     for kind in (True, False) if mixed else (True,):
         latest = np.maximum.accumulate(np.where(history.is_target == kind, where, -1))
-        previous = np.append(-1, latest[:-1])  # the last event of the kind before each event, of whatever user
+        previous = np.append(-1, latest[:-1])  # the last event of the kind before each event, of any user
         into = np.flatnonzero(training & history.is_target & (previous >= begin))
         before.append(history.item[previous[into]])
         after.append(history.item[into])
@@ -76,7 +83,7 @@ def transition_counts(history: History, mixed: bool) -> tuple[np.ndarray, np.nda
 
 
 def last_items(sequence: Sequence) -> tuple[torch.Tensor, torch.Tensor]:
-    """The rows that have an event, and the item of the last one; a blank is none."""
+    """The rows that have an event, and the item of its last one; a blank is not an event."""
     rows = torch.nonzero(sequence.lengths)[:, 0]
     items = sequence.items[torch.cumsum(sequence.lengths, 0)[rows] - 1]
     known = items != BLANK

@@ -1,20 +1,20 @@
-"""MGCL (Xu, Chen, Pan & Ming, RecSys 2023, TORS 2025): two graphs an item, two sequences, contrasted in two views.
+"""MGCL (Xu, Chen, Pan & Ming, RecSys 2023, TORS 2025): two graphs of items, two sequences, contrasted in two views.
 
-An item is seen statically, in the graph of the users and items of both domains (LightGCN), and dynamically, in the
-graph of the sequence that it stands in (SR-GNN's gated cell). The target sequence is encoded as SASRec's; each of its
-steps also attends to the source sequence, its latest source event being the query. Contrasted are an item's two vectors
-(intra-domain view) and a step's two states (inter-domain view), with a binary loss, not InfoNCE.
+An item has a static vector, from the graph of the users and items of both domains (LightGCN), and a dynamic vector,
+from the graph of its sequence (SR-GNN's gated cell). The target sequence is encoded as in SASRec; each of its steps
+also attends to the source sequence, with its latest source event as query. The model contrasts an item's two
+vectors (intra-domain view) and a step's two states (inter-domain view), with a binary loss instead of InfoNCE.
 
-Two states of the code are public; graphs over both domains, wired by item, are the later one's. Where this differs from
-it: the edge from an item to its successor exists for later steps alone, for a step must not see its own positive in the
-graph of its input; so every step gets in training just what it would get as the last one. Source events are visible by
-the time of the positive, not of the last input; a step that has none sees a zero vector, never the last source event.
-There is no padding: no edge comes from it, no attention goes to it, and negatives of the contrast are permuted among
-events; its mean is over all slots of the windows, as published, for that is what the weights of the contrasts were made
-for. No map follows attention. Positions count from the first event of a window. A short source history takes nothing
-from early target steps. The cross-domain projection holds when ranking too, no stray source events precede a sequence
-there, and the global graph learns in every batch. At more than one layer that graph hands on, in training, what a user
-is yet to do; so it was published.
+Two versions of the code are public; the later one has graphs over both domains, connected by item. Differences from
+it: the edge from an item to its successor exists only for later steps, because a step must not see its own positive
+in the graph of its input; so every step gets in training exactly what it would get as the last one. Source events
+are visible by the time of the positive instead of the last input; a step without source events sees a zero vector
+instead of the last source event. There is no padding: it has no edges, gets no attention, and negatives of the
+contrast are permuted among events. The mean of the contrast is over all slots of the windows, as published, because
+the published weights assume that. No linear map follows attention. Positions count from the first event of a
+window. A short source history takes nothing from early target steps. The cross-domain projection is also used in
+ranking, no stray source events precede a sequence there, and the global graph is trained in every batch. With more
+than one layer that graph passes on, in training, what a user does later, as published.
 """
 
 import math
@@ -50,7 +50,7 @@ class Settings(CommonSettings):
 
 
 class Inputs(NamedTuple):
-    """A sequence before it is encoded, (N, d) each: twice as input, and the two vectors that it is made of."""
+    """A sequence before it is encoded, (N, d) each: two inputs, and the two vectors that they are made of."""
 
     joined: torch.Tensor  # as later steps see it
     newest: torch.Tensor  # as its own step sees it
@@ -59,7 +59,7 @@ class Inputs(NamedTuple):
 
 
 class Encoded(NamedTuple):
-    """What a batch's states and its contrasts have in common."""
+    """What a batch's states and its contrasts share."""
 
     target: Inputs
     source: Inputs
@@ -69,6 +69,8 @@ class Encoded(NamedTuple):
 
 class Model(base.Model):
     """States are the fused target and source states, item vectors the rows of the item table."""
+
+    graph: torch.Tensor
 
     def __init__(self, inputs: base.ModelInputs, settings: Settings) -> None:
         super().__init__()
@@ -130,28 +132,30 @@ class Model(base.Model):
             weight = self.gates[domain](torch.cat([static, node], -1)).softmax(-1)
             item = self.norms[domain](weight[:, :1] * static + weight[:, 1:] * node)
             mixed.append(self._dropped(item * math.sqrt(self.settings.dim) + positions))
-        return Inputs(*mixed, static, dynamic)
+        return Inputs(mixed[0], mixed[1], static, dynamic)
 
     def _encode(self, prepared: torch.Tensor, batch: Batch) -> Encoded:
-        """U^t and U^s: each step's own item is the newest for it, what came before is joined to its successor."""
+        """U^t and U^s: a step sees its own item as the newest one, earlier items with an edge to their successor."""
         target, source = (self._inputs(name, prepared, getattr(batch, name)) for name in self.ranges)
         states, earlier = target.newest, target.joined
         seen = batch.target.positions, batch.target.layout
-        for block in self.blocks[:-1]:
+        *first, last = (block for block in self.blocks if isinstance(block, Block))
+        for block in first:
             states, earlier = block.beside(states, states, earlier, *seen), block(earlier, batch.target.layout)
-        states = self.blocks[-1].beside(states, states, earlier, *seen)
+        states = last.beside(states, states, earlier, *seen)
         latest = self._latest(source.newest, batch)
         crossed, visible = latest, (batch.source_visible - 1).clamp(min=0)
-        for block in self.cross_blocks:
-            crossed = block.beside(crossed, latest, source.joined, visible, batch.cross)
+        for cross_block in self.cross_blocks:
+            assert isinstance(cross_block, Block)
+            crossed = cross_block.beside(crossed, latest, source.joined, visible, batch.cross)
         return Encoded(target, source, states, self._dropped(self.project(crossed)))
 
     @staticmethod
     def _latest(source: torch.Tensor, batch: Batch) -> torch.Tensor:
-        """(N_t, d): the latest source event that each target step sees; zeros where it sees none."""
+        """(N_t, d): the latest source event that each target step sees; zeros if it sees none."""
         begins = batch.source.lengths.cumsum(0) - batch.source.lengths
         visible = batch.source_visible
-        place = (begins[batch.target.row] + visible) * (visible > 0)  # plus 1; 0 where there is none
+        place = (begins[batch.target.row] + visible) * (visible > 0)  # plus 1; 0 if there is none
         return F.embedding(place, torch.cat([source.new_zeros(1, source.shape[1]), source]))
 
     def _fused(self, encoded: Encoded) -> torch.Tensor:
@@ -165,6 +169,7 @@ class Model(base.Model):
         total = settings.preference_weight * contrast(encoded.target_states, encoded.source_states)
         for name, weight in self.item_weights.items():
             inputs = getattr(encoded, name)
+            assert self.static is not None
             static = self._dropped(self.static(inputs.static))
             total = total + weight * contrast(static, self._dropped(self.dynamic[name](inputs.dynamic)))
         return total / slots + settings.norm_weight * self.items.weight.norm()

@@ -1,20 +1,21 @@
-"""π-Net (Ma et al., SIGIR 2019): the parallel information-sharing network, two recurrent encoders that exchange states.
+"""π-Net (Ma et al., SIGIR 2019): the parallel information-sharing network, two recurrent encoders that exchange
+states.
 
-Published for accounts that several people share and for the last event of a session in each domain. Here, as for all
-systems, each step of a user's sequence is one prediction: everything in the network is causal, so that this is the
-published model on every prefix. What a domain's prediction takes from the other one is read just before its positive.
-Both domains are learned, each with softmax cross-entropy over its catalogue: the target's is the loss over steps, which
-another loss may replace, and the source's, at the steps of its own sequence, the auxiliary loss: the source events of
-training rows, of users with a training step up to their last positive (in the history's order: a source event may be
-learned from a target event of its day, which comes before it there).
+It was published for accounts that several users share, and predicts the last event of a session in each domain.
+Here, as for all models, each step of a user's sequence is a prediction: the network is causal, so this is the
+published model on every prefix. The other domain's state for a prediction is the one just before the positive. Both
+domains are learned with softmax cross-entropy over their catalogue. The target's is the loss over steps, which
+another loss may replace; the source's, at the steps of the source sequence, is the auxiliary loss: source events of
+users with a training step, up to their last positive (in the history's order: a source event may be learned from a
+target event of its day before it).
 
-Differs from the official code: the candidate of the filter cell has a map of the members of its own, as in the paper's
-equations (the code adds the gate's a second time, see `shared_member_map`); a GRU's reset gate acts on what the
-recurrent map gives, as PyTorch's does, where TensorFlow's acts on the state that goes into it; padding does not exist,
-and item 0 is no padding; gradients are not clipped at ±5, which a mean over steps never reaches; the state inside the
-filter, and outputs on their way to the next unit, are not dropped, and what is scored is dropped once, where states had
-been before; Adam's betas are those of all systems (0.9, 0.98). Recurrence is a chain of places, all rows at once, in a
-compiled loop of our own: PyTorch's layers have neither dropout between steps nor the filter.
+Differences from the official code: the candidate of the filter cell has a separate map of the members, as in the
+paper's equations (the code adds the gate's map a second time, see `shared_member_map`). A GRU's reset gate acts on
+the output of the recurrent map, as in PyTorch, not on its input, as in TensorFlow. There is no padding, and item 0
+is an item. Gradients are not clipped at ±5, which a mean over steps never reaches. The state inside the filter and
+outputs on the way to the next unit get no dropout; what is scored gets dropout once, instead of the states before
+it. Adam's betas are those of all models (0.9, 0.98). The recurrence runs over places, all rows at once, in a
+compiled loop: PyTorch's layers have neither dropout between steps nor the filter.
 """
 
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from torch import nn
 from semacdr.batching.batches import Batch
 from semacdr.models import base
 from semacdr.models.dropout import dropout
-from semacdr.models.layers import embed, initialise, with_one
+from semacdr.models.layers import embed, initialise, weight_of, with_one
 from semacdr.models.losses import softmax_loss
 from semacdr.models.recurrent import GRU, Timeline, compiled, latest
 from semacdr.runtime.settings import Count, NonNegative, ProperShare, setting
@@ -62,7 +63,7 @@ def filter_steps(rows: list[int], weight: torch.Tensor, members: torch.Tensor, i
 
 
 class Filter(nn.Module):
-    """The shared-account filter unit: what each latent member lets through of a domain's states."""
+    """The shared-account filter unit: each latent member filters a domain's states."""
 
     def __init__(self, dim: int, members: int, shared_member_map: bool) -> None:
         super().__init__()
@@ -73,12 +74,12 @@ class Filter(nn.Module):
         self.candidate_members = None if shared_member_map else nn.Linear(dim, dim, bias=False)
 
     def reset(self) -> None:
-        """Start the biases at 1, as published."""
+        """Set the biases to 1, as published."""
         nn.init.ones_(self.gate.bias)
         nn.init.ones_(self.candidate.bias)
 
     def forward(self, own: torch.Tensor, other: torch.Tensor, timeline: Timeline) -> torch.Tensor:
-        """States (N, d) along a domain's timeline, from its encoder's states and the other's of the same moment."""
+        """States (N, d) along a domain's timeline, from its encoder's states and the other's at the same time."""
         inputs = torch.cat([self.gate(torch.cat([own, other], -1)), self.candidate(own)], -1)
         maps = (self.gate_members, self.candidate_members or self.gate_members)
         members = torch.cat([mapped(self.members) for mapped in maps], -1)  # (K, 2d)
@@ -86,7 +87,7 @@ class Filter(nn.Module):
 
 
 class Prediction(nn.Module):
-    """What predicts one domain: filter and transfer along the other domain's timeline, and a head over its items."""
+    """The prediction of one domain: filter and transfer along the other domain, and a head over its items."""
 
     def __init__(self, settings: Settings, items: int) -> None:
         super().__init__()
@@ -100,11 +101,11 @@ class Prediction(nn.Module):
         return torch.cat([self.head.weight, self.head.bias[:, None]], 1)
 
     def forward(self, own: torch.Tensor, other: torch.Tensor, timeline: Timeline) -> torch.Tensor:
-        """What is transferred (N, d) along the other domain's timeline, from its states and this domain's there."""
+        """The transferred states (N, d) along the other domain's timeline, from its states and this domain's."""
         return self.transfer(self.filter(own, other, timeline), timeline)
 
 
-class Read(NamedTuple):
+class EncodedDomains(NamedTuple):
     """The timelines of a batch and the encoders' states along them, by domain."""
 
     timelines: dict[str, Timeline]
@@ -112,7 +113,7 @@ class Read(NamedTuple):
 
 
 class Model(base.Model):
-    """A state is what the source transfers and the encoder's own; a constant 1 behind it carries the head's bias."""
+    """A state joins the transferred source state and the encoder's; a one after it multiplies the head's bias."""
 
     def __init__(self, inputs: base.ModelInputs, settings: Settings) -> None:
         super().__init__()
@@ -130,48 +131,55 @@ class Model(base.Model):
     def _dropped(self, x: torch.Tensor) -> torch.Tensor:
         return dropout(x, self.settings.dropout if self.training else 0.0)
 
-    def _read(self, batch: Batch) -> Read:
+    def _encode(self, batch: Batch) -> EncodedDomains:
         timelines = {"target": Timeline(batch.target.layout), "source": Timeline(batch.source.layout)}
-        items = {name: embed(getattr(batch, name), self.items[name].weight) for name in timelines}
-        return Read(timelines, {name: self.encoders[name](items[name], timelines[name]) for name in timelines})
+        items = {name: embed(getattr(batch, name), weight_of(self.items[name])) for name in timelines}
+        return EncodedDomains(
+            timelines, {name: self.encoders[name](items[name], timelines[name]) for name in timelines}
+        )
 
     def states(self, prepared: None, batch: Batch) -> torch.Tensor:
         """(N_t, 2d + 1)."""
-        return self._target_states(self._read(batch), batch)
+        return self._target_states(self._encode(batch), batch)
 
     def auxiliary_loss(self, prepared: None, batch: Batch) -> torch.Tensor | float:
         """The cross-entropy of the source domain's next items, times its weight."""
-        return self._source_loss(self._read(batch), batch)
+        return self._source_loss(self._encode(batch), batch)
 
     def states_and_auxiliary_loss(self, prepared: None, batch: Batch) -> tuple[torch.Tensor, torch.Tensor | float]:
-        """Of encoders that run once."""
-        read = self._read(batch)
-        return self._target_states(read, batch), self._source_loss(read, batch)
+        """Both; the encoders run once."""
+        encoded = self._encode(batch)
+        return self._target_states(encoded, batch), self._source_loss(encoded, batch)
 
-    def _target_states(self, read: Read, batch: Batch) -> torch.Tensor:
-        own, other = self._dropped(read.states["source"]), self._dropped(read.states["target"])
+    def _target_states(self, encoded: EncodedDomains, batch: Batch) -> torch.Tensor:
+        own, other = self._dropped(encoded.states["source"]), self._dropped(encoded.states["target"])
         other = latest(other, batch.target, batch.source.row, batch.target_before)
-        transferred = self.predictions["target"](own, other, read.timelines["source"])
+        transferred = self.predictions["target"](own, other, encoded.timelines["source"])
         transferred = latest(transferred, batch.source, batch.target.row, batch.source_visible)
-        return with_one(self._dropped(torch.cat([transferred, read.states["target"]], -1)))
+        return with_one(self._dropped(torch.cat([transferred, encoded.states["target"]], -1)))
 
-    def _source_loss(self, read: Read, batch: Batch) -> torch.Tensor | float:
-        source, prediction = batch.source, self.predictions["source"] if self.settings.source_weight else None
+    def _source_loss(self, encoded: EncodedDomains, batch: Batch) -> torch.Tensor | float:
+        source, prediction = batch.source, self._prediction("source") if self.settings.source_weight else None
         if prediction is None or len(source.items) == sum(rows for rows, _, _ in source.layout.shapes):
-            return 0.0  # in no row a second source event is there to be predicted
-        own, other = self._dropped(read.states["target"]), self._dropped(read.states["source"])
+            return 0.0  # no row has a second source event to predict
+        own, other = self._dropped(encoded.states["target"]), self._dropped(encoded.states["source"])
         other = latest(other, source, batch.target.row, source_before(batch))
-        transferred = prediction(own, other, read.timelines["target"])
+        transferred = prediction(own, other, encoded.timelines["target"])
         follows = source.row[1:] == source.row[:-1]
         seen = torch.where(follows, batch.target_before[1:], 0)  # target events before the next source event
         transferred = latest(transferred, batch.target, source.row[:-1], seen)
-        states = with_one(self._dropped(torch.cat([transferred, read.states["source"][:-1]], -1)))
+        states = with_one(self._dropped(torch.cat([transferred, encoded.states["source"][:-1]], -1)))
         loss = softmax_loss(states, prediction.weights(), source.items[1:], follows.sum(), follows)
         return self.settings.source_weight * loss
 
     def item_vectors(self, prepared: None) -> torch.Tensor:
         """(target items, 2d + 1)."""
-        return self.predictions["target"].weights()
+        return self._prediction("target").weights()
+
+    def _prediction(self, name: str) -> Prediction:
+        prediction = self.predictions[name]
+        assert isinstance(prediction, Prediction)
+        return prediction
 
 
 def source_before(batch: Batch) -> torch.Tensor:

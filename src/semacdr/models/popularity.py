@@ -1,4 +1,4 @@
-"""Most popular: every user gets the target items by their number of training events. Shows what a model is worth."""
+"""Popularity: ranks the target items by their number of training events, the same for every user."""
 
 from dataclasses import dataclass
 
@@ -19,6 +19,8 @@ class Settings:
 
 class Model(base.Model):
     """Counts of training events; nothing is learned."""
+
+    counts: torch.Tensor
 
     def __init__(self, inputs: base.ModelInputs, settings: Settings) -> None:
         super().__init__()

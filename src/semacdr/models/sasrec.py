@@ -1,9 +1,9 @@
-"""SASRec (Kang & McAuley, ICDM 2018): causal self-attention over the target sequence alone.
+"""SASRec (Kang & McAuley, ICDM 2018): causal self-attention over the target sequence.
 
-As published: learnable positions, blocks that normalise the query, one item table for input and score, the input scaled
-by sqrt(d). Differs from the original and its ports in that positions count from the first event of the window, and
-padding does not exist at all, so it takes no attention; from the ports also in that no map follows attention, and that
-blocks normalise the query where some normalise last (`norm`).
+As published: learned positions, blocks that normalise the query, one item table for input and score, input scaled
+by sqrt(d). Differences from the original and its ports: positions count from the first event of the window, and
+there is no padding, so it gets no attention. Further differences from the ports: no linear map follows attention,
+and blocks normalise the query, where some ports normalise last (`norm`).
 """
 
 from dataclasses import dataclass

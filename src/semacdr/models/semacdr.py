@@ -5,6 +5,7 @@ it. The paper's ablations and the remaining open points are settings. Readings t
 commit b1b95ae has them, with the runs of docs/results/open_points.md.
 """
 
+import functools
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -82,6 +83,11 @@ class Prepared(NamedTuple):
     mixed: torch.Tensor  # (items of the scenario and users, d)
 
 
+def add(parts: list[torch.Tensor]) -> torch.Tensor:
+    """The sum of tensors of the same shape."""
+    return functools.reduce(torch.add, parts)
+
+
 class Fusion(nn.Module):
     """Eq. 11: the sum of `signals` vectors (N, d) with learned weights; without learned weights their mean."""
 
@@ -92,8 +98,8 @@ class Fusion(nn.Module):
     def forward(self, signals: list[torch.Tensor]) -> torch.Tensor:
         """(N, d)."""
         if self.weight is None:
-            return sum(signals) / len(signals)
-        return sum(weight * signal for weight, signal in zip(self.weight, signals, strict=True))
+            return add(signals) / len(signals)
+        return add([weight * signal for weight, signal in zip(self.weight, signals, strict=True)])
 
 
 class Model(base.Model):
@@ -138,10 +144,9 @@ class Model(base.Model):
         An item's node is the sum of its views (section 2.3.4).
         """
         views = Views(self.identity.weight, *self.semantic())
-        items = sum(view for view in views if view is not None)
-        by_domain = items
+        items = by_domain = add([view for view in views if view is not None])
         if self.settings.domain_nodes == "domain":
-            by_domain = sum(view for view in views[:2] if view is not None)
+            by_domain = add([view for view in views[:2] if view is not None])
         users = items.new_zeros(self.users, items.shape[1]) if self.user_identity is None else self.user_identity.weight
         source, target = (by_domain[domain.start : domain.stop] for domain in (self.source_items, self.target_items))
         return Prepared(
@@ -157,7 +162,9 @@ class Model(base.Model):
             return nodes
         neighbours = propagate(getattr(self, f"{name}_graph"), nodes)
         if name in self.convolutions:
-            neighbours = self.convolutions[name].transform(neighbours)
+            convolution = self.convolutions[name]
+            assert isinstance(convolution, GraphConvolution)
+            neighbours = convolution.transform(neighbours)
         return (nodes + neighbours) / (2 if self.settings.self_information == "layer_mean" else 1)
 
     def states(self, prepared: Prepared, batch: Batch) -> torch.Tensor:

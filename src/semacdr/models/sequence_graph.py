@@ -5,7 +5,7 @@ from torch import nn
 
 
 class SequenceGraph(nn.Module):
-    """SR-GNN's gated cell, one step, on the path that the graph of a sequence is: a user has an item once."""
+    """One step of SR-GNN's gated cell. A user has an item once, so the graph of a sequence is a path."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -15,7 +15,7 @@ class SequenceGraph(nn.Module):
         self.from_own = nn.Linear(dim, 3 * dim)
 
     def forward(self, vectors: torch.Tensor, positions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The nodes (N, d) as later steps see them, and (N, d) each as the newest, which no edge leaves yet."""
+        """The nodes (N, d) as later steps see them, and (N, d) each as the newest node, without an outgoing edge."""
         first = (positions == 0)[:, None]
         before = self.before(vectors).roll(1, 0).masked_fill(first, 0) + self.before_bias
         after = self.after(vectors).roll(-1, 0).masked_fill(first.roll(-1, 0), 0) + self.after_bias

@@ -1,4 +1,4 @@
-"""Sparse CSR tensors, made without the notes that torch prints at each first use of them, and graphs of them."""
+"""Sparse CSR tensors without torch's beta warning, and the graph of users and items."""
 
 import warnings
 
@@ -8,7 +8,7 @@ from semacdr.data.history import History
 
 
 def csr(rows: torch.Tensor, columns: torch.Tensor, values: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    """The sparse CSR tensor whose row i holds the entries rows[i] to rows[i + 1]; a broken layout is an error."""
+    """The sparse CSR tensor with the entries rows[i] to rows[i + 1] in row i; a RuntimeError if invalid."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
         return torch.sparse_csr_tensor(rows, columns, values, size, check_invariants=True)

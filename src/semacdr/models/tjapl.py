@@ -1,15 +1,15 @@
 """TJAPL (Xu, Pan, Ming 2024): transfer by joint attentive preference learning, with one source domain.
 
-Three preferences make a state: the target domain's (self-attention over the target sequence), the local one (each
-target step attends to the source events themselves) and the user's overall one (the user's vector attends to the items
-of both domains). One table holds the items of both domains, and scores them too; both share the positions.
+A state joins three preferences: the target domain's (self-attention over the target sequence), the local one (each
+target step attends to the source events) and the user's overall one (the user's vector attends to the items of both
+domains). One table holds the items of both domains and also scores them; both domains share the positions.
 
-Differs from the code that is in circulation: a source event is visible to a step if it precedes the step's positive,
-not if it is no later than the step's own event; one that is not visible never is (there the first slot always was), and
-a step that sees none attends to nothing; padding does not exist, so it takes no attention, and positions count from the
-first event of a window; no map follows attention; nothing is chosen on the test split or trained on validation events.
-A user without a training step, of whom nothing is learned, keeps the vector that initialisation drew, which weight
-decay shrinks.
+Differences from the circulating code: a source event is visible to a step if it precedes the step's positive, not
+if it is no later than the step's own event. An invisible one is never attended to (there the first slot always
+was), and a step without visible ones attends to nothing. There is no padding, so it gets no attention, and
+positions count from the first event of a window. No linear map follows attention. Nothing is chosen on the test
+split or trained on validation events. The vector of a user without a training step stays as initialised, except for
+weight decay.
 """
 
 import math
@@ -88,6 +88,7 @@ class Model(base.Model):
         for block in self.target:
             target = block(target, batch.target.layout)
         for block in self.local:
+            assert isinstance(block, Block)
             local = block.across(local, placed["source"], batch.source_visible, batch.cross)
         return self.norm(self.join(target, local, self._overall(vectors, batch), rate=self._rate()))
 

@@ -1,4 +1,4 @@
-"""Directed graphs of transitions: an item is joined to the items that come next after it (C2DSR)."""
+"""Directed graphs of transitions: an edge leads from an item to an item that comes next (C2DSR)."""
 
 import numpy as np
 import torch
@@ -11,10 +11,11 @@ from semacdr.models.sparse import csr
 
 
 def transition_matrix(history: History, items: range, kind: str) -> tuple[torch.Tensor, torch.Tensor]:
-    """D^-1 A and its transpose, sparse CSR (items, items): A says which item follows which in training.
+    """D^-1 A and its transpose, sparse CSR (items, items); A has the transitions of training.
 
-    Among a user's training events with an item of `items` the next one follows. binary: an edge is 1; counted: as many
-    as there are such transitions. A row sums to one, or to zero where no item follows.
+    Only training events with an item of `items` count. An edge weighs 1 (binary) or its number of transitions
+    (counted).
+    A row sums to one, or to zero if no item follows.
     """
     chosen = history.training() & (history.item >= items.start) & (history.item < items.stop)
     user, item = history.user()[chosen], history.item[chosen] - items.start
@@ -22,19 +23,23 @@ def transition_matrix(history: History, items: range, kind: str) -> tuple[torch.
     keys, counts = np.unique(item[:-1][same] * len(items) + item[1:][same], return_counts=True)
     before, after = np.divmod(keys, len(items))
     weight = counts if kind == "counted" else np.ones(len(counts))
-    weight = (weight / np.bincount(before, weight, len(items))[before]).astype(np.float32)
+    share = (weight / np.bincount(before, weight, len(items))[before]).astype(np.float32)
     back = np.lexsort((before, after))
-    return _csr(before, after, weight, len(items)), _csr(after[back], before[back], weight[back], len(items))
+    return _csr(before, after, share, len(items)), _csr(after[back], before[back], share[back], len(items))
 
 
 def _csr(rows: np.ndarray, columns: np.ndarray, weight: np.ndarray, size: int) -> torch.Tensor:
-    """From entries in the order of rows and columns."""
+    """A sparse CSR tensor from entries sorted by row and column."""
     begins = np.searchsorted(rows, np.arange(size + 1)).astype(np.int32)
-    return csr(*(torch.from_numpy(part) for part in (begins, columns.astype(np.int32), weight)), (size, size))
+    crow, column, value = (torch.from_numpy(part) for part in (begins, columns.astype(np.int32), weight))
+    return csr(crow, column, value, (size, size))
 
 
 class Propagation(nn.Module):
     """The mean of E^0 to E^K, where E^k+1 = D^-1 A dropout(E^k) + b_k: an item gets the mean of what follows it."""
+
+    adjacency: torch.Tensor
+    transposed: torch.Tensor
 
     def __init__(self, history: History, items: range, kind: str, depth: int, dim: int) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
 """Tri-CDR's triple cross-domain attention: DIN's activation unit with a softmax, over the events that a step sees.
 
-The pairs of a step and an event that it sees are listed one after the other, so that nothing is computed for what is
-hidden or padding; there are as many as the products of lengths make.
+The pairs of a step and an event that it sees are listed one after the other, so that nothing is computed for hidden
+events or padding. Their number is the sum over rows of products of lengths.
 """
 
 from typing import NamedTuple
@@ -20,7 +20,7 @@ class Visible(NamedTuple):
 
     step: torch.Tensor  # (P,)
     token: torch.Tensor  # (P,)
-    begin: torch.Tensor  # (N,) where each step's pairs begin
+    begin: torch.Tensor  # (N,) the first pair of each step
 
     @classmethod
     def first(cls, count: torch.Tensor, sequence: Sequence, row: torch.Tensor) -> "Visible":
@@ -34,11 +34,11 @@ class Visible(NamedTuple):
 
     @classmethod
     def until(cls, last: torch.Tensor, sequence: Sequence, row: torch.Tensor) -> "Visible":
-        """Each step sees its row's tokens before the token `last` (N,) of the whole batch; none where that is 0."""
+        """Each step sees its row's tokens before the token `last` (N,) of the whole batch; none if that is 0."""
         return cls.first((last - _starts(sequence, row)).clamp(min=0), sequence, row)
 
     def mean(self, x: torch.Tensor) -> torch.Tensor:
-        """(N, d): the mean of what each step sees of x (tokens, d); zeros where it sees nothing."""
+        """(N, d): the mean of the x (tokens, d) that each step sees; zeros if it sees none."""
         return F.embedding_bag(self.token, x, self.begin, mode="mean")
 
     def softmax(self, logits: torch.Tensor) -> torch.Tensor:
@@ -49,7 +49,7 @@ class Visible(NamedTuple):
         return weight / total.index_select(0, self.step)
 
     def weighted(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-        """(N, d): the sum of what each step sees of x (tokens, d), weighted by (P,); zeros where it sees nothing."""
+        """(N, d): the sum of the x (tokens, d) that each step sees, weighted by (P,); zeros if none."""
         return F.embedding_bag(self.token, x, self.begin, mode="sum", per_sample_weights=weight)
 
 
@@ -61,8 +61,8 @@ def _starts(sequence: Sequence, row: torch.Tensor) -> torch.Tensor:
 class TripleAttention(nn.Module):
     """An MLP of fact, query, their product and difference, and the global vector gives an event's weight.
 
-    The first layer is linear in fact, query and global vector, so these parts are mapped once a token, and only the
-    product once a pair. The last layer has no bias, which a softmax would take off again.
+    The first layer is linear in fact, query and global vector, so these parts are mapped once for each token, and only
+    the product once for each pair. The last layer has no bias, because a softmax cancels it.
     """
 
     def __init__(self, dim: int) -> None:
@@ -82,5 +82,5 @@ class TripleAttention(nn.Module):
         product = F.embedding(step, query) * F.embedding(token, facts)
         hidden = F.linear(product, of_product) + F.embedding(step, by_query) + F.embedding(token, by_fact)
         hidden = self.second_slope(self.second(self.first_slope(hidden)))
-        logits = self.last(hidden).squeeze(-1).to(facts.dtype)  # under autocast they are of another type
+        logits = self.last(hidden).squeeze(-1).to(facts.dtype)  # under autocast their type differs
         return visible.weighted(facts, visible.softmax(logits))

@@ -1,24 +1,25 @@
 """Tri-CDR (Ma et al., ACM TOIS 2024): triple sequences, triple cross-domain attention, triple contrastive learning.
 
-Each of the mixed, the source and the target sequence has a SASRec encoder of its own. A target step attends to the
-visible states of all three, its query is its own state; what comes out is fused, and cosine with target items scores.
+The mixed, the source and the target sequence each have a SASRec encoder. A target step attends to the visible
+states of all three, with its own state as query; the results are fused, and the cosine with target items is the
+score.
 
-Before that, each encoder learns its own sequence as a SASRec of its own would, within the same run and for a fixed
-number of epochs, by SASRec's published loss whatever that of the rest is: binary cross-entropy with one negative a
-step, here uniform over all items of the sequence, the user's own too. The source sequence is what a row of training
-holds of it: of users with a training step, up to their last positive. Without pre-training the triplets, at the
-published weight, move all states the same way before the encoders have learned to tell items apart. Under softmax
-losses the score, 5 times a cosine, caps the positive's share (`scale`).
+Before that, each encoder learns its own sequence as a SASRec, in the same run and for a fixed number of epochs, by
+SASRec's published loss whatever the other loss is: binary cross-entropy with one negative a step, here uniform over
+all items of the sequence, including the user's own. The source sequence is the one of the training rows: of users
+with a training step, up to their last positive. Without pre-training the triplet loss, at its published weight,
+moves all states in the same direction before the encoders separate items. With softmax losses the score, 5 times a
+cosine, limits the positive's share (`scale`).
 
-Differs from the official code: nothing stops or is chosen on the test split; a step that sees no event of a sequence
-gets zeros (there: the mean over all positions, future ones too), and a user whose last step sees no source event takes
-no part in what is learned from the source representation; the mixed sequence holds the validation event at test, as the
-target sequence does; the learning rate does not decay; positions count from the first event of the window; padding does
-not exist, so it takes no attention; no map follows the encoders' attention; who has a target step is trained on, where
-users with one event in a sequence never were. A table holds only items that its sequence can have, so source and target
-share one.
+Differences from the official code: nothing is stopped or chosen on the test split. A step without visible events of
+a sequence gets zeros (there: the mean over all positions, future ones included), and a user whose last step sees no
+source event is left out of the losses on the source representation. The mixed sequence contains the validation
+event at test, like the target sequence. The learning rate does not decay. Positions count from the first event of
+the window. There is no padding, so it gets no attention. No linear map follows the encoders' attention. Users with
+one event in a sequence are trained on if they have a target step. A table contains only items that its sequence can
+have, so source and target share one.
 
-`semantics` is SemaCDR's Enhanced Tri-CDR (arXiv 2604.09551): every item vector gets the item's inner-domain and its
+`semantics` is SemaCDR's Enhanced Tri-CDR (arXiv 2604.09551): every item vector gets the item's inner-domain and
 domain-agnostic view, also in pre-training, and SemaCDR's eq. 3 aligns the views.
 """
 
@@ -75,7 +76,7 @@ def check(settings: Settings) -> None:
     """Raise a UserError where no pair of sequences has a weight."""
     pairs = {name: getattr(settings, name) for name in ("mixed_source", "mixed_target", "source_target")}
     if sum(pairs.values()) <= 0:
-        raise UserError(f"tri_cdr: one of {', '.join(pairs)} is to be above 0")
+        raise UserError(f"tri_cdr: one of {', '.join(pairs)} must be above 0")
 
 
 class Model(base.Model):
@@ -102,13 +103,13 @@ class Model(base.Model):
         initialise(self)
 
     def prepare(self) -> Prepared:
-        """The item vectors: the tables' rows and, enhanced, the items' semantic views, the same for both tables."""
+        """The item vectors: rows of the tables, plus semantic views if enhanced, the same for both tables."""
         own, mixed = self.own.weight, self.mixed.weight
         if self.semantic is None:
             return Prepared(own, mixed, {})
         views = self.semantic.views(own)
-        meaning = views["inner"] + views["agnostic"]
-        return Prepared(own + meaning, mixed + meaning, views)
+        semantic = views["inner"] + views["agnostic"]
+        return Prepared(own + semantic, mixed + semantic, views)
 
     def states(self, prepared: Prepared, batch: Batch) -> torch.Tensor:
         """(N_t, d), of length `scale`."""
@@ -119,7 +120,7 @@ class Model(base.Model):
         return F.normalize(prepared.own[self.target_items.start : self.target_items.stop], dim=-1)
 
     def states_and_auxiliary_loss(self, prepared: Prepared, batch: Batch) -> tuple[torch.Tensor, torch.Tensor | float]:
-        """The states, and the losses over the results of the same attention; enhanced, eq. 3 too."""
+        """The states and the losses over the same attention results; with eq. 3 if enhanced."""
         attended = self._attended(prepared, batch)
         loss = self._contrast(attended, batch) if self.heads else 0.0
         if self.semantic is not None:
@@ -127,15 +128,21 @@ class Model(base.Model):
         return self._fused(attended), loss
 
     def scores(self, prepared: Prepared, batch: Batch) -> torch.Tensor:
-        """(B, target items): only each row's last step attends, which spares nearly all of the attention."""
+        """(B, target items): only each row's last step attends, which avoids nearly all of the attention."""
         return self._fused(self._attended(prepared, batch, batch.last)) @ self.item_vectors(prepared).T
 
     def _attended(self, prepared: Prepared, batch: Batch, steps: torch.Tensor | None = None) -> dict[str, torch.Tensor]:
-        """By sequence what each target step takes out of it, or each of `steps` (S,) alone; (N_t or S, d) each."""
+        """By sequence, the attention result of each target step, or only of `steps` (S,); (N_t or S, d) each."""
         facts = {name: self._encoded(vectors, getattr(batch, name), name) for name, vectors in self._tables(prepared)}
-        of_step = facts["target"], batch.target.row, batch.mixed_last, batch.source_visible, batch.target.positions + 1
+        of_step = [
+            facts["target"],
+            batch.target.row,
+            batch.mixed_last,
+            batch.source_visible,
+            batch.target.positions + 1,
+        ]
         if steps is not None:
-            of_step = (part.index_select(0, steps) for part in of_step)
+            of_step = [part.index_select(0, steps) for part in of_step]
         query, row, mixed, source, target = of_step
         visible = {
             "mixed": Visible.until(mixed, batch.mixed, row),
@@ -154,22 +161,25 @@ class Model(base.Model):
         return self.encoders[name](embed(sequence, vectors), sequence)
 
     def pretraining_loss(self, batch: Batch) -> torch.Tensor:
-        """SASRec's loss (section III-E) of what comes next in each sequence."""
+        """SASRec's loss (section III-E) of the next item in each sequence."""
         losses = []
         labels = {"mixed": next_item_labels(batch, self.target_items), "target": batch.positives.long()}
         for name, vectors in self._tables(self.prepare()):
             sequence = getattr(batch, name)
             states, positives = self._encoded(vectors, sequence, name), labels.get(name)
-            if positives is None:  # what follows the last source event is no part of the row
+            if positives is None:  # the row ends with its last source event
                 followed = is_followed(sequence).nonzero()[:, 0]
                 states, positives = states.index_select(0, followed), sequence.items.index_select(0, followed + 1)
-            if len(positives):  # a small batch may hold no source event that another one follows
+            if len(positives):  # a small batch may have no source event with a successor
                 negatives = torch.randint(len(vectors), (len(positives), 1), device=positives.device)
                 losses.append(step_loss("bce", states, vectors, positives, negatives))
-        return sum(losses)
+        total = losses[0]
+        for loss in losses[1:]:
+            total = total + loss
+        return total
 
     def _fused(self, attended: dict[str, torch.Tensor]) -> torch.Tensor:
-        """(N_t, d): from what a step took out of each sequence, its state."""
+        """(N_t, d): a step's state from its attention results."""
         fused = self.fuse(torch.cat([attended[name] for name in SEQUENCES], -1))
         return self.settings.scale * F.normalize(fused, dim=-1)
 
@@ -177,12 +187,12 @@ class Model(base.Model):
         """The coarse and the fine loss over the rows' last steps."""
         settings = self.settings
         mixed, source, target = (self.heads[name](attended[name].index_select(0, batch.last)) for name in SEQUENCES)
-        there = torch.nonzero(batch.source_visible.index_select(0, batch.last))[:, 0]
+        visible = torch.nonzero(batch.source_visible.index_select(0, batch.last))[:, 0]
         rates = settings.mixed_source, settings.mixed_target, settings.source_target
         loss = rates[1] * nt_xent(mixed, target, settings.temperature, cosine=True)
-        fine = 0.0
-        if len(there):
-            mixed, source, target = (part.index_select(0, there) for part in (mixed, source, target))
+        fine: torch.Tensor | float = 0.0
+        if len(visible):
+            mixed, source, target = (part.index_select(0, visible) for part in (mixed, source, target))
             loss = loss + rates[0] * nt_xent(mixed, source, settings.temperature, cosine=True)
             loss = loss + rates[2] * nt_xent(source, target, settings.temperature, cosine=True)
             fine = F.triplet_margin_loss(source, mixed, target, margin=settings.margin)

@@ -1,4 +1,4 @@
-"""Views of items by meaning: the inner-domain text and the domain-agnostic categories (SemaCDR, section 2.3)."""
+"""Semantic views of items: inner-domain text and domain-agnostic categories (SemaCDR, section 2.3)."""
 
 from collections.abc import Iterable, Mapping
 
@@ -7,26 +7,33 @@ import torch.nn.functional as F
 from torch import nn
 
 from semacdr.batching.batches import Batch
+from semacdr.errors import UserError
 from semacdr.models import base
+from semacdr.models.layers import weight_of
 from semacdr.models.settings import EnhancedSettings
 
 
 class SemanticViews(nn.Module):
     """The inner-domain and the domain-agnostic view of all items (section 2.3, eq. 2)."""
 
+    text: torch.Tensor | None
+    membership: torch.Tensor | None
+
     def __init__(
         self, inputs: base.ModelInputs, dim: int, inner: bool, agnostic: bool, categories: int | None = None
     ) -> None:
-        """`categories`: of the agnostic view, the first so many; None: all."""
+        """`categories`: how many categories the agnostic view has, the first ones by name; None: all."""
         super().__init__()
-        history, semantics = inputs.history, inputs.semantics
-        if agnostic and categories is not None:
+        history, text, semantics = inputs.history, inputs.text, inputs.semantics
+        if text is None or semantics is None:
+            raise UserError("item semantics need text vectors and categories")
+        if categories is not None:
             semantics = semantics.first(categories)
         self.domains = sorted((history.source_items, history.target_items), key=lambda items: items.start)
-        self.register_buffer("text", inputs.text if inner else None, persistent=False)
+        self.register_buffer("text", text if inner else None, persistent=False)
         self.register_buffer("membership", semantics.membership if agnostic else None, persistent=False)
         if inner:
-            self.inner = nn.ModuleList(nn.Linear(inputs.text.shape[1], dim) for _ in self.domains)
+            self.inner = nn.ModuleList(nn.Linear(text.shape[1], dim) for _ in self.domains)
         if agnostic:
             self.tables = nn.ModuleList(nn.Embedding(size, dim) for size in semantics.sizes)
             self.join = nn.Linear(dim * len(semantics.sizes), dim)
@@ -34,24 +41,22 @@ class SemanticViews(nn.Module):
     def forward(self) -> tuple[torch.Tensor | None, torch.Tensor | None]:
         """e^inn and e^agn, (items of the scenario, d) each, or None where switched off."""
         return (
-            self._inner() if self.text is not None else None,
-            self._agnostic() if self.membership is not None else None,
+            None if self.text is None else self._inner(self.text),
+            None if self.membership is None else self._agnostic(self.membership),
         )
 
-    def _inner(self) -> torch.Tensor:
-        """The text vectors, mapped by a linear map of each domain's own."""
-        return torch.cat(
-            [linear(self.text[d.start : d.stop]) for d, linear in zip(self.domains, self.inner, strict=True)]
-        )
+    def _inner(self, text: torch.Tensor) -> torch.Tensor:
+        """The text vectors, mapped by a separate linear map for each domain."""
+        return torch.cat([linear(text[d.start : d.stop]) for d, linear in zip(self.domains, self.inner, strict=True)])
 
-    def _agnostic(self) -> torch.Tensor:
-        """Eq. 2: the mean over an item's subcategories in each category; the categories concatenated, then to d.
+    def _agnostic(self, membership: torch.Tensor) -> torch.Tensor:
+        """Eq. 2: the mean over an item's subcategories in each category; the categories concatenated and mapped to d.
 
-        The concatenation's linear map is applied to the few subcategories before items take their means: the same sum.
+        The linear map is applied to the few subcategories before items take their means, which gives the same sum.
         """
-        maps = self.join.weight.split(self.tables[0].embedding_dim, dim=1)
-        mapped = [F.linear(table.weight, part) for table, part in zip(self.tables, maps, strict=True)]
-        return self.membership @ torch.cat(mapped) + self.join.bias
+        maps = self.join.weight.split(self.join.out_features, dim=1)
+        mapped = [F.linear(weight_of(table), part) for table, part in zip(self.tables, maps, strict=True)]
+        return membership @ torch.cat(mapped) + self.join.bias
 
 
 def contrast(a: torch.Tensor, b: torch.Tensor, temperature: float) -> torch.Tensor:
@@ -86,15 +91,15 @@ def align(
         if not len(items):
             continue
         for pair in pairs:
-            a, b = (F.embedding(items, views[name]) for name in pair)
+            a, b = (F.embedding(items, view) for name in pair if (view := views[name]) is not None)
             loss = loss + contrast(a, b, temperature)
     return loss
 
 
 class Enhancement(SemanticViews):
-    """SemaCDR's semantics for another system's items, and nothing else of it: what its paper calls an enhanced system.
+    """SemaCDR's item semantics in another model, which its paper calls an enhanced model.
 
-    The system adds an item's inner and agnostic view to its vectors of the item; eq. 3 aligns the views.
+    The model adds an item's inner and agnostic view to its own vectors of the item; eq. 3 aligns the views.
     """
 
     def __init__(self, inputs: base.ModelInputs, settings: EnhancedSettings) -> None:
@@ -103,11 +108,11 @@ class Enhancement(SemanticViews):
         self.source_items, self.target_items = inputs.history.source_items, inputs.history.target_items
 
     def views(self, identity: torch.Tensor) -> dict[str, torch.Tensor]:
-        """The views identity, inner and agnostic, (items of the scenario, d) each; the first one is given."""
+        """The views identity, inner and agnostic, (items of the scenario, d) each; identity is given."""
         inner, agnostic = self()
         return {"identity": identity, "inner": inner, "agnostic": agnostic}
 
     def loss(self, views: dict[str, torch.Tensor], batch: Batch) -> torch.Tensor | float:
-        """Eq. 3 over a training batch's distinct items of both domains, in its weight."""
+        """Eq. 3 over a training batch's distinct items of both domains, times its weight."""
         items = batch.source_items + self.source_items.start, batch.target_items + self.target_items.start
         return self.weight * align(views, PAIRS, items, self.temperature)

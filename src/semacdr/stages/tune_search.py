@@ -32,7 +32,7 @@ from semacdr.runtime.cli import log, parser, run
 from semacdr.runtime.settings import Count, add_flags, from_flags, resolve, setting
 from semacdr.training import inputs
 from semacdr.training import system as systems
-from semacdr.training.engine import Epoch, fit
+from semacdr.training.engine import Epoch, TrainingResult, fit
 from semacdr.training.settings import Training
 from semacdr.tuning import space as spaces
 from semacdr.tuning.study import Outcome, Settings, best, identity, open_study, search
@@ -83,7 +83,9 @@ class Runner:
     def __call__(self, trial: Trial) -> Outcome:
         """Train each seed under the trial's settings."""
         wall, cpu = time.monotonic(), time.process_time()
-        system, results, stoppers = self.system.choose(trial.params), [], []
+        system = self.system.choose(trial.params)
+        results: list[TrainingResult] = []
+        stoppers: list[TrialStopper] = []
         given = system.load_inputs(self.paths)
         for seed in self.settings.seeds:
             seconds = self.settings.trial_seconds / len(self.settings.seeds)

@@ -1,1 +1,1 @@
-"""Losses, the training loop, and what a system is built from; the same for every system (torch, numpy, pyarrow)."""
+"""Training: the loop, a model's inputs, and the folder of a run (torch, numpy, pyarrow, safetensors)."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from semacdr.batching.batches import Batch, Batches
+from semacdr.batching.batches import Batch, Batches, Sampler
 from semacdr.batching.negatives import NegativeSampler, SharedNegatives
 from semacdr.batching.windows import training_windows
 from semacdr.data.history import History
@@ -115,7 +115,7 @@ class Trainer:
         self.model, self.settings = model, settings
         self.precision = PRECISIONS[settings.precision]
         self.rng = np.random.default_rng(seed)
-        self.sampler: NegativeSampler | SharedNegatives
+        self.sampler: Sampler
         if settings.loss == "sampled_softmax":
             self.sampler = SharedNegatives(history, settings.shared_negatives, seed, device)
         else:

@@ -145,10 +145,10 @@ def load_semantics(path: Path, items: int) -> Semantics:
     table, _ = tables.read(path, "agnostic")
     item = table["item"].to_numpy()
     if not len(item):
-        raise UserError(f"{path}: holds no assignment; run stage semantics again")
+        raise UserError(f"{path}: holds no assignment; run semantics again")
     if item.min() < 0 or item.max() >= items:
         wrong = item.min() if item.min() < 0 else item.max()
-        raise UserError(f"{path}: assigns item {wrong}, the scenario has {items} items; run stage semantics again")
+        raise UserError(f"{path}: assigns item {wrong}, the scenario has {items} items; run semantics again")
     category, subcategory = (_encoded(table[name]) for name in ("category", "subcategory"))
     blocks = []
     for number in range(category.max() + 1):
@@ -189,6 +189,7 @@ def load_graph(path: Path) -> torch.Tensor:
     if not np.isfinite(weight).all():
         raise UserError(f"{path}: a weight is not finite; run stage graph again")
     try:
-        return csr(*(torch.from_numpy(part) for part in (begins, column, weight)), (nodes, nodes))
+        rows, columns, values = (torch.from_numpy(part) for part in (begins, column, weight))
+        return csr(rows, columns, values, (nodes, nodes))
     except RuntimeError as error:
         raise UserError(f"{path}: is not a sorted adjacency of {nodes} nodes; run stage graph again") from error

@@ -1,1 +1,1 @@
-"""The search for settings: what may be chosen, the trials of a system, and what they came to."""
+"""The search for settings: what may be chosen, and the trials of a model."""

@@ -42,7 +42,8 @@ def _distribution(name: str, value: Any, system: System) -> BaseDistribution:
         raise UserError(f"{where}: choices must be a list, not {given!r}")
     values = [getattr(resolve(kind, {name: one}, f"tune.space: {system.name}"), name) for one in given]
     if "choices" not in value:
-        return _range(where, *values, value.get("log", False), value.get("step"))
+        low, high = values
+        return _range(where, low, high, value.get("log", False), value.get("step"))
     if len(value) > 1 or len(values) < 2:
         raise UserError(f"{where} needs at least two choices and nothing else: {value}")
     return CategoricalDistribution(values)
