@@ -113,7 +113,7 @@ def test_gpu_runs_on_a_cpu_from_what_was_carried_and_with_the_model_of_a_checkou
         assert found[-1]["loop"] == "semacdr, ce, plus"
         lines.append(found[0])
     assert [line["loop"] for line in lines] == [
-        "padded to 200, baseline of our own",
+        "padded to 200, rewritten baseline",
         "padded to 200, model of checkout",
     ]
 

@@ -18,6 +18,7 @@ PACKAGES = {  # the pip package of a module, where its name differs
     "huggingface_hub": "huggingface-hub",
     "sentence_transformers": "sentence-transformers",
     "sklearn": "scikit-learn",
+    "yaml": "pyyaml",
     "snakemake_interface_logger_plugins": "snakemake",  # which installs it
     "urllib3": "requests",  # which is built on it and catches some of its errors only
 }

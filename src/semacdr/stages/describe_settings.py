@@ -1,7 +1,7 @@
 """Write the config's schema and the page of all settings from the settings classes.
 
 Reads   the settings classes of all stages and of the planner.
-Writes  --schema, a JSON schema of config.yaml that editors can check it with; --page, docs/settings.md.
+Writes  --schema, a JSON schema that editors can check the config with; --page, docs/settings.md.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from semacdr.storage import tsv
 INTRODUCTION = """# Settings
 
 All settings, with types and defaults. `python -m semacdr.stages.describe_settings` writes this page from the settings
-classes. A section of config.yaml has the name of its stage. A scenario or a release may set any of them, except
+classes. A section of the config has the name of its stage. A scenario or a release may set any of them, except
 those of {unscoped}. Options change no result, so changing one reruns nothing.
 """
 MODELS = """## Models
@@ -31,7 +31,7 @@ NAMED = {"type": "object", "additionalProperties": {"type": "object"}}
 
 
 def config_schema() -> dict[str, Any]:
-    """The JSON schema of config.yaml."""
+    """The JSON schema of the config."""
     parts = {name: _joined(kinds) for name, kinds in sections().items()}
     parts["train"]["properties"] |= {"systems": NAMED}
     scoped = {name: part for name, part in parts.items() if name not in UNSCOPED}
@@ -42,7 +42,7 @@ def config_schema() -> dict[str, Any]:
         "raw": {"type": "object", "additionalProperties": _object(schema(Release)["properties"] | scoped)},
         "compare": {"type": "object", "additionalProperties": schema(Comparison)},
     }
-    draft = {"$schema": "https://json-schema.org/draft/2020-12/schema", "description": "The settings of config.yaml."}
+    draft = {"$schema": "https://json-schema.org/draft/2020-12/schema", "description": "The settings of the config."}
     return draft | _object(top | parts)
 
 
