@@ -55,7 +55,7 @@ def literal(module: str, name: str, default: Any = ...) -> Any:
 @cache
 def _assigned(module: str) -> dict[str, ast.expr]:
     """What a module assigns to its names."""
-    found = {}
+    found: dict[str, ast.expr] = {}
     for node in tree_of(module).body:
         if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
             goals = node.targets if isinstance(node, ast.Assign) else [node.target]
@@ -135,9 +135,9 @@ def _subscript(module: str, node: ast.Subscript) -> Any:
     if name == "Literal":
         return Literal[tuple(ast.literal_eval(part) for part in parts)]
     if name == "tuple":
-        return tuple[_type(module, parts[0]), ...]
+        return tuple.__class_getitem__((_type(module, parts[0]), ...))
     if name == "dict":
-        return dict[str, _type(module, parts[1])]
+        return dict.__class_getitem__((str, _type(module, parts[1])))
     if name == "Annotated" and isinstance(parts[1], ast.Call):
         keywords = {word.arg: ast.literal_eval(word.value) for word in parts[1].keywords if word.arg}
         return Annotated[_type(module, parts[0]), vocabulary.Bounds(*map(ast.literal_eval, parts[1].args), **keywords)]

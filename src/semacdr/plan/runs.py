@@ -56,11 +56,10 @@ def record(config: Config, tuned: Tuned, scenario: str, direction: str, system: 
     own = own_settings(system.model)
     shared = {name: value for name, value in common.items() if name in types_of(own)}
     chosen = tuned.chosen(scenario, direction, system)
-    training = (
-        base | chosen.training | dict(system.training) | {"loss": loss_of(system, chosen, tuned, scenario, direction)}
-    )
-    settings = shared | chosen.settings | dict(system.settings)
-    complete = resolve(kind("train", "Training"), training, "train")
+    loss = loss_of(system, chosen, tuned, scenario, direction)
+    training = {**base, **chosen.training, **system.training, "loss": loss}
+    settings = {**shared, **chosen.settings, **system.settings}
+    complete: Any = resolve(kind("train", "Training"), training, "train")
     if not system.learns:
         complete = dataclasses.replace(complete, loss=type(complete)().loss)
     return Record(

@@ -1,6 +1,6 @@
 """The targets of a command: an unknown one is refused with the names that are known, before anything runs."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from semacdr.errors import UserError
@@ -70,7 +70,7 @@ def _check_file(plan: Plan, target: str, scenario: Scenario, file: Path) -> None
     if name_of in plan.experiments:
         plan.experiment_runs(name, name_of)
     tune = TunePlan(plan)
-    needed = {
+    needed: dict[str, Callable[[str], object]] = {
         "metrics": plan.table_runs,
         "report": plan.report_files,
         "domain_mixing": plan.mixing_runs,
@@ -78,18 +78,18 @@ def _check_file(plan: Plan, target: str, scenario: Scenario, file: Path) -> None
         "efficiency": plan.efficiency_runs,
         "tuned": lambda one: [tune.space(one, tuning_key(system)) for system in tune.systems(one).values()],
     }
-    needed.get({"tune": "tuned"}.get(name_of, name_of), lambda one: None)(name)
+    needed["tune"] = needed["tuned"]
+    if name_of in needed:
+        needed[name_of](name)
 
 
 def needed_runs(plan: Plan) -> dict[str, list[str]]:
     """By folder of a run, without the seed, the tables that the config makes of it."""
     needed: dict[str, list[str]] = {}
     for scenario in plan.config.scenarios:
-        tables = {"metrics": plan.table_runs}
-        tables |= {name: (lambda one, name=name: plan.experiment_runs(one, name)) for name in plan.experiments}
-        for table, runs_of in tables.items():
+        for table in ("metrics", *plan.experiments):
             try:
-                runs = runs_of(scenario)
+                runs = plan.table_runs(scenario) if table == "metrics" else plan.experiment_runs(scenario, table)
             except UserError:  # such an experiment cannot be made in this scenario, so it needs none of its runs
                 continue
             for run in {str(Path(run.folder).parent): run for own in runs.values() for run in own}:

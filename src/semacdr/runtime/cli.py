@@ -1,13 +1,11 @@
 """What all stages share on the command line: help that shows reads and writes, a log on stderr, errors for users."""
 
 import argparse
-import dataclasses
 import gc
 import logging
 import sys
-import typing
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from semacdr.errors import UserError
 
@@ -30,20 +28,3 @@ def run(main: Callable[[Sequence[str] | None], None]) -> None:
         main(None)
     except UserError as error:
         sys.exit(f"error: {error}")
-
-
-def resolve(kind: type[T], given: dict[str, Any], owner: str) -> T:
-    """A settings dataclass from a JSON object; a UserError names a setting that does not exist or has another type."""
-    fields = {field.name: field for field in dataclasses.fields(kind)}
-    values = {}
-    for name, value in given.items():
-        if name not in fields:
-            raise UserError(f"{owner} has no setting '{name}'; its settings are {', '.join(fields) or 'none'}")
-        types = typing.get_args(fields[name].type) or (fields[name].type,)
-        if float in types and type(value) is int:
-            value = float(value)
-        if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
-            wanted = " or ".join(kind.__name__ for kind in types)
-            raise UserError(f"{owner}: setting '{name}' is a {wanted}, not {value!r}")
-        values[name] = value
-    return kind(**values)

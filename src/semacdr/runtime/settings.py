@@ -17,11 +17,14 @@ import types
 import typing
 from collections.abc import Iterable, Mapping
 from functools import cache
-from typing import Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from semacdr.errors import UserError
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+T = TypeVar("T", bound="DataclassInstance")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,7 +114,7 @@ def check(kind: Any, value: Any, where: str) -> Any:
         if not all(bounds.hold(len(found) if isinstance(found, tuple) else found) for bounds in arguments[1:]):
             raise UserError(f"{where} must be {describe(kind)}, not {value!r}")
         return found
-    if dataclasses.is_dataclass(kind):
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         return value if isinstance(value, kind) else resolve(kind, value, where)
     if origin in (typing.Union, types.UnionType):
         return _one_of(kind, arguments, value, where)
@@ -234,7 +237,7 @@ def schema(kind: Any) -> dict[str, Any]:
         low = {} if bounds.low is None else {"exclusiveMinimum" if bounds.open_low else "minimum": bounds.low}
         high = {} if bounds.high is None else {"exclusiveMaximum" if bounds.open_high else "maximum": bounds.high}
         return schema(arguments[0]) | low | high
-    if dataclasses.is_dataclass(kind):
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         hints = types_of(kind)
         fields = {field.name: _field_schema(field, hints[field.name]) for field in dataclasses.fields(kind)}
         return {"type": "object", "additionalProperties": False, "properties": fields}

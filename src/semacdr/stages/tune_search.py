@@ -164,7 +164,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the stage."""
     args = arguments(argv)
     settings = from_flags(args, Settings, "tune")
-    options = systems.options_of(args, Options, "tune")
+    options = from_flags(args, Options, "tune")
     budget = {"epochs": settings.epochs, "patience": settings.patience}
     system = systems.system_of(args, resolve(Training, args.training | budget, "train"))
     device, threads = systems.machine_of(args, system.training, options.threads)

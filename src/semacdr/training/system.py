@@ -98,9 +98,3 @@ def machine_of(args: argparse.Namespace, training: Training, threads: int) -> tu
     device = device_of(args.device)
     check_precision(training.precision, device)
     return device, use_threads(threads)
-
-
-def options_of(args: argparse.Namespace, kind: type[T], owner: str) -> T:
-    """What a stage may use of the machine, from the flags of the class; these are never in the JSON of --settings."""
-    names = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
-    return resolve(kind, {name: value for name, value in vars(args).items() if name in names}, owner)
