@@ -18,7 +18,7 @@ from semacdr.training.settings import Training
         ("sasrec", {"dim": 0}, "sasrec.dim must be a whole number of at least 1, not 0"),
         ("sasrec", {"dropout": 1.0}, "sasrec.dropout must be a number of at least 0 and below 1, not 1.0"),
         ("markov", {"history": "source"}, "markov.history must be one of target, mixed"),
-        ("item_knn", {"neighbours": "many"}, "item_knn.neighbours must be a whole number, not 'many'"),
+        ("item_knn", {"neighbours": "many"}, "item_knn.neighbours must be a whole number of at least 1, not 'many'"),
         ("cd_sasrec", {"fuse": "gate"}, "cd_sasrec.fuse must be one of add, concat, not 'gate'"),
         ("cl4srec", {"mask": 1.5}, "cl4srec.mask must be a number of at least 0 and of at most 1, not 1.5"),
         ("c2dsr", {"transitions": "all"}, "c2dsr.transitions must be one of binary, counted, not 'all'"),

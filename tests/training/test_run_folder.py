@@ -196,7 +196,7 @@ def test_a_graph_out_of_order_is_refused(world, tmp_path):
     path = other.folder / "graphs/mixed.parquet"
     table, meta = tables.read(path, "adjacency")
     tables.write(table.take(np.arange(len(table))[::-1]), path, "adjacency", meta)
-    with pytest.raises(UserError, match=r"mixed\.parquet: is not a sorted adjacency of 95 nodes"):
+    with pytest.raises(UserError, match=r"mixed\.parquet: the rows of the adjacency table are not sorted"):
         other.train("semacdr", tmp_path / "run")
 
 
@@ -209,7 +209,7 @@ def test_the_other_direction_is_refused(world, run, tmp_path):
             "book",
             "--target",
             "movie",
-            "--negatives",
+            "--candidates",
             "5",
             "--output",
             str(other.folder),

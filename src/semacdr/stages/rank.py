@@ -19,10 +19,9 @@ from semacdr.evaluation.candidates import load_candidates
 from semacdr.evaluation.measures import hit_rate, ndcg
 from semacdr.evaluation.ranks import Ranker
 from semacdr.runtime.cli import log, parser, run
-from semacdr.runtime.settings import Count, add_flags, setting
+from semacdr.runtime.settings import Count, add_flags, from_flags, setting
 from semacdr.storage import tables
 from semacdr.training.inputs import metadata
-from semacdr.training.system import options_of
 from semacdr.training.trained import Trained, add_arguments, load_trained
 
 
@@ -63,7 +62,7 @@ def rank_all(trained: Trained, candidates: Path, batch: int) -> pa.Table:
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the stage."""
     args = arguments(argv)
-    options = options_of(args, Options, "rank")
+    options = from_flags(args, Options, "rank")
     trained = load_trained(args, options.threads)
     ranks = rank_all(trained, args.candidates, options.batch_size)
     made_from = tables.made_from(candidates=metadata(args.candidates))

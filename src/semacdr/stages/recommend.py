@@ -18,7 +18,6 @@ from semacdr.evaluation.ranks import Ranker
 from semacdr.runtime.cli import log, parser, run
 from semacdr.runtime.settings import Count, add_flags, from_flags, setting
 from semacdr.storage import tables
-from semacdr.training.system import options_of
 from semacdr.training.trained import Trained, add_arguments, load_trained
 
 
@@ -65,7 +64,7 @@ def recommend(trained: Trained, count: int, batch: int) -> pa.Table:
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the stage."""
     args = arguments(argv)
-    options = options_of(args, Options, "recommend")
+    options = from_flags(args, Options, "recommend")
     trained = load_trained(args, options.threads)
     table = recommend(trained, from_flags(args, Settings, "recommend").top, options.batch_size)
     tables.write(table, args.output, "recommendations", trained.meta)

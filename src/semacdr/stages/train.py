@@ -68,7 +68,7 @@ def cost_of(result: TrainingResult, model: torch.nn.Module, device: torch.device
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the stage."""
     args = arguments(argv)
-    options = system.options_of(args, Options, "train")
+    options = from_flags(args, Options, "train")
     chosen = system.system_of(args, from_flags(args, Training, "train"))
     chosen = system.read_proposed(args.proposed, chosen) if args.proposed else chosen
     device, threads = system.machine_of(args, chosen.training, options.threads)

@@ -157,14 +157,18 @@ def report(args: argparse.Namespace, runner: Runner, trials: list[FrozenTrial], 
         "date": datetime.now(UTC).date().isoformat(),
     }
     named = {"name": args.name, "key": args.key, "model": args.model, "loss": runner.system.training.loss}
-    return meta | named | {"training": training, "settings": own, "found": found}
+    untuned = {
+        "training": dataclasses.asdict(runner.system.training),
+        "settings": dataclasses.asdict(runner.system.settings),
+    }
+    return meta | named | {"training": training, "settings": own, "untuned": untuned, "found": found}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the stage."""
     args = arguments(argv)
     settings = from_flags(args, Settings, "tune")
-    options = systems.options_of(args, Options, "tune")
+    options = from_flags(args, Options, "tune")
     budget = {"epochs": settings.epochs, "patience": settings.patience}
     system = systems.system_of(args, resolve(Training, args.training | budget, "train"))
     device, threads = systems.machine_of(args, system.training, options.threads)

@@ -17,9 +17,8 @@ import torch
 
 from semacdr.errors import UserError
 from semacdr.runtime.cli import log, parser, run
-from semacdr.runtime.settings import Count, add_flags, setting
+from semacdr.runtime.settings import Count, add_flags, from_flags, setting
 from semacdr.storage import tables
-from semacdr.training.system import options_of
 from semacdr.training.trained import Trained, add_arguments, load_trained
 
 
@@ -63,7 +62,7 @@ def vectors_of(trained: Trained) -> pa.Table:
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the stage."""
     args = arguments(argv)
-    trained = load_trained(args, options_of(args, Options, "vectors").threads)
+    trained = load_trained(args, from_flags(args, Options, "vectors").threads)
     table = vectors_of(trained)
     tables.write(table, args.output, "vectors", trained.meta)
     log.info("%d vectors of %d items", len(table), len(table) // len(table["space"].unique()))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 
@@ -19,8 +19,6 @@ from semacdr.runtime.settings import resolve
 from semacdr.training.device import check_precision, device_of
 from semacdr.training.inputs import DirectionPaths, load_inputs
 from semacdr.training.settings import Training
-
-T = TypeVar("T")
 
 
 def add_arguments(cli: argparse.ArgumentParser) -> None:
@@ -98,9 +96,3 @@ def machine_of(args: argparse.Namespace, training: Training, threads: int) -> tu
     device = device_of(args.device)
     check_precision(training.precision, device)
     return device, use_threads(threads)
-
-
-def options_of(args: argparse.Namespace, kind: type[T], owner: str) -> T:
-    """What a stage may use of the machine, from the flags of the class; these are never in the JSON of --settings."""
-    names = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
-    return resolve(kind, {name: value for name, value in vars(args).items() if name in names}, owner)
