@@ -51,8 +51,9 @@ def test_hidden_events_change_nothing_but_what_is_no_candidate(cold_world, event
     other_events, before, after = exchanged(events, user)
     other = make_world(tmp_path / "other", other_events, cold=SHARE)
     assert cold_users(other) == cold_users(cold_world)
-    for graph in sorted((cold_world.folder / "graphs").iterdir()):
-        assert graph.read_bytes() == (other.folder / "graphs" / graph.name).read_bytes(), graph.name
+    for graph in sorted((cold_world.folder / "graphs").glob("*.parquet")):  # the metadata name the changed tables
+        one, two = (tables.read(world.folder / "graphs" / graph.name, "adjacency")[0] for world in (cold_world, other))
+        assert one.cast(two.schema).equals(two), graph.name
     ranks = {"a": run(cold_world, name, tmp_path / "a"), "b": run(other, name, tmp_path / "b")}
     assert digests(tmp_path / "a") == digests(tmp_path / "b")
     assert ranks["a"].filter(pl.col("user") != user).equals(ranks["b"].filter(pl.col("user") != user))
