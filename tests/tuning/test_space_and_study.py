@@ -182,7 +182,7 @@ def test_a_file_that_is_none_of_trials_is_refused(tmp_path):
         ({"members": {"low": 1, "high": 2}}, "tune.space: sasrec has no setting 'members'"),
         ({"dropout": {"low": 0.5, "high": 0.5}}, "sasrec: dropout needs numbers, low below high"),
         ({"dropout": {"low": "a", "high": "b"}}, "sasrec.dropout must be a number of at least 0 and below 1, not 'a'"),
-        ({"dropout": {"low": 0.5}}, "sasrec.dropout must be a number"),
+        ({"dropout": {"low": 0.5}}, "sasrec.dropout must be a number of at least 0"),
         ({"dropout": 0.5}, "sasrec: dropout must be"),
         ({"dropout": {"low": 0, "high": 0.9, "logarithmic": True}}, "sasrec: dropout must be"),
         ({"dropout": {"low": 0.0, "high": 0.9, "log": True}}, "sasrec: dropout is not a valid range"),
@@ -264,6 +264,7 @@ def found(tmp_path, name, direction=("kitchen", "food"), key=None, seconds=120.0
         "release": "amazon2014", "scenario": "kitchen_food", "source": direction[0], "target": direction[1],
         "name": name, "key": key or f"{name}-ce", "model": name, "loss": "ce",
         "training": {"learning_rate": 0.0123456}, "settings": {"norm": "pre"},
+        "untuned": {"training": {"epochs": 200, "patience": 10}, "settings": {}},
         "found": counts | {"first": None, "value": 0.0612345, "budget": budget},
     }  # fmt: skip
     path = tmp_path / f"{name}_{direction[0]}.json"
@@ -274,15 +275,16 @@ def found(tmp_path, name, direction=("kitchen", "food"), key=None, seconds=120.0
             folder.mkdir(parents=True, exist_ok=True)
             (folder / "history.tsv").write_text(f"epoch\tvalid_ndcg_10\n1\t0.01\n2\t{value + by}\n3\t0.02\n")
             (folder / "cost.json").write_text('{"training_seconds": 7.0, "validation_seconds": 1.5}')
-            (folder / "settings.json").write_text('{"training": {"epochs": 80, "patience": 5}}')
+            run = {name: written[name] for name in ("source", "target", "model")} | {"seed": seed, "settings": {}}
+            (folder / "settings.json").write_text(json.dumps(run | {"training": {"epochs": 80, "patience": 5}}))
     return path
 
 
 def collect(tmp_path, *paths):
     outputs = {kind: tmp_path / name for kind, name in (
-        ("output", "tuned.json"), ("table", "tune.tsv"), ("page", "tune.md"))}  # fmt: skip
+        ("output", "tuned.json"), ("tsv", "tune.tsv"), ("table", "tune.md"))}  # fmt: skip
     more = ["--preprocess", json.dumps(FILTER), "--retrained"]
-    more += [str(folder) for path in paths for folder in path.with_suffix("").glob("*/seed*")] or ["none"]
+    more += [str(folder) for path in paths for folder in path.with_suffix("").glob("*/seed*")]
     tune_select.main(
         ["--found", *map(str, paths), *more, *(part for k, v in outputs.items() for part in (f"--{k}", str(v)))]
     )
@@ -343,7 +345,7 @@ def test_a_system_that_was_not_trained_to_its_end_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"untuned/seed2/history.tsv: cannot be read as a table"):
         collect(tmp_path, path)
     (path.with_suffix("") / "untuned/seed1/cost.json").write_text("{}")
-    with pytest.raises(UserError, match=r"sasrec_kitchen.json: this file and the trainings next to it are not those"):
+    with pytest.raises(UserError, match=r"sasrec_kitchen.json: this file and its full trainings are not those"):
         collect(tmp_path, path)
 
 
@@ -353,5 +355,5 @@ def test_other_budgets_and_two_systems_in_one_place_are_refused(tmp_path):
     with pytest.raises(UserError, match="mine and sasrec are both sasrec-ce"):
         collect(tmp_path, found(tmp_path, "sasrec"), found(tmp_path, "mine", key="sasrec-ce"))
     (tmp_path / "none.json").write_text("{}")
-    with pytest.raises(UserError, match=r"none.json: this file and the trainings next to it are not those"):
-        collect(tmp_path, tmp_path / "none.json")
+    with pytest.raises(UserError, match=r"none.json: this file and its full trainings are not those"):
+        collect(tmp_path, found(tmp_path, "sasrec"), tmp_path / "none.json")

@@ -61,7 +61,7 @@ def record(config: Config, tuned: Tuned, scenario: str, direction: str, system: 
     settings = {**shared, **chosen.settings, **system.settings}
     complete: Any = resolve(kind("train", "Training"), training, "train")
     if not system.learns:
-        complete = dataclasses.replace(complete, loss=type(complete)().loss)
+        complete = dataclasses.replace(complete, loss=None)
     return Record(
         model=system.model,
         training=as_json(complete),

@@ -157,7 +157,11 @@ def report(args: argparse.Namespace, runner: Runner, trials: list[FrozenTrial], 
         "date": datetime.now(UTC).date().isoformat(),
     }
     named = {"name": args.name, "key": args.key, "model": args.model, "loss": runner.system.training.loss}
-    return meta | named | {"training": training, "settings": own, "found": found}
+    untuned = {
+        "training": dataclasses.asdict(runner.system.training),
+        "settings": dataclasses.asdict(runner.system.settings),
+    }
+    return meta | named | {"training": training, "settings": own, "untuned": untuned, "found": found}
 
 
 def main(argv: Sequence[str] | None = None) -> None:

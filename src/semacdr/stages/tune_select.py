@@ -3,13 +3,13 @@
 Trials are short, and the best settings of short trainings need not be the best of full ones. So the settings that
 tune_search proposes and those without tuning are both trained fully, and validation chooses.
 
-Reads   --found: the JSON file that stage tune_search wrote for each system and direction, <system>.json.
-        --retrained: the folders of the full trainings, <system>/untuned/seed<N> and <system>/proposed/seed<N> next to
-        it, with history.tsv, settings.json and cost.json.
+Reads   --found: the JSON file that stage tune_search wrote for each system and direction, <key>.json.
+        --retrained: the folders of the full trainings, with history.tsv, settings.json and cost.json: those of the
+        proposed settings in <key>/proposed/seed<N> next to that file, and those without tuning anywhere.
 Writes  --output, tuned.json: the chosen settings by direction and kind of system, and how they were found. Later runs
         use it only after you copy it to resources/tuned/<scenario>.json. It also holds --preprocess, how the data were
         filtered.
-        --table, a TSV with a row for each direction and system; --page, the same as Markdown.
+        --tsv, a row for each direction and system; --table, the same as Markdown.
 
 All systems must have had the same budget.
 """
@@ -41,7 +41,6 @@ TITLES = [
     "System", "Proposed", "trial untuned", "best trial", "full untuned", "full proposed", "chosen", "epochs",
     "finished", "pruned", "failed", "by time", "s", "CPU s",
 ]  # fmt: skip
-ENDS = ("untuned", "proposed")
 COUNTS = ("finished", "pruned", "failed", "ended_by_time", "seconds", "cpu_seconds", "epochs", "best_epoch")
 
 
@@ -81,7 +80,27 @@ class TuningRow:
     release: str
 
 
-def read_system(path: Path, retrained: Sequence[Path]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Retrained:
+    """The folder of a full training and its settings.json."""
+
+    folder: Path
+    content: dict[str, Any]
+
+
+def read_retrained(folders: Sequence[Path]) -> list[Retrained]:
+    """The full trainings; a UserError names a settings.json that cannot be read."""
+    found = []
+    for folder in folders:
+        path = folder / "settings.json"
+        try:
+            found.append(Retrained(folder, dict(json.loads(path.read_text(encoding="utf-8")))))
+        except (OSError, ValueError, TypeError) as error:
+            raise UserError(f"{path}: cannot be read as the settings of a training run: {error}") from error
+    return found
+
+
+def read_system(path: Path, retrained: Sequence[Retrained]) -> dict[str, Any]:
     """What stage tune_search wrote, with the results of its full trainings; a UserError names a file that is not valid.
 
     The entries "ends" and "row" are added, and "chosen": untuned or proposed.
@@ -89,25 +108,44 @@ def read_system(path: Path, retrained: Sequence[Path]) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         seeds = found["found"]["budget"]["seeds"]
-        ends = {name: _full_training(path.with_suffix("") / name, seeds, retrained) for name in ENDS}
+        folders = {
+            "untuned": [run for run in retrained if is_untuned(run, found)],
+            "proposed": [run for run in retrained if run.folder.parent == path.with_suffix("") / "proposed"],
+        }
+        ends = {name: _full_training(f"{path}: {name}", seeds, runs) for name, runs in folders.items()}
         found["chosen"] = "proposed" if ends["proposed"].value > ends["untuned"].value else "untuned"
         return found | {"ends": ends, "row": _row(found, ends)}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
-            f"{path}: this file and the trainings next to it are not those of stages tune_search and train: {error!r}"
+            f"{path}: this file and its full trainings are not those of stages tune_search and train: {error!r}"
         ) from error
 
 
-def _full_training(folder: Path, seeds: Sequence[int], retrained: Sequence[Path]) -> FullTraining:
-    values, seconds, runs = [], 0.0, [folder / f"seed{seed}" for seed in seeds]
-    for run_folder in runs:
-        if run_folder not in retrained:
-            raise UserError(f"{run_folder}: is missing among --retrained")
-        history = tsv.read(run_folder / "history.tsv", ("valid_ndcg_10",))
-        cost = json.loads((run_folder / "cost.json").read_text(encoding="utf-8"))
+def is_untuned(run: Retrained, found: dict[str, Any]) -> bool:
+    """Whether a training has the settings of a system before tuning; its budget of epochs may differ."""
+    same = all(run.content[name] == found[name] for name in ("source", "target", "model"))
+    return (
+        same
+        and run.content["settings"] == found["untuned"]["settings"]
+        and _without_budget(run.content["training"]) == _without_budget(found["untuned"]["training"])
+        and run.folder.parent.name != "proposed"
+    )
+
+
+def _without_budget(training: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in training.items() if name not in ("epochs", "patience")}
+
+
+def _full_training(name: str, seeds: Sequence[int], retrained: Sequence[Retrained]) -> FullTraining:
+    values, seconds, runs = [], 0.0, {run.content["seed"]: run for run in retrained}
+    for seed in seeds:
+        if seed not in runs:
+            raise UserError(f"{name}: --retrained has no training with seed {seed}")
+        history = tsv.read(runs[seed].folder / "history.tsv", ("valid_ndcg_10",))
+        cost = json.loads((runs[seed].folder / "cost.json").read_text(encoding="utf-8"))
         values.append(max(float(row["valid_ndcg_10"]) for row in history))
         seconds += cost["training_seconds"] + cost["validation_seconds"]
-    training = json.loads((runs[0] / "settings.json").read_text(encoding="utf-8"))["training"]
+    training = runs[seeds[0]].content["training"]
     return FullTraining(sum(values) / len(values), round(seconds, 1), training["epochs"], training["patience"])
 
 
@@ -186,19 +224,20 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     cli.add_argument("--retrained", type=Path, nargs="+", required=True, help="folders of the full trainings")
     cli.add_argument("--preprocess", type=json.loads, required=True, help="how the data were filtered, as JSON")
     cli.add_argument("--output", type=Path, required=True, help="tuned.json")
-    cli.add_argument("--table", type=Path, required=True, help="the TSV")
-    cli.add_argument("--page", type=Path, required=True, help="the Markdown page")
+    cli.add_argument("--tsv", type=Path, required=True, help="the TSV")
+    cli.add_argument("--table", type=Path, required=True, help="the Markdown page")
     return cli.parse_args(argv)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the stage."""
     args = arguments(argv)
-    systems = [read_system(path, args.retrained) for path in args.found]
+    retrained = read_retrained(args.retrained)
+    systems = [read_system(path, retrained) for path in args.found]
     check(systems)
     tsv.write(args.output, json.dumps(collected(systems, args.preprocess), indent=2) + "\n")
-    tsv.write(args.table, tsv.text([system["row"] for system in systems]))
-    tsv.write(args.page, page_of(systems))
+    tsv.write(args.tsv, tsv.text([system["row"] for system in systems]))
+    tsv.write(args.table, page_of(systems))
     log.info("%d systems: %s", len(systems), args.output)
 
 

@@ -180,5 +180,6 @@ class Trainer:
         items = self.model.item_vectors(prepared)
         states = states.to(items.dtype)
         settings = self.settings
+        assert settings.loss is not None  # a non-learned baseline has no Trainer
         steps = step_loss(settings.loss, states, items, batch.positives, batch.negatives, settings.calibration)
         return steps + auxiliary

@@ -136,7 +136,7 @@ def load_text(path: Path, items: int) -> torch.Tensor:
     vectors = tables.matrix(table["vector"]).copy()
     if not np.isfinite(vectors).all():
         item = int(np.flatnonzero(~np.isfinite(vectors).all(1))[0])
-        raise UserError(f"{path}: the vector of item {item} is not finite; run stage encode again")
+        raise UserError(f"{path}: the vector of item {item} is not finite; run encode again")
     return torch.from_numpy(vectors)
 
 

@@ -10,7 +10,9 @@ from semacdr.runtime.settings import Count, NonNegative, Positive, Share, settin
 class Training:
     """How a model is trained. The values are the SemaCDR paper's (section 3.1.3) where the paper gives one."""
 
-    loss: Literal["bpr", "bce", "gbce", "sampled_softmax", "ce"] = setting("bpr", "loss over training steps")
+    loss: Literal["bpr", "bce", "gbce", "sampled_softmax", "ce"] | None = setting(
+        "bpr", "loss over training steps; null for a non-learned baseline"
+    )
     train_negatives: Count = setting(1, "negatives of each step, for the losses bpr, bce and gbce")
     shared_negatives: Count = setting(1000, "negatives that a batch shares, for the loss sampled_softmax")
     calibration: Share = setting(0.75, "t of the loss gbce: 0 is bce, 1 corrects the whole bias of sampling")

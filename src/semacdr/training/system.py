@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 
@@ -19,8 +19,6 @@ from semacdr.runtime.settings import resolve
 from semacdr.training.device import check_precision, device_of
 from semacdr.training.inputs import DirectionPaths, load_inputs
 from semacdr.training.settings import Training
-
-T = TypeVar("T")
 
 
 def add_arguments(cli: argparse.ArgumentParser) -> None:
