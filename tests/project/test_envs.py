@@ -32,13 +32,11 @@ UNCALLED = {  # what is imported in a function that is called only by who has it
     "figures": {"torch"},  # cli.use_threads
     "report": {"torch"},  # likewise
 }
-RULES = re.split(
-    r"\n(?=rule |use rule )", "\n".join(path.read_text() for path in sorted(ROOT.glob("workflow/rules/*.smk")))
-)
+WORKFLOW = "\n".join(path.read_text() for path in sorted(ROOT.glob("workflow/rules/*.smk")))
+RULES = re.split(r"\n(?=rule |use rule )", WORKFLOW)
+COMMAND = re.compile(r"python -m semacdr\.stages\.(\w+)")
 STAGES = {  # by environment the stages of the rules that name it
-    name: sorted(
-        {stage for rule in RULES if f"envs/{name}.yaml" in rule for stage in re.findall(r"stages\.(\w+) ", rule)}
-    )
+    name: sorted({stage for rule in RULES if f"envs/{name}.yaml" in rule for stage in COMMAND.findall(rule)})
     for name in ENVIRONMENTS
 }
 COMMANDS = {"answers", "runs", "describe_settings"}  # that no rule with an environment runs
