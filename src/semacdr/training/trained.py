@@ -1,4 +1,4 @@
-"""A trained model on its data, from which the stages after training start."""
+"""Load a trained model with its data, for the stages after training."""
 
 import argparse
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Trained:
     system: System
     history: History
     device: torch.device
-    meta: dict[str, str]  # where a table that is made with it comes from
+    meta: dict[str, str]  # for the metadata of tables made with the model
 
 
 def add_arguments(cli: argparse.ArgumentParser) -> None:
