@@ -27,7 +27,7 @@ from semacdr.training.trained import Trained, add_arguments, load_trained
 
 @dataclass(frozen=True)
 class Options:
-    """What ranking may use of the machine."""
+    """The machine resources that ranking may use."""
 
     batch_size: Count = setting(512, "users in a batch")
     threads: Count = setting(1, "threads of torch")
