@@ -119,8 +119,8 @@ def run(args: argparse.Namespace) -> Iterator[dict]:
             for share in args.shares:
                 folder = args.folder / share
                 limit = ["--measure", "--jobs", job, "--seconds", args.seconds]
-                told = stage(job, folder) if job in STAGES else child([__file__, folder, *limit])
-                yield {"job": job, "share": share, **sizes(folder), **told}
+                measured = stage(job, folder) if job in STAGES else child([__file__, folder, *limit])
+                yield {"job": job, "share": share, **sizes(folder), **measured}
 
 
 @dataclass(frozen=True)

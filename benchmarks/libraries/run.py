@@ -135,7 +135,7 @@ def main() -> None:
     cli = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     cli.add_argument("folder", type=Path, help="results/<scenario>/<source>_to_<target>")
     cli.add_argument("--recbole", type=os.path.abspath, help="Python of its environment")
-    cli.add_argument("--rectools", type=os.path.abspath, help="likewise")
+    cli.add_argument("--rectools", type=os.path.abspath, help="Python of its environment")
     cli.add_argument("--only", nargs="*", choices=SYSTEMS, default=list(SYSTEMS))
     cli.add_argument("--runs", type=Path, required=True)
     cli.add_argument("--output", type=Path, required=True)
