@@ -53,7 +53,7 @@ class TrialStopper:
         self.best, self.ended_by = 0.0, "itself"
 
     def __call__(self, epoch: Epoch | None) -> bool:
-        """Whether the epoch was the last; None stands for an epoch of pre-training, which training follows."""
+        """Whether the epoch was the last; None means an epoch of pre-training, which training follows."""
         if epoch is None:
             return time.monotonic() >= self.until
         self.best = max(self.best, epoch.valid_ndcg_10)
