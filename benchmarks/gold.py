@@ -1,14 +1,14 @@
-"""File only the items with labels by hand, with any engine, as stage semantics does.
+"""File only the hand-labelled items, with any engine, as stage semantics does.
 
     bash resources/sample/model.sh qwen.gguf
     python benchmarks/gold.py results/kitchen_food --engine llm --method letters --output gold/qwen.parquet \
-        --llm-settings '{"model": "qwen2.5-coder-1.5b-instruct-q4_k_m"}' --llm '{"max_fallback_share": 1}' \
-        --llm-options '{"endpoint": "local:qwen.gguf", "store": "answers/gold.sqlite"}'
+      --llm-settings '{"model": "qwen2.5-coder-1.5b-instruct-q4_k_m"}' --llm '{"max_fallback_share": 1}' \
+      --llm-options '{"endpoint": "local:qwen.gguf", "store": "answers/gold.sqlite"}'
     python benchmarks/filing.py results/kitchen_food --agnostic gold/qwen.parquet --part held_out
 
 Reads items.parquet of the scenario, its taxonomy and tests/resources/gold.tsv; writes a table like agnostic.parquet.
-Engines are compared on the same few items, so that asking is cheap. Methods that calibrate (letters, encoder)
-do so over these items, of both parts.
+Engines are compared on the same few items, so asking is cheap. Methods that calibrate (letters, encoder) do so over
+these items, of both parts.
 """
 
 import argparse

@@ -253,5 +253,5 @@ def test_tables_that_do_not_fit_are_refused(tmp_path, name, change, meta, messag
 def test_a_split_without_its_direction_is_refused(tmp_path):
     paths = damaged(tmp_path, "split", lambda t: t)
     tables.write(tables.read(paths[2], "split")[0], paths[2], "split", {"release": "handmade"})
-    with pytest.raises(UserError, match=r"split\.parquet: says neither source nor target; run the split stage"):
+    with pytest.raises(UserError, match=r"split\.parquet: its metadata names neither source nor target"):
         load_history(*paths)

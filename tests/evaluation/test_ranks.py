@@ -119,8 +119,8 @@ def candidates_of(world, folder, change, **meta):
 @pytest.mark.parametrize(
     ("change", "meta", "message"),
     [
-        (lambda rows: rows, {"scenario": "large"}, "its scenario is 'large', that of the split is 'small'"),
-        (lambda rows: rows, {"source": "book"}, "its source is 'book', that of the split is 'movie'"),
+        (lambda rows: rows, {"scenario": "large"}, "its scenario is 'large', but the split's is 'small'"),
+        (lambda rows: rows, {"source": "book"}, "its source is 'book', but the split's is 'movie'"),
         (lambda rows: rows, {"made_from_split": "0"}, "was made from another split table"),
         (lambda rows: [[40, *row[1:]] for row in rows], {}, "a negative is not an item of the target domain"),
         (lambda rows: [rows[0][:-1], *rows[1:]], {}, "users have different numbers of negatives"),

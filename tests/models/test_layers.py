@@ -15,7 +15,7 @@ from semacdr.batching.batches import Sequence
 from semacdr.batching.layout import Upload, plan_layout
 from semacdr.batching.windows import BLANK
 from semacdr.errors import UserError
-from semacdr.models.attention import attend_across, attend_beside, attend_self
+from semacdr.models.attention import attend_across, attend_self, attend_with_own
 from semacdr.models.dropout import dropout
 from semacdr.models.layers import (
     Block,
@@ -123,7 +123,7 @@ def test_attention_beside_sees_its_own_key_and_the_visible_ones(pairs, seed):
     query, own, joint = (torch.randn(n, d, dtype=torch.float64) for n, d in zip(
         (sum(queries), sum(queries), sum(keys)), (4, 8, 8), strict=True))  # fmt: skip
     visible = torch.cat([torch.randint(0, n + 1, (m,)) for m, n in pairs]).int()
-    found = attend_beside(query, own, joint, visible, layout_of(queries, keys), 0.0)
+    found = attend_with_own(query, own, joint, visible, layout_of(queries, keys), 0.0)
     expected, rows = [], torch.repeat_interleave(torch.arange(len(pairs)), torch.tensor(queries))
     parts = joint.split(keys)
     for one, mine, seen, row in zip(query, own, visible, rows, strict=True):
@@ -137,7 +137,7 @@ def test_a_block_beside_what_came_before_is_the_block(norm):
     torch.manual_seed(0)
     block, sequence = Block(8, 0.0, norm).double(), sequence_of([5, 0, 9])
     x = torch.randn(14, 8, dtype=torch.float64)
-    found = block.beside(x, x, x, sequence.positions, sequence.layout)
+    found = block.with_own(x, x, x, sequence.positions, sequence.layout)
     torch.testing.assert_close(found, block(x, sequence.layout))
 
 

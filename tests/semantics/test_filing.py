@@ -42,8 +42,8 @@ def test_a_letter_told_in_two_ways_counts_both():
     [
         (Answer(text="A"), "no log-probabilities"),
         (Answer(refusal="no", scores={"A": -1.0, "B": -2.0}), "refused"),
-        (Answer(scores={"The": -0.1, "A": -3.0}), "no letters among the likeliest tokens"),
-        (Answer(scores={"D": -0.1, "E": -3.0}), "no letters among the likeliest tokens"),
+        (Answer(scores={"The": -0.1, "A": -3.0}), "no letters among the most likely tokens"),
+        (Answer(scores={"D": -0.1, "E": -3.0}), "no letters among the most likely tokens"),
     ],
 )
 def test_letters_that_do_not_conform(answer, why):
@@ -203,10 +203,10 @@ def test_outliers_by_the_frequency_of_feature_words():
     known[2] = "Title: Another story"
     known[4] = "Title: Grommet thistledown parsnip candlewick overmorrow"  # its own data say so
     assert outliers(texts, known.get, 0.25, 0.6) == {
-        0: "outlier: one word over and over",
-        1: "outlier: words that no other description has",
-        2: "outlier: the text of another item",
-        3: "outlier: the text of another item",
+        0: "outlier: repeats one word",
+        1: "outlier: most words are in no other description",
+        2: "outlier: same text as another item",
+        3: "outlier: same text as another item",
     }
 
 

@@ -125,7 +125,7 @@ def test_each_direction_has_its_own_counts(write_run, write_split, stage):
 
 def test_what_does_not_belong_together_is_refused(write_run, write_split, stage):
     runs = {name: [write_run({1: 1, 2: 1})] for name in "ab"}
-    with pytest.raises(UserError, match=r"lacks the split\.parquet of movie to book, which is ranked"):
+    with pytest.raises(UserError, match=r"lacks the split\.parquet of movie to book, which was ranked"):
         stage([write_split(ITEMS, source="book", target="movie")], **runs)
     with pytest.raises(UserError, match=r"split_movie\.parquet: its users are not those of .*run0/seed1/ranks"):
         stage([write_split(ITEMS)], **runs)

@@ -94,5 +94,5 @@ def test_what_cannot_be_compared_is_refused(tmp_path, directions, words):
 
 def test_validation_events_are_refused(tmp_path):
     means = {"x": 1, "y": 2, "z": 3}
-    with pytest.raises(UserError, match="is of validation events"):
+    with pytest.raises(UserError, match="contains validation events"):
         mean_ranks.read_means([table(tmp_path / "a.tsv", {("m", "b"): means, ("b", "m"): means}, split="valid")])

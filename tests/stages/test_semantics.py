@@ -255,7 +255,7 @@ def test_membership_by_hand_with_unknown_where_none(tmp_path):
 def test_tables_of_another_scenario_are_refused(run, tmp_path):
     with pytest.raises(UserError, match=r"agnostic\.parquet: assigns item 4, the scenario has 4 items; run semantics"):
         load_semantics(assignments(tmp_path, (0, "Mood", "wry"), (4, "Mood", "wry")), 4)
-    with pytest.raises(UserError, match=r"agnostic\.parquet: holds no assignment; run semantics again"):
+    with pytest.raises(UserError, match=r"agnostic\.parquet: contains no assignment; run semantics again"):
         load_semantics(assignments(tmp_path), 4)
     with pytest.raises(UserError, match=r"embeddings\.parquet: its items are not the scenario's 4 items in order"):
         load_text(run.folder / "embeddings.parquet", 4)

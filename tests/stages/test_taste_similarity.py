@@ -112,7 +112,9 @@ def test_the_least_events_choose_the_users_and_the_typical_user_is_nearest_the_m
     own = similarity(one / one.sum(1, keepdims=True), other / other.sum(1, keepdims=True))
     assert own[0] == own[1] == pytest.approx(1) and own[2] < own[0] and own[3] == pytest.approx(0)
     assert taste_similarity.median_user(categories, 4) == 0
-    with pytest.raises(UserError, match="0 users have 5 training events or more in both domains, the most is 4; lower"):
+    with pytest.raises(
+        UserError, match="0 users have 5 training events or more in both domains; the maximum is 4; lower"
+    ):
         taste_similarity.similarity_rows(categories, 5, 9, 0, "x")
 
 

@@ -196,5 +196,5 @@ def test_a_trial_that_needs_too_much_memory_fails_alone(world, tmp_path, monkeyp
 
 
 def test_an_empty_space_is_refused(world, tmp_path):
-    with pytest.raises(UserError, match=r"tune.space: has no setting of sasrec"):
+    with pytest.raises(UserError, match=r"tune\.space has no setting of sasrec"):
         run(world, tmp_path, space="{}")

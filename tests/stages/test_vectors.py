@@ -66,5 +66,5 @@ def test_the_first_categories():
     assert first.sizes == (2,) and torch.equal(first.membership, membership[:, :2])
     assert torch.equal(Semantics((2, 3), membership).first(2).membership, membership)
     for count in (0, 3):
-        with pytest.raises(UserError, match=f"{count} categories are asked for, the taxonomy has 2"):
+        with pytest.raises(UserError, match=f"{count} categories are requested, but the taxonomy has 2"):
             Semantics((2, 3), membership).first(count)

@@ -158,7 +158,7 @@ def test_permuted_text_vectors_are_refused_in_ranking(world, run, tmp_path):
 def test_text_vectors_of_another_scenario_are_refused_in_training(world, tmp_path):
     other = copied(world, tmp_path)
     other_vectors(other, lambda vectors: vectors, META | {"scenario": "large"})
-    with pytest.raises(UserError, match=r"embeddings\.parquet: its scenario is 'large', that of the split is 'small'"):
+    with pytest.raises(UserError, match=r"embeddings\.parquet: its scenario is 'large', but the split's is 'small'"):
         other.train("semacdr", tmp_path / "run")
 
 
@@ -182,21 +182,20 @@ def test_graphs_of_the_other_direction_are_refused(world, tmp_path):
         other.train("semacdr", tmp_path / "run")
 
 
-def test_a_graph_whose_metadata_name_another_direction_is_refused(world, tmp_path):
+@pytest.mark.parametrize(
+    ("reverse", "change", "why"),
+    [
+        (False, {"source": "book", "target": "movie"}, "its source is 'book', but the split's is 'movie'"),
+        (True, {}, "the rows of the adjacency table are not sorted"),
+    ],
+)
+def test_a_graph_of_another_direction_or_out_of_order_is_refused(world, tmp_path, reverse, change, why):
     other = copied(world, tmp_path)
     path = other.folder / "graphs/mixed.parquet"
     table, meta = tables.read(path, "adjacency")
-    tables.write(table, path, "adjacency", meta | {"source": "book", "target": "movie"})
-    with pytest.raises(UserError, match=r"mixed\.parquet: its source is 'book', that of the split is 'movie'"):
-        other.train("semacdr", tmp_path / "run")
-
-
-def test_a_graph_out_of_order_is_refused(world, tmp_path):
-    other = copied(world, tmp_path)
-    path = other.folder / "graphs/mixed.parquet"
-    table, meta = tables.read(path, "adjacency")
-    tables.write(table.take(np.arange(len(table))[::-1]), path, "adjacency", meta)
-    with pytest.raises(UserError, match=r"mixed\.parquet: the rows of the adjacency table are not sorted"):
+    table = table.take(np.arange(len(table))[::-1]) if reverse else table
+    tables.write(table, path, "adjacency", meta | change)
+    with pytest.raises(UserError, match=rf"mixed\.parquet: {why}"):
         other.train("semacdr", tmp_path / "run")
 
 

@@ -1,4 +1,4 @@
-"""What the rules share: the plan, a shell that finds the package, and what a job may use of the machine."""
+"""Code that all rules share: the plan, a shell that finds the package, and the resources of a job."""
 
 import math
 import os
@@ -17,8 +17,8 @@ from semacdr.plan.start import start
 
 plan = start(config, workflow)
 
-# Jobs find the package whether it is installed or not. glibc gives large blocks back to the system and asks for them
-# again at every batch; kept, training is some 20 % faster.
+# Jobs find the package whether it is installed or not. By default, glibc returns large memory blocks to the system and
+# requests them again at every batch. Keeping them makes training about 20 % faster.
 shell.prefix(
     "set -euo pipefail; export MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=8589934592"
     f" PYTHONPATH={shlex.quote(SOURCES).replace('{', '{{').replace('}', '}}')}${{{{PYTHONPATH:+:$PYTHONPATH}}}}; "
@@ -33,7 +33,7 @@ wildcard_constraints:
 
 
 def settings(stage):
-    """A stage's settings as one JSON value: what makes its results stale."""
+    """A stage's settings as one JSON value; a change of it makes the stage's results stale."""
     return lambda wc: plan.settings(stage, wc.get("scenario"))
 
 
@@ -48,10 +48,10 @@ def folder(wc, output):
 
 
 def cpus(wanted):
-    """Cores that a job asks Snakemake for where its stage uses `wanted` threads (a number, or a function of wildcards).
+    """Cores that a job requests from Snakemake if its stage uses `wanted` threads (a number, or a function of wildcards).
 
-    Where --cores promises more than the machine has, each job asks for proportionally more, so that jobs never run more
-    threads than there are CPUs: threads that wait for each other would slow all of them many times over.
+    If --cores exceeds the number of CPUs, each job requests proportionally more, so that jobs never run more threads than
+    there are CPUs: threads that wait for each other would slow all of them down many times.
     """
     there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     promised = workflow.resource_settings.cores
@@ -61,4 +61,4 @@ def cpus(wanted):
     return math.ceil(min(wanted, there) * share)
 
 
-GPU = 1 if shutil.which("nvidia-smi") else 0  # a cluster's profile sets it by rule
+GPU = 1 if shutil.which("nvidia-smi") else 0  # a cluster's profile sets it for each rule

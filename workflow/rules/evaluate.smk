@@ -1,7 +1,7 @@
 """Tables of results: the result table, experiments with paired tests, costs, mean ranks over scenarios, all runs.
 
 REQUIRED  ranks.parquet, settings.json and cost.json of the runs that the config asks for
-OUTPUTS   results/<scenario>/metrics.tsv, <experiment>.tsv, cold_start.tsv, efficiency.tsv, each with .md to read;
+OUTPUTS   results/<scenario>/metrics.tsv, <experiment>.tsv, cold_start.tsv, efficiency.tsv, each with a readable .md;
           results/mean_ranks.tsv and .png; `snakemake runs` prints a list of all runs
 """
 
@@ -90,7 +90,7 @@ rule cold_start:
         settings=settings("cold_start"),
         title="Cold start, {scenario}",
     message:
-        "Comparing variants by what is known of user and item on {wildcards.scenario}"
+        "Comparing variants by training events of user and item on {wildcards.scenario}"
     shell:
         "python -m semacdr.stages.cold_start {params.runs:q} --splits {input.splits:q} --title {params.title:q}"
         " --settings {params.settings:q} --output {output.table:q} --table {output.page:q} 2> {log:q}"

@@ -1,6 +1,6 @@
-"""One page to read and to pass on: results/<scenario>/report.html, with everything in it.
+"""One self-contained page for reading and sharing: results/<scenario>/report.html.
 
-REQUIRED  the result table and what it is made from; recommendations, experiments and figures that section report names
+REQUIRED  the result table and its inputs; recommendations, experiments and figures that section report names
 OUTPUTS   results/<scenario>/report.html
 """
 

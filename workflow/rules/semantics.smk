@@ -1,10 +1,10 @@
-"""Item semantics: the shared categories, each item's text within its domain, its place in the categories, its vector.
+"""Item semantics: the shared categories, and each item's text within its domain, subcategories and vector.
 
-REQUIRED  results/<scenario>/items.parquet; with taxonomy.engine file the file that taxonomy.file names; with engine llm,
-          of either stage, resources/prompts; with semantics.reviews the raw reviews
+REQUIRED  results/<scenario>/items.parquet; with taxonomy.engine file the file that taxonomy.file names; with engine llm
+          in either stage, resources/prompts; with semantics.reviews the raw reviews
 OUTPUTS   results/<scenario>/semantics/taxonomy.json, taxonomy.tsv, inner.parquet, agnostic.parquet, encoded.parquet,
           semantics.tsv, cost.json; results/<scenario>/embeddings.parquet
-ON DEMAND results/<scenario>/semantics/price.txt: what asking would cost, before a request is sent
+ON DEMAND results/<scenario>/semantics/price.txt: the cost of asking, before any request is sent
 """
 
 from semacdr.plan import asking
@@ -137,7 +137,7 @@ use rule semantics as semantics_shard with:
     params:
         goal=lambda wc, output: ["--shard", f"{wc.shard}/{wc.shards}", "--export", output[0]],
     message:
-        "Asking for shard {wildcards.shard} of {wildcards.shards} of {wildcards.scenario}"
+        "Asking the language model, shard {wildcards.shard} of {wildcards.shards} of {wildcards.scenario}"
 
 
 use rule semantics as semantics_price with:

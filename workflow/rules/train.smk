@@ -13,7 +13,7 @@ def record(wc):
 
 
 def model_inputs(wc):
-    """The inputs of its model beside the history."""
+    """The inputs of its model in addition to the history."""
     return plan.inputs(wc.scenario, wc.direction, record(wc))
 
 
@@ -31,7 +31,7 @@ def paths(wc, input):
 
 
 def gpu(wc):
-    """A GPU for what learns, where the machine has one."""
+    """One GPU for trained models if the machine has one, else none."""
     return GPU if plan.learns(record(wc).model) else 0
 
 
@@ -158,7 +158,7 @@ rule vectors:
         paths=paths,
         folder=folder,
     message:
-        "Item vectors of {wildcards.run}, {wildcards.direction}, seed {wildcards.seed} ({wildcards.scenario})"
+        "Writing item vectors of {wildcards.run}, {wildcards.direction}, seed {wildcards.seed} ({wildcards.scenario})"
     shell:
         "python -m semacdr.stages.vectors {params.paths:q} --run {params.folder:q} --threads 1 --device cpu"
         " --output {output:q} 2> {log:q}"

@@ -1,13 +1,12 @@
-"""Settings by trials on validation events, with the same budget for every system of an experiment.
+"""Tuning: settings chosen by trials on validation events, with the same budget for every system of an experiment.
 
-tune_search runs trials; tune_retrain trains what they propose to the end; tune_select chooses, on validation, between
-that and the settings without tuning. To train with what was chosen, copy results/<scenario>/tuned.json to
-resources/tuned/<scenario>.json.
+tune_search runs trials; tune_retrain trains the proposed and the untuned settings fully; tune_select chooses between them
+on validation. To use the chosen settings, copy results/<scenario>/tuned.json to resources/tuned/<scenario>.json.
 
-REQUIRED  what train reads
+REQUIRED  the inputs of train
 OUTPUTS   results/<scenario>/<source>_to_<target>/tune/<key>.json and the four files of train in
-          tune/<key>/proposed/seed<N>/; results/<scenario>/tuned.json, tune.tsv, and tune.md to read. The trials are
-          beside <key>.json in <key>.sqlite, which is no output, so that a killed search goes on from there.
+          tune/<key>/proposed/seed<N>/; results/<scenario>/tuned.json, tune.tsv, and a readable tune.md. The trials
+          are next to <key>.json in <key>.sqlite, which is not an output, so that a killed search can resume.
 """
 
 from semacdr.plan.tune import TunePlan
@@ -16,7 +15,7 @@ tuning = TunePlan(plan)
 
 
 def tuned_record(wc):
-    """What the trials of a system start from."""
+    """The record from which the trials of a system start."""
     return tuning.start(wc.scenario, wc.direction, wc.key)
 
 

@@ -1,4 +1,4 @@
-"""Read the lines of a gzip file, and count those that are malformed, by kind, with the first of each kind."""
+"""Read the lines of a gzip file; count malformed lines by kind, and keep the first of each kind."""
 
 import gzip
 import zlib

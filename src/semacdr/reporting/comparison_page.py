@@ -94,7 +94,7 @@ def _group_lines(rows: Sequence[ComparisonRow]) -> list[str]:
 
 
 def _by_variant(rows: Sequence[ComparisonRow]) -> list[list[ComparisonRow]]:
-    """The rows of one table by variant: of each its metrics, the main one first."""
+    """The rows of one table by variant: each variant's metrics, the main one first."""
     return [[row for row in rows if row.variant == name] for name in dict.fromkeys(row.variant for row in rows)]
 
 

@@ -1,11 +1,11 @@
-"""Compare: the variants of an experiment against its first one, user by user.
+"""Compare: the variants of an experiment with its first one, user by user.
 
-Reads   the folders of the runs, --runs NAME FOLDER..., once per variant (seeds, directions): of each ranks.parquet
-        and settings.json.
+Reads   the folders of the runs, --runs NAME FOLDER..., once per variant (seeds, directions): ranks.parquet
+        and settings.json of each.
 Writes  --output, a TSV: a row per direction, ranking, metric and variant: mean, standard deviation over seeds, 95 %
         bootstrap interval of the mean over users; the difference from the first variant with its interval, and p-values
         of a paired bootstrap test and of Wilcoxon's signed-rank test, both also Holm-corrected for the number of
-        variants. Where the first variant's runs have cold users, cold and warm users have separate rows, with a column
+        variants. If the first variant's runs have cold users, cold and warm users have separate rows, with a column
         group. With --split valid all numbers are of validation events, for model selection; column split says so.
         --table, the same as a Markdown page.
 
@@ -28,7 +28,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """The stage's command line."""
     cli = parser(__doc__)
     add_comparison(cli, "Comparison")
-    cli.add_argument("--split", choices=SPLITS, default="test", help="whose events are compared; default test")
+    cli.add_argument("--split", choices=SPLITS, default="test", help="the split to compare on; default test")
     return cli.parse_args(argv)
 
 

@@ -61,7 +61,7 @@ def page() -> str:
         lines += [f"## {section}", ""]
         for kind in kinds:
             title = {"Options": "Options", "Settings": "Settings", "Training": "Settings"}.get(kind.__name__, "Planner")
-            lines += [f"| {title} | type | default | meaning |", "| --- | --- | --- | --- |", *_lines(kind), ""]
+            lines += [f"| {title} | type | default | description |", "| --- | --- | --- | --- |", *_lines(kind), ""]
     lines += [
         "## Models",
         "",

@@ -1,13 +1,13 @@
 """Efficiency: what each variant of an experiment costs to train, and how well it ranks.
 
-Reads   the folders of the runs, --runs NAME FOLDER..., once per variant (seeds, directions): of each settings.json
-        and cost.json. The experiment's TSV from stage compare (--experiment).
+Reads   the folders of the runs, --runs NAME FOLDER..., once per variant (seeds, directions): settings.json
+        and cost.json of each. The experiment's TSV from stage compare (--experiment).
 Writes  --output, a TSV: a row per direction and variant: parameters, seconds per epoch, epochs, seconds to the best
         epoch, peak memory, device and threads; full-ranking NDCG@10 with its 95 % interval over users. Means over
         seeds; peak memory is the maximum. --table, the same as a Markdown page. --picture, a PNG: NDCG@10 against the
         seconds to the best epoch; a line joins the systems that no other beats in both.
 
-Seconds are wall time of training and validation, including pre-training. On a busy machine they mean little.
+Seconds are wall time of training and validation, including pre-training. On a busy machine they are unreliable.
 """
 
 import argparse
@@ -31,7 +31,7 @@ Folders = Mapping[str, Sequence[Path]]  # of runs, by variant
 
 
 def efficiency_rows(folders: Folders, experiment: Path) -> list[EfficiencyRow]:
-    """The rows: costs of runs by variant, and the quality that the experiment's table has of them."""
+    """The rows: costs of runs by variant, and their quality from the experiment's table."""
     quality = {(row["source"], row["target"], row["variant"]): row for row in read_main_metric(experiment)}
     runs = {variant: [(folder, read_record(folder)) for folder in own] for variant, own in folders.items()}
     directions = dict.fromkeys(_direction(record) for own in runs.values() for _, record in own)

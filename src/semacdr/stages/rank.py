@@ -28,7 +28,7 @@ from semacdr.training.trained import Trained
 
 @dataclass(frozen=True)
 class Options:
-    """What ranking may use of the machine."""
+    """The machine resources that ranking may use."""
 
     batch_size: Count = setting(512, "users in a batch")
     threads: Count = setting(1, "threads of torch")

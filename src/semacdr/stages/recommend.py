@@ -2,8 +2,8 @@
 
 Reads   what train read, and the folder that train wrote.
 Writes  recommendations.parquet: user, place (1 is the best), item, score. As in full ranking, the user's earlier items
-        are left out and the item of the test event is not. So its place is its rank in ranks.parquet, except with
-        ties, where items with smaller numbers come first.
+        are left out and the item of the test event is not. So its place equals its rank in ranks.parquet, except
+        that of tied items the one with the smaller number comes first.
 """
 
 import argparse
@@ -31,7 +31,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Options:
-    """What ranking may use of the machine."""
+    """The machine resources that ranking may use."""
 
     batch_size: Count = setting(512, "users in a batch")
     threads: Count = setting(1, "threads of torch")
@@ -47,7 +47,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def recommend(trained: Trained, count: int, batch: int) -> pa.Table:
-    """The table of all users with the places of each in order; fewer than `count` if the catalogue has fewer items."""
+    """The table of all users, each with the places in order; fewer than `count` if the catalogue has fewer items."""
     history, training = trained.history, trained.system.training
     ranker = Ranker(history, "test", training.max_length, batch, trained.device, visibility=training.visibility)
     items, scores = ranker.top(trained.model, count)

@@ -1,7 +1,7 @@
 """List all runs: their settings, what they cost, and which tables of the config still need them.
 
-Reads   settings.json and cost.json of every run below --results; --needed, what the config asks for.
-Writes  a line a run to stdout, tab-separated; runs that no table needs can be deleted by hand.
+Reads   settings.json and cost.json of every run below --results; --needed, the runs that the config needs.
+Writes  one tab-separated line per run to stdout; runs that no table needs can be deleted by hand.
 """
 
 import argparse
@@ -29,7 +29,7 @@ class RunRow:
     training_seconds: float
     megabytes: float
     needed_by: str  # tables, or `nothing`
-    settings: str  # what was trained, as JSON
+    settings: str  # the settings of the training, as JSON
 
 
 def rows(results: Path, needed: Mapping[str, Sequence[str]]) -> list[RunRow]:
@@ -56,7 +56,7 @@ def _row(folder: Path, results: Path, needed: Mapping[str, Sequence[str]]) -> Ru
             settings=json.dumps(what, sort_keys=True),
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{folder}: is no training run: {error!r}; delete it") from error
+        raise UserError(f"{folder}: is not a training run: {error!r}; delete it") from error
 
 
 def _read(path: Path) -> dict[str, Any]:

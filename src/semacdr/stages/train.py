@@ -38,13 +38,18 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     cli.add_argument(
         "--tuned", type=json.loads, metavar="JSON", help="which settings tuning chose; written to settings.json"
     )
-    cli.add_argument("--seed", type=int, required=True, help="of initialisation, shuffling and training negatives")
+    cli.add_argument(
+        "--seed",
+        type=int,
+        required=True,
+        help="seed of initialisation, shuffling and training negatives",
+    )
     cli.add_argument("--output", type=Path, required=True, help="folder for the four files")
     return cli.parse_args(argv)
 
 
 def cost_of(result: TrainingResult, model: torch.nn.Module, device: torch.device, threads: int) -> dict[str, Any]:
-    """What training took: wall-clock seconds (pre-training is part of training), peak memory in MB."""
+    """The cost of training: wall-clock seconds (pre-training included), peak memory in MB."""
     return {
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "epochs": len(result.epochs),

@@ -1,8 +1,8 @@
 """Write the item vectors of a trained model, with source and target items in one space.
 
 Reads   what train read, and the folder that train wrote.
-Writes  vectors.parquet: item, domain, space, vector (float32), a row for each item and space. The model names the
-        spaces that hold a vector of every item (`Model.item_spaces`): SemaCDR has the nodes after each domain's graph
+Writes  vectors.parquet: item, domain, space, vector (float32), one row per item and space. The model names the
+        spaces that hold a vector for every item (`Model.item_spaces`): SemaCDR has the nodes after each domain's graph
         (eqs. 4 and 5) and after the mixed graph (eq. 6).
 """
 
@@ -25,7 +25,7 @@ from semacdr.training.trained import Trained
 
 @dataclass(frozen=True)
 class Options:
-    """What the stage may use of the machine."""
+    """The machine resources that the stage may use."""
 
     threads: Count = setting(1, "threads of torch")
 
@@ -41,7 +41,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 @torch.no_grad()
 def vectors_of(trained: Trained) -> pa.Table:
-    """The table of all spaces, with the items of each in order; a UserError for a model without such a space."""
+    """The table of all spaces, with items in order; a UserError for a model without such a space."""
     model, history = trained.model, trained.history
     spaces = model.item_spaces(model.prepare())
     if not spaces:

@@ -1,4 +1,4 @@
-"""A trained model on its data, from which the stages after training start."""
+"""Load a trained model with its data, for the stages after training."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ class Trained:
     system: System
     history: History
     device: torch.device
-    meta: dict[str, str]  # where a table that is made with it comes from
+    meta: dict[str, str]  # for the metadata of tables made with the model
 
 
 def load_trained(paths: inputs.DirectionPaths, folder: Path, device_name: str | None, threads: int) -> Trained:

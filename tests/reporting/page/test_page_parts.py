@@ -183,7 +183,7 @@ def test_the_number_of_negatives_is_that_of_the_candidates(rendered, tmp_path):
     meta = {"source": "movie", "target": "book"}
     tables.write(pa.Table.from_pylist([row]), tmp_path / "c.parquet", "candidates", meta)
     page = rendered(("mgcl", "full", 0.1), candidates=[tmp_path / "c.parquet"])
-    assert "the test item among 20 stored negatives." in page and "these runs among another number" in page
+    assert "the test item among 20 stored negatives." in page and "these runs use another number" in page
     unknown = rendered(("mgcl", "full", 0.1))
     assert "the test item among stored negatives." in unknown and "another number" not in unknown
 

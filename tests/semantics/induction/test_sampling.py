@@ -57,9 +57,9 @@ def test_each_category_has_its_share_of_the_samples_together(sizes, wanted, seed
 
 def test_items_without_text_and_catalogues_of_one_domain_are_not_sampled():
     rows = [row | {"title": "", "categories": [], "description": ""} for row in catalogue(20)]
-    with pytest.raises(UserError, match="two domains; those with any text are of: none"):
+    with pytest.raises(UserError, match="two domains; items with any text are in: none"):
         draw(rows, [4], 0)
-    with pytest.raises(UserError, match="of: book"):
+    with pytest.raises(UserError, match="in: book"):
         draw([row for row in catalogue(20) if row["domain"] == "book"], [4], 0)
     told = rows[:10] + catalogue(20)[20:]
     told[0]["title"] = told[5]["title"] = "told"
