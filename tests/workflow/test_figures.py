@@ -1,4 +1,4 @@
-"""The paper's figures as targets: what they need is made once, and they run again where they became stale."""
+"""The paper's figures as targets: their inputs are made once, and they rerun when they become stale."""
 
 import csv
 import json
@@ -30,7 +30,7 @@ def drawing(project):
     return project
 
 
-def test_figures_train_what_is_new_and_are_drawn_again_where_stale(drawing):
+def test_figures_train_new_runs_and_are_drawn_again_when_stale(drawing):
     assert drawing.run(*FIGURES) == {"train": 2, "rank": 1, "vectors": 2, **DRAWN}
     for path in FIGURES:
         assert (drawing / path).read_bytes().startswith(b"\x89PNG")
@@ -48,7 +48,7 @@ def test_figures_train_what_is_new_and_are_drawn_again_where_stale(drawing):
     assert drawing.plan(*FIGURES) == {"overlap": 1, "profiles": 1, "curves": 1, "vectors": 2}
 
 
-def test_cost_beside_quality_and_mean_ranks_are_of_an_experiment_s_runs(drawing):
+def test_efficiency_and_mean_ranks_use_an_experiment_s_runs(drawing):
     variants = {
         "sasrec": {"settings": {"dim": 16}},
         "popularity": {"model": "popularity"},
@@ -58,7 +58,7 @@ def test_cost_beside_quality_and_mean_ranks_are_of_an_experiment_s_runs(drawing)
         lambda config: config["compare"].update(field={"system": {"model": "sasrec"}, "variants": variants})
     )
     targets = ["results/movie_book/efficiency.png", "results/standing.png"]
-    assert drawing.run(*targets) == {"compare": 1, "efficiency": 1, "standing": 1}  # of systems of the table
+    assert drawing.run(*targets) == {"compare": 1, "efficiency": 1, "standing": 1}  # the systems are in the table
     costs, places = (
         list(csv.DictReader((drawing / path.replace("png", "tsv")).read_text().splitlines(), delimiter="\t"))
         for path in targets
@@ -68,7 +68,7 @@ def test_cost_beside_quality_and_mean_ranks_are_of_an_experiment_s_runs(drawing)
     assert {row["variant"] for row in places} == {*variants} and {row["data_sets"] for row in places} == {"2"}
     assert drawing.plan(*targets) == {}
     drawing.configure(lambda config: config["efficiency"].update(experiment="fields"))
-    assert drawing.plan(targets[1]) == {}  # the other's section is no matter of this one
+    assert drawing.plan(targets[1]) == {}  # it does not depend on the other one's section
     status, text = drawing.call("-n", targets[0])
     assert status != 0 and "efficiency takes experiment 'fields'; there are ablation, sweep, field" in text
 
@@ -92,7 +92,7 @@ def test_curves_are_of_sweeps_alone(drawing):
 
 
 def test_the_sensitivity_analysis_plans_four_sweeps_and_shares_their_defaults(checkout, tmp_path):
-    """What is the default among their values is a system of the table, be it one of training in this scenario."""
+    """A sweep's default value is a system of the table, also a default of training in this scenario."""
     status, text = checkout.call("-n", "results/movie_book/sensitivity.tsv")
     assert status == 0, text
     assert "semacdr-ce" in text and "sweep_contrast-0.1/" not in text and "sweep_contrast-0.02/" in text
