@@ -1,4 +1,4 @@
-"""Environments say what pyproject says, and the code imports only what its environment has and what may be run."""
+"""Environments agree with pyproject, and the code imports only packages that its environment has."""
 
 import ast
 import re
@@ -23,11 +23,11 @@ PACKAGES = {  # the pip package of a module, where its name differs
     "urllib3": "requests",  # which is built on it and catches some of its errors only
 }
 OWN = {path.name for path in (ROOT / "src").iterdir()}
-UNCALLED = {  # what is imported in a function that is called only by who has it
+UNCALLED = {  # imports in functions that only run where the package is installed
     "data": {"torch"},  # cli.use_threads
     "encode": {"xllamacpp"},  # a local language model
     "figures": {"torch"},  # cli.use_threads
-    "report": {"torch"},  # likewise
+    "report": {"torch"},  # cli.use_threads
 }
 STAGES = {
     "data": ["raw", "sample", "preprocess", "split", "snippets", "metrics", "compare", "cold_start", "tune_select"],
@@ -47,7 +47,7 @@ def pins(path):
 
 
 def imported(tree):
-    """Absolute names of all that a file imports, wherever it stands."""
+    """Absolute names of all imports of a file, also within functions."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -102,7 +102,7 @@ def test_the_python_version_agrees(name):
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
-def test_an_environment_has_what_its_stages_import_and_nothing_more(name):
+def test_an_environment_has_exactly_the_packages_its_stages_import(name):
     stages = [f"semacdr.stages.{stage}" for stage in STAGES[name]] + (MODELS if name in ("train", "tune") else [])
     assert pins(ENVIRONMENTS[name]).keys() == packages(*stages) - UNCALLED.get(name, set())
 
@@ -114,7 +114,9 @@ def test_an_environment_has_what_its_stages_import_and_nothing_more(name):
 def test_training_and_ranking_need_little(module):
     found = foreign(module)
     assert not {pair for pair in found if pair[0] not in {"torch", "numpy", "pyarrow", "safetensors"}}
-    assert "torch" in {name for name, _ in found} or module == "semacdr.models.settings"  # else the walk sees nothing
+    assert (
+        "torch" in {name for name, _ in found} or module == "semacdr.models.settings"
+    )  # otherwise the walk finds nothing
 
 
 def test_the_walk_sees_what_is_imported_through_others():
