@@ -19,13 +19,13 @@ import pyarrow.compute as pc
 from filing import gold
 
 from semacdr.llm import session
-from semacdr.llm.command_line import add_llm_flags, llm_from_flags
 from semacdr.llm.prompts import Prompt
 from semacdr.runtime.cli import log, run
 from semacdr.runtime.settings import add_flags, from_flags
 from semacdr.semantics.categories import read_taxonomy
 from semacdr.semantics.encoder_engine import EncoderEngine
 from semacdr.semantics.llm_engine import NAMES, Engine
+from semacdr.stages._llm import add_llm_flags, llm_from_flags
 from semacdr.stages.semantics import LlmSemantics, Settings, assignments, by_encoder
 from semacdr.storage import tables
 

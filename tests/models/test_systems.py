@@ -23,7 +23,7 @@ from semacdr.runtime.settings import types_of
 from semacdr.training.engine import Trainer, fit
 from semacdr.training.settings import Training
 
-LOSSES = get_args(types_of(Training)["loss"])
+LOSSES = [name for kind in get_args(types_of(Training)["loss"]) for name in get_args(kind)]
 CPU = torch.device("cpu")
 ROOT = Path(__file__).parents[2]
 FILES = ("checkpoint.safetensors", "history.tsv", "settings.json")

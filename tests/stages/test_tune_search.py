@@ -122,7 +122,7 @@ def test_other_data_begin_anew_and_the_same_run_no_trial(world, whole, tmp_path,
     monkeypatch.setattr(tune_search, "fit", lambda *_: pytest.fail("a trial ran"))
     assert alike(run(world, tmp_path, trials=2)) == alike(first)
     monkeypatch.setattr(
-        tune_search.systems, "machine_of", lambda args, training, threads: (torch.device("cpu"), threads)
+        tune_search.systems, "machine_of", lambda device, training, threads: (torch.device("cpu"), threads)
     )  # on any CPUs
     for more in (
         {"trial-seconds": 601},

@@ -17,9 +17,10 @@ def asking(config, url):
     """A tiny config that asks a scripted endpoint about the sample's items."""
     shrink(config)
     config["scenarios"]["movie_book"]["release"] = "sample"
+    config["raw"]["sample"] = {"source": "sample"}  # without its recorded answers
     config["semantics"] |= {"engine": "llm", "llm": {"answer_attempts": 2}}
     config["llm"] |= {"model": "scripted", "endpoint": url}
-    config["llm"]["running"] |= {"concurrency": 8, "timeout": 5, "http_retries": 0, "retry_passes": 2}
+    config["llm"]["running"] = {"concurrency": 8, "timeout": 5, "http_retries": 0, "retry_passes": 2}
 
 
 def test_no_file_of_failed_and_good_runs_holds_the_key(checkout, tmp_path, monkeypatch):
@@ -52,7 +53,7 @@ def test_an_answer_is_requested_once_and_only_stages_that_use_it_rerun(checkout,
         assert project.run(TARGETS[0]) == {"sample": 1, "preprocess": 1, "taxonomy": 1, "semantics": 1}
         made, asked = [(project / f"{FOLDER}/{name}").read_bytes() for name in names], first.asked.total()
 
-        def elsewhere(config):  # how answers are obtained does not change the request
+        def elsewhere(config):  # how answers are obtained is no part of the question
             config["llm"] |= {"endpoint": second.url, "budget": 1.0, "prices": {"scripted": {"input": 1, "output": 1}}}
             config["llm"]["running"] |= {"concurrency": 3, "http_retries": 1}
 
@@ -61,7 +62,7 @@ def test_an_answer_is_requested_once_and_only_stages_that_use_it_rerun(checkout,
         project.append("src/semacdr/llm/store.py", "# a comment\n")
         assert project.run(TARGETS[0]) == {"semantics": 1}
         project.configure(lambda config: config["semantics"].update(shards=2))
-        assert project.run(TARGETS[0]) == {"shard": 2, "semantics": 1}
+        assert project.run(TARGETS[0]) == {"semantics_shard": 2, "semantics": 1}
         assert [(project / f"{FOLDER}/{name}").read_bytes() for name in names] == made
         assert second.asked.total() == 0
         project.configure(lambda config: (config["semantics"].update(shards=1), config["llm"].update(offline=True)))
@@ -79,7 +80,7 @@ def test_the_sample_s_recorded_answers_need_no_request_and_a_changed_prompt_says
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     project = checkout.copy(tmp_path / "project")
     few_works(project)
-    project.configure(lambda c: (c["sample"].update(users=100), c["preprocess"].update(min_item_interactions=1)))
+    project.configure(lambda c: c.update(sample={"users": 100}, preprocess={"min_item_interactions": 1}))
     project.run(TARGETS[0])
     made = tables.read(project / f"{FOLDER}/agnostic.parquet", "agnostic")[0]["provenance"].to_pylist()
     provenance = tables.read(project / f"{FOLDER}/inner.parquet", "inner")[0]["provenance"].to_pylist()

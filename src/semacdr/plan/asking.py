@@ -10,7 +10,7 @@ from semacdr.plan.config import Config, ConfigError
 from semacdr.plan.declarations import SOURCES
 
 ENGINE = ("llm_engine", "induction", "naming", "sampling", "trial")  # modules of semantics/ that only asking uses
-ASKING = ("semacdr.llm", *(f"semacdr.semantics.{name}" for name in ENGINE))
+ASKING = ("semacdr.llm", "semacdr.stages._llm", *(f"semacdr.semantics.{name}" for name in ENGINE))
 PROMPTS = {
     "taxonomy": ("taxonomy_propose", "taxonomy_merge", "taxonomy_revise", "structured"),
     "semantics": ("inner",),  # and the one of the method

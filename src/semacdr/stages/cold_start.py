@@ -25,9 +25,10 @@ from semacdr.errors import UserError
 from semacdr.evaluation.comparison import METRICS, compare, load_variants
 from semacdr.evaluation.groups import Group, by_count
 from semacdr.evaluation.runs import Run
-from semacdr.reporting.comparison_page import GROUPINGS, add_arguments, cold_start_page, write_comparison
+from semacdr.reporting.comparison_page import GROUPINGS, cold_start_page, write_comparison
 from semacdr.runtime.cli import log, parser, run
 from semacdr.runtime.settings import Bounds, Natural, add_flags, from_flags, setting
+from semacdr.stages._comparison import add_comparison
 from semacdr.storage import tables
 
 SHOWN = ("ndcg", "hr")  # metrics
@@ -80,7 +81,7 @@ def grouped(paths: Sequence[Path], bounds: Mapping[str, Sequence[int]]) -> Calla
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """The stage's command line."""
     cli = parser(__doc__)
-    add_arguments(cli, "Cold start")
+    add_comparison(cli, "Cold start")
     cli.add_argument("--splits", nargs="+", type=Path, required=True, help="split.parquet of each direction")
     add_flags(cli, Settings)
     return cli.parse_args(argv)
@@ -94,7 +95,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     bounds = {"user": [0, *settings.user_groups], "item": settings.item_groups}
     metrics = {key: measure for key, measure in METRICS.items() if key[0] in SHOWN}
     rows = compare(variants, grouped(args.splits, bounds), metrics)
-    write_comparison(args, rows, cold_start_page(rows, args.title))
+    write_comparison(args.output, args.table, args.runs, rows, cold_start_page(rows, args.title))
     log.info("%d variants, %d rows: %s", len(variants), len(rows), args.output)
 
 

@@ -19,14 +19,15 @@ from collections.abc import Sequence
 from semacdr.evaluation.comparison import compare, load_variants
 from semacdr.evaluation.groups import warm_and_cold
 from semacdr.evaluation.runs import SPLITS
-from semacdr.reporting.comparison_page import add_arguments, comparison_page, write_comparison
+from semacdr.reporting.comparison_page import comparison_page, write_comparison
 from semacdr.runtime.cli import log, parser, run
+from semacdr.stages._comparison import add_comparison
 
 
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """The stage's command line."""
     cli = parser(__doc__)
-    add_arguments(cli, "Comparison")
+    add_comparison(cli, "Comparison")
     cli.add_argument("--split", choices=SPLITS, default="test", help="the split to compare on; default test")
     return cli.parse_args(argv)
 
@@ -36,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = arguments(argv)
     variants = load_variants(args.runs, args.split)
     rows = compare(variants, warm_and_cold)
-    write_comparison(args, rows, comparison_page(rows, args.title))
+    write_comparison(args.output, args.table, args.runs, rows, comparison_page(rows, args.title))
     log.info("%d variants, %d rows: %s", len(variants), len(rows), args.output)
 
 

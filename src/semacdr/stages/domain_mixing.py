@@ -27,10 +27,10 @@ from matplotlib.lines import Line2D
 from semacdr.errors import UserError
 from semacdr.reporting import style
 from semacdr.reporting.clouds import Cloud, by_space, chances, load_clouds, neighbours, shares, tsne
-from semacdr.reporting.comparison_page import add_variants
 from semacdr.reporting.names import count_of, system_name
 from semacdr.runtime.cli import log, parser, run
 from semacdr.runtime.settings import Count, Natural, Positive, add_flags, from_flags, setting
+from semacdr.stages._comparison import add_variants
 from semacdr.storage import tsv
 
 MARKERS = ("o", "x")  # of the domains, in the order of their names

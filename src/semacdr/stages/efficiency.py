@@ -20,11 +20,11 @@ from semacdr.evaluation.costs import RunRecord, distinct, read_record, summarise
 from semacdr.evaluation.main_metric import read_main_metric
 from semacdr.evaluation.runs import run_name
 from semacdr.reporting import style
-from semacdr.reporting.comparison_page import add_arguments
 from semacdr.reporting.efficiency_figure import EfficiencyRow, efficiency_figure, efficiency_page
 from semacdr.reporting.names import system_name
 from semacdr.reporting.tuning_notes import tuning_lines
 from semacdr.runtime.cli import log, parser, run
+from semacdr.stages._comparison import add_comparison
 from semacdr.storage import tsv
 
 Folders = Mapping[str, Sequence[Path]]  # of runs, by variant
@@ -79,7 +79,7 @@ def _row(
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """The stage's command line."""
     cli = parser(__doc__)
-    add_arguments(cli, "Efficiency")
+    add_comparison(cli, "Efficiency")
     cli.add_argument("--experiment", type=Path, required=True, help="the TSV of stage compare")
     cli.add_argument("--picture", type=Path, required=True, help="the PNG")
     return cli.parse_args(argv)

@@ -17,8 +17,9 @@ import pyarrow as pa
 from semacdr.evaluation.ranks import Ranker
 from semacdr.runtime.cli import log, parser, run
 from semacdr.runtime.settings import Count, add_flags, from_flags, setting
+from semacdr.stages._direction import add_run, trained_of
 from semacdr.storage import tables
-from semacdr.training.trained import Trained, add_arguments, load_trained
+from semacdr.training.trained import Trained
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Options:
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parse the stage's command line."""
     cli = parser(__doc__)
-    add_arguments(cli)
+    add_run(cli)
     add_flags(cli, Settings, Options)
     cli.add_argument("--output", type=Path, required=True, help="recommendations.parquet")
     return cli.parse_args(argv)
@@ -65,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the stage."""
     args = arguments(argv)
     options = from_flags(args, Options, "recommend")
-    trained = load_trained(args, options.threads)
+    trained = trained_of(args, options.threads)
     table = recommend(trained, from_flags(args, Settings, "recommend").top, options.batch_size)
     tables.write(table, args.output, "recommendations", trained.meta)
     log.info("%d recommendations for %d users", len(table), trained.history.users)

@@ -27,7 +27,6 @@ import pyarrow as pa
 
 from semacdr.errors import UserError
 from semacdr.llm import session
-from semacdr.llm.command_line import add_llm_flags, as_shard, llm_from_flags
 from semacdr.llm.prompts import Prompt
 from semacdr.llm.store import export_answers
 from semacdr.runtime.cli import log, parser, run
@@ -44,6 +43,7 @@ from semacdr.semantics.categories import Category, read_taxonomy
 from semacdr.semantics.encoder_engine import EncoderEngine
 from semacdr.semantics.llm_engine import NAMES, Engine, Filed
 from semacdr.semantics.text_encoder import BATCH_SIZE, fingerprint
+from semacdr.stages._llm import add_llm_flags, as_shard, llm_from_flags
 from semacdr.storage import tables, tsv
 
 

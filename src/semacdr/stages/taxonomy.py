@@ -18,7 +18,6 @@ from typing import Annotated, Any, Literal
 
 from semacdr.errors import UserError
 from semacdr.llm import session
-from semacdr.llm.command_line import add_llm_flags, llm_from_flags
 from semacdr.llm.prompts import Prompt
 from semacdr.runtime.cli import log, parser, run
 from semacdr.runtime.settings import Bounds, Count, Natural, Share, add_flags, from_flags, setting
@@ -27,6 +26,7 @@ from semacdr.semantics.induction import PROMPTS, Induction, Unasked
 from semacdr.semantics.naming import Rules, domain_names
 from semacdr.semantics.sampling import draw
 from semacdr.semantics.trial import TrialRow, Trials
+from semacdr.stages._llm import add_llm_flags, llm_from_flags
 from semacdr.storage import tables, tsv
 
 CONTEXT = 8192  # tokens for a local model: a sample of items as the prompt, a taxonomy as the answer

@@ -30,6 +30,7 @@ from semacdr.errors import UserError
 from semacdr.runtime import checkout
 from semacdr.runtime.cli import log, parser, run
 from semacdr.runtime.settings import Count, add_flags, from_flags, resolve, setting
+from semacdr.stages._direction import add_direction, add_model, paths_of
 from semacdr.training import inputs
 from semacdr.training import system as systems
 from semacdr.training.engine import Epoch, TrainingResult, fit
@@ -113,8 +114,8 @@ class Runner:
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parse the stage's command line."""
     cli = parser(__doc__)
-    inputs.add_arguments(cli)
-    systems.add_arguments(cli)
+    add_direction(cli)
+    add_model(cli)
     add_flags(cli, Settings, Options)
     cli.add_argument("--training", type=json.loads, default={}, metavar="JSON", help="settings of training, untuned")
     cli.add_argument("--name", required=True, help="name of the system in tables")
@@ -170,9 +171,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = from_flags(args, Settings, "tune")
     options = from_flags(args, Options, "tune")
     budget = {"epochs": settings.epochs, "patience": settings.patience}
-    system = systems.system_of(args, resolve(Training, args.training | budget, "train"))
-    device, threads = systems.machine_of(args, system.training, options.threads)
-    paths = inputs.paths_of(args)
+    system = systems.system_of(args.model, args.model_settings, resolve(Training, args.training | budget, "train"))
+    device, threads = systems.machine_of(args.device, system.training, options.threads)
+    paths = paths_of(args)
     space, runner = spaces.parse(args.space, system), Runner(system, settings, paths, device, threads)
     if not space:
         raise UserError(f"tune.space has no setting of {args.name}; add one")

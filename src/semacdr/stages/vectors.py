@@ -18,8 +18,9 @@ import torch
 from semacdr.errors import UserError
 from semacdr.runtime.cli import log, parser, run
 from semacdr.runtime.settings import Count, add_flags, from_flags, setting
+from semacdr.stages._direction import add_run, trained_of
 from semacdr.storage import tables
-from semacdr.training.trained import Trained, add_arguments, load_trained
+from semacdr.training.trained import Trained
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Options:
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parse the stage's command line."""
     cli = parser(__doc__)
-    add_arguments(cli)
+    add_run(cli)
     add_flags(cli, Options)
     cli.add_argument("--output", type=Path, required=True, help="vectors.parquet")
     return cli.parse_args(argv)
@@ -62,7 +63,7 @@ def vectors_of(trained: Trained) -> pa.Table:
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the stage."""
     args = arguments(argv)
-    trained = load_trained(args, from_flags(args, Options, "vectors").threads)
+    trained = trained_of(args, from_flags(args, Options, "vectors").threads)
     table = vectors_of(trained)
     tables.write(table, args.output, "vectors", trained.meta)
     log.info("%d vectors of %d items", len(table), len(table) // len(table["space"].unique()))

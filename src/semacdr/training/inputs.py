@@ -4,7 +4,6 @@ Every table must belong to the split's scenario (graphs: to its direction) and m
 tables; otherwise a UserError names the file.
 """
 
-import argparse
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,21 +41,6 @@ class DirectionPaths:
     embeddings: Path | None = None  # text vectors
     agnostic: Path | None = None  # categories of items
     graphs: Path | None = None  # folder of the graphs
-
-
-def add_arguments(cli: argparse.ArgumentParser) -> None:
-    """Add the input paths that training and ranking have in common."""
-    cli.add_argument("--interactions", type=Path, required=True)
-    cli.add_argument("--items", type=Path, required=True)
-    cli.add_argument("--split", type=Path, required=True)
-    cli.add_argument("--embeddings", type=Path, help="embeddings.parquet, for a model that reads text vectors")
-    cli.add_argument("--agnostic", type=Path, help="agnostic.parquet, for a model that reads categories")
-    cli.add_argument("--graphs", type=Path, help="folder of the graphs, for a model that reads them")
-
-
-def paths_of(args: argparse.Namespace) -> DirectionPaths:
-    """The input paths of a command line that `add_arguments` made."""
-    return DirectionPaths(args.interactions, args.items, args.split, args.embeddings, args.agnostic, args.graphs)
 
 
 def load_inputs(paths: DirectionPaths, needs: tuple[str, ...], max_length: int, settings: object = None) -> ModelInputs:
