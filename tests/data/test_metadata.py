@@ -187,7 +187,7 @@ def test_of_two_lines_of_an_item_the_first_with_a_title_is_used(tmp_path, empty)
 
 def test_a_file_of_0_bytes_is_refused(tmp_path):
     (tmp_path / "meta.json.gz").touch()
-    with pytest.raises(UserError, match=r"meta\.json\.gz: the file has 0 bytes, which is no gzip file"):
+    with pytest.raises(UserError, match=r"meta\.json\.gz: the file has 0 bytes, so it is not a gzip file"):
         read_metadata(tmp_path / "meta.json.gz", ["B1"])
 
 

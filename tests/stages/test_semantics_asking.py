@@ -167,7 +167,7 @@ def test_an_encoder_of_a_hub_that_cannot_be_reached_fails_within_seconds_in_one_
 
     monkeypatch.setattr(huggingface_hub.HfApi, "model_info", unreachable)
     start = time.monotonic()
-    message = "text encoder 'some/model' cannot be loaded: it is no folder, and the model hub cannot be reached: "
+    message = "text encoder 'some/model' cannot be loaded: it is not a folder, and the model hub cannot be reached: "
     with pytest.raises(UserError, match=message) as raised:
         TextEncoder("some/model", threads=1)
     assert time.monotonic() - start < 30 and "\n" not in str(raised.value)
