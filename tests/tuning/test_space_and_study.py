@@ -345,7 +345,7 @@ def test_a_system_that_was_not_trained_to_its_end_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"untuned/seed2/history.tsv: cannot be read as a table"):
         collect(tmp_path, path)
     (path.with_suffix("") / "untuned/seed1/cost.json").write_text("{}")
-    with pytest.raises(UserError, match=r"sasrec_kitchen.json: this file and its full trainings are not those"):
+    with pytest.raises(UserError, match=r"sasrec_kitchen.json: this file or its full trainings were not written"):
         collect(tmp_path, path)
 
 
@@ -355,5 +355,5 @@ def test_other_budgets_and_two_systems_in_one_place_are_refused(tmp_path):
     with pytest.raises(UserError, match="mine and sasrec are both sasrec-ce"):
         collect(tmp_path, found(tmp_path, "sasrec"), found(tmp_path, "mine", key="sasrec-ce"))
     (tmp_path / "none.json").write_text("{}")
-    with pytest.raises(UserError, match=r"none.json: this file and its full trainings are not those"):
+    with pytest.raises(UserError, match=r"none.json: this file or its full trainings were not written"):
         collect(tmp_path, found(tmp_path, "sasrec"), tmp_path / "none.json")
