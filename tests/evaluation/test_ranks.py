@@ -1,4 +1,4 @@
-"""Ranks against a plain count, and what is no candidate."""
+"""Ranks against a plain count, and which items are not candidates."""
 
 import numpy as np
 import pyarrow as pa
@@ -109,7 +109,7 @@ def test_item_knn_sums_the_cosines_of_the_users_items(world, kind, length):
 
 
 def candidates_of(world, folder, change, **meta):
-    """A copy of the world's candidates whose rows `change` has changed."""
+    """A copy of the world's candidates with rows changed by `change`."""
     table, found = tables.read(world.folder / "candidates.parquet", "candidates")
     table = table.set_column(3, "negatives", pa.array(change(table["negatives"].to_pylist()), pa.list_(pa.int32())))
     tables.write(table, folder / "candidates.parquet", "candidates", found | meta)

@@ -1,4 +1,4 @@
-"""Settings of models and of training: choices, bounds, and what tuning may not choose."""
+"""Settings of models and of training: choices, bounds, and settings that cannot be tuned."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""A wrong config is one line that names the file, the line, the key, what is allowed, and the nearest known name."""
+"""The error for a wrong config is one line: file, line, key, what is allowed, and the nearest known name."""
 
 import pytest
 import yaml

@@ -93,7 +93,7 @@ def test_a_baseline_without_training_has_one_run_for_all_seeds():
     runs = plan.experiment_runs("movie_book", "baselines")
     assert [run.seed for run in runs["popularity"]] == [5, 5, 5, 5]
     assert [run.seed for run in runs["sasrec"]] == [5, 6, 5, 6]
-    assert len(plan.table_runs("movie_book")["popularity/full"]) == 2  # a direction each
+    assert len(plan.table_runs("movie_book")["popularity/full"]) == 2  # one per direction
 
 
 def test_an_experiment_takes_its_directions_and_seeds():

@@ -61,7 +61,7 @@ def commands(text):
 
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_example_reaches_the_targets_that_it_names(path, monkeypatch):
-    monkeypatch.setattr("semacdr.plan.targets.check_local", lambda config, scenario: None)  # the user's own files
+    monkeypatch.setattr("semacdr.plan.targets.check_local", lambda config, scenario: None)  # the user's files
     for command in commands(path.read_text()):
         words = command.split("#")[0].split()
         files = [word for word in words if word.endswith(".yaml")]
@@ -75,7 +75,7 @@ def test_every_example_reaches_the_targets_that_it_names(path, monkeypatch):
 
 
 def braces(word):
-    """What a shell makes of {a,b}."""
+    """The shell's expansion of {a,b}."""
     found = re.search(r"\{([^{}]*)\}", word)
     if not found:
         return [word]

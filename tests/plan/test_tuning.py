@@ -17,7 +17,7 @@ PLACE = ("movie_book", "movie_to_book")
 
 @pytest.fixture
 def tuned(tmp_path, monkeypatch):
-    """Writes a file of tuned settings, and gives the plan of the shipped config with changes."""
+    """A function that writes a file of tuned settings and returns the plan of the shipped config with changes."""
     (tmp_path / "resources/tuned").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(plans, "SOURCES", tmp_path / "src")

@@ -18,7 +18,7 @@ PAGES = [README, CONTRIBUTING, *sorted((ROOT / "docs").rglob("*.md")), *sorted((
 PAGES += [ROOT / "tests/resources/README.md"]
 LINK = re.compile(r"\]\(([^)#\s]*)(?:#([^)]*))?\)")
 FILE = re.compile(r"(?<![\w./-])(?:docs|examples|benchmarks|resources|workflow|envs|profiles|tests)/[\w./-]*\w\.\w+")
-MADE = ("resources/raw/", "resources/taxonomies/game_music")  # by the workflow; by the reader
+MADE = ("resources/raw/", "resources/taxonomies/game_music")  # made by the workflow; made by the reader
 LATER = (
     "data.md",
     "settings.md",
@@ -183,7 +183,7 @@ def test_tables_that_pages_name_can_be_made(monkeypatch):
     monkeypatch.chdir(ROOT)
     listed = subprocess.run(["bash", "benchmarks/tables.sh"], capture_output=True, text=True, check=True).stdout.split()
     dry = subprocess.run(["bash", "benchmarks/tables.sh", *listed], capture_output=True, text=True, check=True).stdout
-    assert dry.count("snakemake --cores 2 --configfile") == len(listed) - 1  # scale is no Snakemake target
+    assert dry.count("snakemake --cores 2 --configfile") == len(listed) - 1  # scale is not a Snakemake target
     files = {name for name in FILE.findall(dry) if not name.startswith("results/")}
     assert [name for name in files if not (ROOT / name).exists()] == []
     text = " ".join(" ".join(page.read_text().split()) for page in PAGES)

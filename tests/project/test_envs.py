@@ -1,4 +1,4 @@
-"""Environments say what pyproject says, and the code imports only what its environment has and what may be run."""
+"""Environments agree with pyproject, and the code imports only packages that its environment has."""
 
 import ast
 import re
@@ -26,11 +26,11 @@ PACKAGES = {  # the pip package of a module, where its name differs
     "urllib3": "requests",  # which is built on it and catches some of its errors only
 }
 OWN = {path.name for path in (ROOT / "src").iterdir()}
-UNCALLED = {  # what is imported in a function that is called only by who has it
+UNCALLED = {  # imports in functions that only run where the package is installed
     "data": {"torch"},  # cli.use_threads
     "encode": {"xllamacpp"},  # a local language model
     "figures": {"torch"},  # cli.use_threads
-    "report": {"torch"},  # likewise
+    "report": {"torch"},  # cli.use_threads
 }
 WORKFLOW = "\n".join(path.read_text() for path in sorted(ROOT.glob("workflow/rules/*.smk")))
 RULES = re.split(r"\n(?=rule |use rule )", WORKFLOW)
@@ -85,7 +85,7 @@ def test_the_python_version_agrees(name):
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
-def test_an_environment_has_what_its_stages_import_and_nothing_more(name):
+def test_an_environment_has_exactly_the_packages_its_stages_import(name):
     stages = [f"semacdr.stages.{stage}" for stage in STAGES[name]] + (MODELS if name in ("train", "tune") else [])
     assert pins(ENVIRONMENTS[name]).keys() == packages(*stages) - UNCALLED.get(name, set())
 
@@ -97,7 +97,7 @@ def test_an_environment_has_what_its_stages_import_and_nothing_more(name):
 def test_training_and_ranking_need_little(module):
     found = foreign(module)
     assert not {pair for pair in found if pair[0] not in {"torch", "numpy", "pyarrow", "safetensors"}}
-    assert "torch" in {name for name, _ in found} or module == "semacdr.models.settings"  # else the walk sees nothing
+    assert "torch" in {name for name, _ in found} or module == "semacdr.models.settings"  # else the walk finds nothing
 
 
 def test_the_walk_sees_what_is_imported_through_others():

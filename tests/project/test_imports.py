@@ -9,7 +9,7 @@ MODULES = {
     ".".join(path.relative_to(SOURCES).with_suffix("").parts).removesuffix(".__init__"): path
     for path in sorted((SOURCES / "semacdr").rglob("*.py"))
 }
-COMMAND_LINE = {"stages", "runtime"}  # runtime makes the parser, and flags of settings
+COMMAND_LINE = {"stages", "runtime"}  # runtime makes the parser and the flags of settings
 
 
 def folder_of(module):
@@ -17,7 +17,7 @@ def folder_of(module):
 
 
 def imports():
-    """By folder the other folders that it imports."""
+    """The other folders that each folder imports."""
     found = {folder_of(module): set() for module in MODULES}
     for module in MODULES:
         for name in imported(module):

@@ -1,4 +1,4 @@
-"""A run's files belong to each other and to the data, or are refused in a sentence that says what differs."""
+"""A run's files must belong to each other and to the data; otherwise an error says what differs."""
 
 import json
 import shutil
@@ -231,7 +231,7 @@ def test_ranking_in_batches_of_none_is_refused(world, run, tmp_path):
 
 
 def test_users_with_three_events_each_leave_nothing_to_learn_from(tmp_path):
-    """One event to train on is no step: the next one is the validation event (F5)."""
+    """A single training event gives no step: the next event is the validation event (F5)."""
     events = random_events(users=12).sort("user", "domain", "timestamp", "item")
     events = (
         events.group_by("user", "domain", maintain_order=True).head(3).select("user", "item", "domain", "timestamp")

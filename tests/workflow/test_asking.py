@@ -1,4 +1,4 @@
-"""The workflow with a language model: what runs again and what is asked again, and that no file holds the key."""
+"""The workflow with a language model: which jobs and requests are repeated, and that no file holds the key."""
 
 import pytest
 from fake_llm_server import Server
@@ -44,7 +44,7 @@ def test_no_file_of_failed_and_good_runs_holds_the_key(checkout, tmp_path, monke
     assert [path for path in files if KEY.encode() in path.read_bytes()] == []
 
 
-def test_an_answer_is_asked_for_once_and_runs_again_only_what_its_question_touches(checkout, tmp_path, monkeypatch):
+def test_an_answer_is_requested_once_and_only_stages_that_use_it_rerun(checkout, tmp_path, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     project, names = checkout.copy(tmp_path / "project"), ("inner.parquet", "agnostic.parquet", "semantics.tsv")
     with Server() as first, Server() as second:
@@ -71,7 +71,7 @@ def test_an_answer_is_asked_for_once_and_runs_again_only_what_its_question_touch
         assert status == 1 and "lacks 200 answers, the first for the categories of SAMPLE" in printed
         project.configure(lambda config: config["llm"].update(offline=False))
         assert project.run(TARGETS[0]) == {"semantics": 1}
-        assert (first.asked.total(), second.asked.total()) == (asked, 200)  # descriptions are not asked for again
+        assert (first.asked.total(), second.asked.total()) == (asked, 200)  # descriptions are not requested again
 
 
 def test_the_sample_s_recorded_answers_need_no_request_and_a_changed_prompt_says_that_it_does(
@@ -83,10 +83,10 @@ def test_the_sample_s_recorded_answers_need_no_request_and_a_changed_prompt_says
     project.configure(lambda c: c.update(sample={"users": 100}, preprocess={"min_item_interactions": 1}))
     project.run(TARGETS[0])
     made = tables.read(project / f"{FOLDER}/agnostic.parquet", "agnostic")[0]["provenance"].to_pylist()
-    told = tables.read(project / f"{FOLDER}/inner.parquet", "inner")[0]["provenance"].to_pylist()
+    provenance = tables.read(project / f"{FOLDER}/inner.parquet", "inner")[0]["provenance"].to_pylist()
     sure = "engine=llm model=qwen2.5-coder-1.5b-instruct-q4_k_m weights=cc324af070c2 "
-    assert len(told) == 200 and {row.startswith(sure) for row in made} == {True}
-    assert sum(row.startswith(sure) for row in told) > 150  # judged beside fewer works, some stand out and fall back
+    assert len(provenance) == 200 and {row.startswith(sure) for row in made} == {True}
+    assert sum(row.startswith(sure) for row in provenance) > 150  # among fewer works, some are outliers and fall back
     project.append("resources/prompts/letters.txt", "Think of the whole work.\n")
     status, printed = project.call(TARGETS[0], *RUN)
     assert status == 1 and "lacks 1,000 answers" in printed and "examples/record_sample.yaml" in printed

@@ -1,4 +1,4 @@
-"""The target cold_start: what it trains, what makes it stale, and what cold users do to everything after the split."""
+"""The target cold_start: its trainings, what makes it stale, and the effect of cold users on all stages after split."""
 
 import csv
 
@@ -22,7 +22,7 @@ def rows_of(project, path):
         return list(csv.DictReader(file, delimiter="\t"))
 
 
-def test_it_trains_what_is_new_and_runs_again_for_its_own_settings_and_code_alone(project):
+def test_it_trains_new_runs_and_reruns_only_for_its_settings_and_code(project):
     project.configure(tiny)
     assert project.run() == {}
     assert project.run(TARGET) == {"train": 2, "rank": 2, "cold_start": 1}
@@ -39,7 +39,7 @@ def test_it_trains_what_is_new_and_runs_again_for_its_own_settings_and_code_alon
     assert project.plan(TARGET) == {"cold_start": 1}
 
 
-def test_cold_users_make_stale_what_follows_the_split_and_have_a_group_of_their_own(project):
+def test_cold_users_make_all_stages_after_split_stale_and_have_a_separate_group(project):
     project.configure(lambda config: config["split"].update(cold_users=0.3))
     project.configure(tiny)
     metrics = "results/movie_book/metrics.tsv"

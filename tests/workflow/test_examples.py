@@ -1,4 +1,4 @@
-"""Every example: Snakemake plans its last target; those of the sample also run, made small."""
+"""Every example: Snakemake plans its last target; examples on the sample also run at small size."""
 
 import re
 
@@ -16,14 +16,14 @@ FILES = [
 ]
 TUNED = "baselines_tuned_loss"  # needs settings that the user copies first
 TINY = {"seeds": [1], "epochs": 1, "max_length": 10, "batch_size": 64, "settings": {"dim": 8, "pretraining": 1}}
-SMALL = {  # laid over an example that runs
+SMALL = {  # merged over an example that runs
     "sample": {"users": 100},
     "preprocess": {"min_item_interactions": 1},
     "split": {"candidates": 20},
     "metrics": {"systems": ["popularity", "sasrec-ce", "semacdr-ce"]},
     "scenarios": {name: {"train": TINY} for name in ("movie_book", "movie_book_cold", "movie_book_encoder")},
 }
-RUN = {  # examples that run in small, and the target
+RUN = {  # examples that run at small size, and the target
     "longer": "results/movie_book/metrics.tsv",
     "engines": "results/movie_book/engines.tsv",
     "cold_start": "results/movie_book_cold/cold_start.tsv",
@@ -38,7 +38,7 @@ def commands(path):
 
 
 def expanded(word):
-    """What a shell makes of {a,b}."""
+    """The shell's expansion of {a,b}."""
     found = re.search(r"\{([^{}]*)\}", word)
     if not found:
         return [word]
@@ -47,7 +47,7 @@ def expanded(word):
 
 @pytest.fixture(scope="module")
 def local(checkout, tmp_path_factory):
-    """The project with files where examples/kitchen_food.yaml expects the user's own."""
+    """The project with files where examples/kitchen_food.yaml expects the user's files."""
     project = checkout.copy(tmp_path_factory.mktemp("examples") / "project")
     (project / "data/amazon2014").mkdir(parents=True)
     for name in FILES:
@@ -57,7 +57,7 @@ def local(checkout, tmp_path_factory):
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_the_last_target_is_planned(local, path):
-    """An example without a command of its own is laid over another one's: then it is planned with the result table."""
+    """An example without a command is merged over another one; it is then planned with the result table."""
     given = commands(path) or [["--configfile", f"examples/{path.name}", "--", "results/movie_book/metrics.tsv"]]
     words = [one for word in given[-1] for one in expanded(word)]
     status, text = local.call("-n", "--cores", "2", *words)

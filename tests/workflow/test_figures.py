@@ -1,4 +1,4 @@
-"""The paper's figures as targets: what they need is made once, and they run again where they became stale."""
+"""The paper's figures as targets: their inputs are made once, and they rerun when they become stale."""
 
 import csv
 
@@ -33,7 +33,7 @@ def drawing(project):
     return project
 
 
-def test_figures_train_what_is_new_and_are_drawn_again_where_stale(drawing):
+def test_figures_train_new_runs_and_are_drawn_again_when_stale(drawing):
     assert drawing.run(*FIGURES) == {"train": 2, "rank": 1, "vectors": 2, **DRAWN}
     for path in FIGURES:
         assert (drawing / path).read_bytes().startswith(b"\x89PNG")
@@ -51,7 +51,7 @@ def test_figures_train_what_is_new_and_are_drawn_again_where_stale(drawing):
     assert drawing.plan(*FIGURES) == {"domain_mixing": 1, "taste_similarity": 1, "curves": 1, "vectors": 2}
 
 
-def test_cost_beside_quality_and_mean_ranks_are_of_an_experiment_s_runs(drawing):
+def test_efficiency_and_mean_ranks_use_an_experiment_s_runs(drawing):
     variants = {
         "sasrec": {"settings": {"dim": 16}},
         "popularity": {"model": "popularity"},
@@ -61,7 +61,7 @@ def test_cost_beside_quality_and_mean_ranks_are_of_an_experiment_s_runs(drawing)
         lambda config: config["compare"].update(baselines={"system": {"model": "sasrec"}, "variants": variants})
     )
     targets = ["results/movie_book/efficiency.png", "results/mean_ranks.png"]
-    assert drawing.run(*targets) == {"compare": 1, "efficiency": 1, "mean_ranks": 1}  # of systems of the table
+    assert drawing.run(*targets) == {"compare": 1, "efficiency": 1, "mean_ranks": 1}  # the systems are in the table
     costs, places = (
         list(csv.DictReader((drawing / path.replace("png", "tsv")).read_text().splitlines(), delimiter="\t"))
         for path in targets

@@ -11,7 +11,7 @@ TARGET = "results/movie_book/report.html"
 
 @pytest.fixture
 def reporting(project):
-    """The finished project with a report of its two systems that learn."""
+    """The finished project with a report on its two trained systems."""
     section = {"systems": ["semacdr", "sasrec"], "experiments": [], "figures": ["taste_similarity"]}
 
     def change(config):
@@ -22,7 +22,7 @@ def reporting(project):
     return project
 
 
-def test_it_makes_what_is_new_and_runs_again_for_its_own_settings_code_and_templates_alone(reporting):
+def test_it_makes_new_results_and_reruns_only_for_its_settings_code_and_templates(reporting):
     assert reporting.run(TARGET) == {"recommend": 4, "taste_similarity": 1, "report": 1}
     page = (reporting / TARGET).read_text()
     assert len(re.findall("data-user=", page)) == 24 and "<b>Experiments</b>: none was requested" in page

@@ -50,7 +50,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
     number = 0
     try:
         if not path.stat().st_size:
-            raise UserError(f"{path}: the file has 0 bytes, which is no gzip file; fetch it again")
+            raise UserError(f"{path}: the file has 0 bytes, so it is not a gzip file; fetch it again")
         with gzip.open(path, "rb") as file:
             for number, line in enumerate(progress(file, f"lines of {path.name}"), 1):
                 yield number, line

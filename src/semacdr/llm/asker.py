@@ -98,7 +98,7 @@ class Asker:
             run = Run(self.endpoint, self.bill, self._heard, len(missing) + hits, hits)
             failed = {request.key: failure for request, failure in run.run(distinct)}
         lost = [failure.why for failure in failed.values() if not failure.final]
-        if lost:  # the answers were not judged and found bad, so no fallback may replace them
+        if lost:  # the requests failed, so no fallback may replace their answers
             raise UserError(
                 f"{len(lost):,} of {len(missing):,} answers are missing because their requests failed, one with: "
                 f"{lost[0]}\nAll other answers are kept; the same command asks only for the missing ones"

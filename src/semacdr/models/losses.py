@@ -60,7 +60,7 @@ def softmax_loss(
     divisor: int | torch.Tensor,
     counted: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """The sum of loss ce over steps, divided by `divisor`; with `counted` (N,) of bool over those steps alone.
+    """The sum of loss ce over steps, divided by `divisor`; with `counted` (N,) of bool only over those steps.
 
     Models use it for their own losses too, over more events than the target steps; it is float32 under autocast.
     """

@@ -18,7 +18,7 @@ MOST_OPTIONS = 20  # endpoints give the log-probabilities of 20 tokens at most
 
 
 def lettered(category: Category) -> str:
-    """The options of a category, one a line after its letter; a UserError where there are too many."""
+    """The options of a category, one per line after its letter; a UserError if there are too many."""
     names = [name for name, _ in category.subcategories]
     if len(names) > MOST_OPTIONS:
         raise UserError(
@@ -70,7 +70,7 @@ def choose(scores: np.ndarray, most: int, margin: float) -> tuple[list[int], lis
 
 
 def listing(categories: Sequence[Category]) -> str:
-    """The categories for a prompt, one a line with its subcategories."""
+    """The categories for a prompt, one per line with its subcategories."""
     return "\n".join(
         f"{category.name}: {', '.join(name for name, _ in category.subcategories)}" for category in categories
     )

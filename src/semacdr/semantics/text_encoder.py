@@ -37,7 +37,7 @@ class TextEncoder:
             )
         except (OSError, ValueError) as error:
             reason = (
-                f"it is no folder, and the model hub cannot be reached: {unreachable}" if unreachable else str(error)
+                f"it is not a folder, and the model hub cannot be reached: {unreachable}" if unreachable else str(error)
             )
             raise UserError(
                 f"text encoder '{name}' cannot be loaded: {' '.join(reason.split())}. Give a folder that holds a "

@@ -13,6 +13,6 @@ def add_variants(cli: argparse.ArgumentParser) -> None:
 def add_comparison(cli: argparse.ArgumentParser, title: str) -> None:
     """Add the options of a comparison with a page."""
     add_variants(cli)
-    cli.add_argument("--title", default=title, help="of the page")
+    cli.add_argument("--title", default=title, help="title of the page")
     cli.add_argument("--output", type=Path, required=True, help="the TSV")
     cli.add_argument("--table", type=Path, required=True, help="the Markdown page")

@@ -33,12 +33,12 @@ def add_model(cli: argparse.ArgumentParser) -> None:
 
 
 def add_run(cli: argparse.ArgumentParser) -> None:
-    """Add the options of a stage that reads a trained model: what train read, and what it wrote."""
+    """Add the options of a stage that reads a trained model: the inputs of train, and its run folder."""
     add_direction(cli)
     cli.add_argument("--run", type=Path, required=True, help="folder of the training run")
     cli.add_argument("--device", help="default: cuda if torch sees a GPU, else cpu")
 
 
 def trained_of(args: argparse.Namespace, threads: int) -> Trained:
-    """The trained model of a command line that `add_run` made; a UserError as of `load_trained`."""
+    """The trained model of a command line that `add_run` made; a UserError where `load_trained` raises one."""
     return load_trained(paths_of(args), args.run, args.device, threads)

@@ -91,7 +91,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """The stage's command line."""
     cli = parser(__doc__)
     cli.add_argument("--tables", type=Path, nargs="+", required=True, help="the experiment's TSV in each scenario")
-    cli.add_argument("--title", default="Mean ranks", help="of the diagram")
+    cli.add_argument("--title", default="Mean ranks", help="title of the diagram")
     cli.add_argument("--output", type=Path, required=True, help="the TSV")
     cli.add_argument("--picture", type=Path, required=True, help="the PNG")
     return cli.parse_args(argv)

@@ -34,7 +34,7 @@ class System:
         return models.load(self.name)
 
     def load_inputs(self, paths: DirectionPaths) -> ModelInputs:
-        """What the model is built from; a UserError as of `semacdr.training.inputs.load_inputs`."""
+        """What the model is built from; a UserError where `semacdr.training.inputs.load_inputs` raises one."""
         needs = models.required_inputs(self.module, self.settings)
         return load_inputs(paths, needs, self.training.max_length, self.settings)
 
