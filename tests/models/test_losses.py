@@ -169,7 +169,7 @@ def test_sampled_softmax_comes_to_the_full_one_as_more_are_drawn():
     assert step_loss("sampled_softmax", STATES, ITEMS, POSITIVES, drawn).item() == pytest.approx(full, abs=0.01)
 
 
-@pytest.mark.parametrize("name", get_args(types_of(Training)["loss"]))
+@pytest.mark.parametrize("name", get_args(get_args(types_of(Training)["loss"])[0]))
 def test_better_scores_of_the_positives_lower_every_loss(name):
     negatives = torch.tensor([2, 3]) if name == "sampled_softmax" else NEGATIVES
     items = ITEMS.clone().requires_grad_()

@@ -150,9 +150,7 @@ def vectors(path, *rows, **meta):
 
 def test_a_table_of_vectors_that_are_not_finite_is_named(tmp_path):
     vectors(tmp_path / "embeddings.parquet", [1, 0], [float("nan"), 0])
-    with pytest.raises(
-        UserError, match=r"embeddings\.parquet: the vector of item 1 is not finite; .*run stage encode again"
-    ):
+    with pytest.raises(UserError, match=r"embeddings\.parquet: the vector of item 1 is not finite; .*run encode again"):
         load_text(tmp_path / "embeddings.parquet", 2)
     how = {"encoder": PACKAGED, "batch_size": "64", "texts": text_encoder.fingerprint(["a"])}
     vectors(tmp_path / "encoded.parquet", [float("inf"), 0], **how)
