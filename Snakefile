@@ -43,3 +43,6 @@ include: "workflow/rules/report.smk"
 rule all:
     input:
         expand("results/{scenario}/metrics.tsv", scenario=plan.config.run),
+
+
+command.check(plan)

@@ -8,8 +8,9 @@ import pytest
 from semacdr.errors import UserError
 from semacdr.plan import declarations
 from semacdr.plan.declarations import SOURCES, has_class, literal, settings_class
-from semacdr.plan.systems import models
-from semacdr.runtime.settings import describe, schema, types_of
+from semacdr.plan.models import models
+from semacdr.runtime.schema import schema
+from semacdr.runtime.settings import describe, types_of
 
 STAGES = [f"semacdr.stages.{path.stem}" for path in sorted(SOURCES.glob("semacdr/stages/[!_]*.py"))]
 OTHERS = ["semacdr.training.settings", "semacdr.llm.options", *(f"semacdr.models.{model}" for model in models())]

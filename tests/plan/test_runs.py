@@ -16,7 +16,7 @@ DIRECTION = ("movie_book", "movie_to_book")
 
 
 def record(plan, place=DIRECTION, **system):
-    return plan.record(*place, parse(["x"], system))
+    return plan.record(*place, parse(system, "x"))
 
 
 @pytest.fixture(scope="module")

@@ -140,5 +140,5 @@ def test_ranks_of_another_split_are_refused(write_run, write_split, stage):
 
 def test_groups_without_a_bound_are_refused(write_run, write_split, stage):
     runs = {name: [write_run(dict.fromkeys(ITEMS, 1))] for name in "ab"}
-    with pytest.raises(UserError, match=r"cold_start\.item_groups must be a list of at least 1 entries"):
+    with pytest.raises(UserError, match=r"cold_start\.item_groups: must be a list of at least 1 entries"):
         stage([write_split(ITEMS)], "--settings", '{"item_groups": []}', **runs)

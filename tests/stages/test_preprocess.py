@@ -231,7 +231,7 @@ def test_an_empty_result_says_which_filter_emptied_it(tmp_path, films, books, me
 
 
 def test_fewer_than_three_events_a_user_are_refused(tmp_path):
-    with pytest.raises(UserError, match=r"\.min_user_interactions must be a whole number of at least 3, not 2"):
+    with pytest.raises(UserError, match=r"\.min_user_interactions: must be a whole number of at least 3, not 2"):
         run(tmp_path, [], [], "--min-user-interactions", "2")
 
 

@@ -222,7 +222,7 @@ def test_the_log_counts_cold_users(tmp_path, caplog):
 
 def test_a_share_that_leaves_nobody_is_refused(tmp_path):
     for share in ("1", "-0.1", "nan"):
-        with pytest.raises(UserError, match=r"split\.cold_users must be a number of at least 0 and below 1, not"):
+        with pytest.raises(UserError, match=r"split\.cold_users: must be a number of at least 0 and below 1, not"):
             run(tmp_path / share, three_users(), cold=share)
     with pytest.raises(UserError, match=r"all 3 users are cold, so none is left to train on; lower split\.cold_users"):
         run(tmp_path / "most", three_users(), cold=0.999)

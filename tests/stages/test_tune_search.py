@@ -90,7 +90,10 @@ def test_seconds_of_pretraining_are_recorded_separately_and_belong_to_training(w
     [
         ({"model": "cl4srec", "training": {}, "settings": {}}, "has settings of cl4srec, not of sasrec"),
         ({"model": "sasrec", "training": {}}, "cannot be read as a file of stage tune_search: KeyError"),
-        ({"model": "sasrec", "training": {}, "settings": {"droput": 0.1}}, "sasrec has no setting 'droput'"),
+        (
+            {"model": "sasrec", "training": {}, "settings": {"droput": 0.1}},
+            "sasrec.droput: there is no setting 'droput'",
+        ),
     ],
 )
 def test_a_proposal_that_is_none_of_the_system(world, tmp_path, found, words):

@@ -101,7 +101,7 @@ def test_a_flipped_bit_of_the_checkpoint_is_found(world, run, tmp_path):
     [
         (b"{}", "has no valid entry 'model'"), (b"[]", "has no valid entry 'model'"), (b"", "cannot be read"),
         (b'{"model": "sasrec"}', "has no valid entry 'seed'"), (b'{"a": "\xff"}', "cannot be read"),
-        (None, "training.max_length must be a whole number of at least 1|training.max_length must be a whole number"),
+        (None, "training.max_length: must be a whole number of at least 1|training.max_length: must be a whole number"),
     ],
 )  # fmt: skip
 def test_a_settings_file_that_is_none_is_refused(world, run, tmp_path, text, message):
@@ -221,12 +221,14 @@ def test_the_other_direction_is_refused(world, run, tmp_path):
 
 @pytest.mark.parametrize("option", ["--epochs", "--batch-size", "--max-length", "--threads"])
 def test_none_of_what_there_must_be_one_of_is_refused(world, tmp_path, option):
-    with pytest.raises(UserError, match=rf"train\.{option[2:].replace('-', '_')} must be a whole number of at least 1"):
+    with pytest.raises(
+        UserError, match=rf"train\.{option[2:].replace('-', '_')}: must be a whole number of at least 1"
+    ):
         world.train("sasrec", tmp_path, option, "0")
 
 
 def test_ranking_in_batches_of_none_is_refused(world, run, tmp_path):
-    with pytest.raises(UserError, match=r"rank\.batch_size must be a whole number of at least 1, not 0"):
+    with pytest.raises(UserError, match=r"rank\.batch_size: must be a whole number of at least 1, not 0"):
         world.rank("semacdr", run, tmp_path / "ranks.parquet", "--batch-size", "0")
 
 

@@ -64,6 +64,6 @@ rule raw:
     message:
         "Fetching {wildcards.kind} of {wildcards.category} ({params.source})"
     shell:
-        "python -m semacdr.stages.raw --source {params.source} --release {wildcards.release:q} --kind {wildcards.kind}"
+        "python -m semacdr.stages.raw --source {params.source:q} --release {wildcards.release:q} --kind {wildcards.kind:q}"
         " --category {wildcards.category:q} {params.place:q} --inbox {params.inbox:q}"
         " --checksums {params.checksums:q} --output {output:q} 2> {log:q}"

@@ -114,7 +114,7 @@ rule semantics:
     shell:
         "python -m semacdr.stages.semantics --items {input.catalogue:q} --taxonomy {input.taxonomy:q}"
         " {params.snippets:q} --settings {params.settings:q} {params.model:q} {params.how:q}"
-        " --threads {params.threads} {params.goal:q} 2> {log:q}"
+        " --threads {params.threads:q} {params.goal:q} 2> {log:q}"
 
 
 use rule semantics as semantics_shard with:
@@ -183,4 +183,4 @@ rule encode:
         "Encoding the item texts of {wildcards.scenario}"
     shell:
         "python -m semacdr.stages.encode --inner {input.inner:q} --encoded {input.encoded:q}"
-        " --settings {params.settings:q} --threads {params.threads} --output {output:q} 2> {log:q}"
+        " --settings {params.settings:q} --threads {params.threads:q} --output {output:q} 2> {log:q}"

@@ -56,9 +56,9 @@ rule tune_search:
     message:
         "Tuning {wildcards.key}, {wildcards.direction} ({wildcards.scenario})"
     shell:
-        "python -m semacdr.stages.tune_search {params.paths:q} --code {input.code:q} --model {params.model}"
+        "python -m semacdr.stages.tune_search {params.paths:q} --code {input.code:q} --model {params.model:q}"
         " --training {params.training:q} --model-settings {params.model_settings:q} --name {params.name:q}"
-        " --key {wildcards.key:q} --space {params.space:q} --settings {params.settings:q} --threads {params.threads}"
+        " --key {wildcards.key:q} --space {params.space:q} --settings {params.settings:q} --threads {params.threads:q}"
         " --storage {params.storage:q} --output {output:q} 2> {log:q}"
 
 
@@ -96,9 +96,9 @@ rule tune_retrain:
     message:
         "Training the proposed settings of {wildcards.key}, {wildcards.direction}, seed {wildcards.seed}"
     shell:
-        "python -m semacdr.stages.train {params.paths:q} --model {params.model} --settings {params.settings:q}"
-        " --model-settings {params.model_settings:q} --proposed {input.found:q} --seed {wildcards.seed}"
-        " --threads {params.threads} --output {params.folder:q} 2> {log:q}"
+        "python -m semacdr.stages.train {params.paths:q} --model {params.model:q} --settings {params.settings:q}"
+        " --model-settings {params.model_settings:q} --proposed {input.found:q} --seed {wildcards.seed:q}"
+        " --threads {params.threads:q} --output {params.folder:q} 2> {log:q}"
 
 
 rule tune_select:

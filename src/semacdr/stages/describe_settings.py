@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from semacdr.plan.models import models, own_settings
 from semacdr.plan.sections import UNSCOPED, Comparison, Release, sections
-from semacdr.plan.systems import models, own_settings
 from semacdr.runtime.cli import log, parser, run
-from semacdr.runtime.settings import default_of, describe, schema, types_of
+from semacdr.runtime.schema import schema
+from semacdr.runtime.settings import default_of, describe, types_of
 from semacdr.storage import tsv
 
 INTRODUCTION = """# Settings

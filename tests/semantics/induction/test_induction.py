@@ -138,11 +138,11 @@ def test_an_edited_taxonomy_is_used_as_it_is(stage, model, tmp_path):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"samples": 0}, "taxonomy.samples must be a whole number of at least 1, not 0"),
+        ({"samples": 0}, "taxonomy.samples: must be a whole number of at least 1, not 0"),
         ({"min_subcategories": 7}, "taxonomy.max_subcategories 6 is below min_subcategories 7"),
-        ({"max_other": 1.5}, "taxonomy.max_other must be a number of at least 0 and of at most 1, not 1.5"),
-        ({"round": 1}, "taxonomy has no setting 'round'"),
-        ({"items_per_sample": 1}, "taxonomy.items_per_sample must be a whole number of at least 2, not 1"),
+        ({"max_other": 1.5}, "taxonomy.max_other: must be a number of at least 0 and of at most 1, not 1.5"),
+        ({"round": 1}, "taxonomy.round: there is no setting 'round'"),
+        ({"items_per_sample": 1}, "taxonomy.items_per_sample: must be a whole number of at least 2, not 1"),
     ],
 )
 def test_a_wrong_setting_is_named(stage, model, settings, message):

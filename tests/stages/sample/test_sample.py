@@ -33,9 +33,9 @@ def test_same_seed_same_bytes_other_seed_other_bytes(tmp_path):
 
 def test_transfer_changes_what_users_take(tmp_path):
     assert write_small(tmp_path / "a") != write_small(tmp_path / "b", "--transfer", "0.2")
-    with pytest.raises(UserError, match=r"sample\.transfer must be a number of at least 0 and of at most 1, not 1\.5"):
+    with pytest.raises(UserError, match=r"sample\.transfer: must be a number of at least 0 and of at most 1, not 1\.5"):
         write_small(tmp_path / "c", "--transfer", "1.5")
-    with pytest.raises(UserError, match=r"sample\.users must be a whole number of at least 50, not 0"):
+    with pytest.raises(UserError, match=r"sample\.users: must be a whole number of at least 50, not 0"):
         write_small(tmp_path / "c", "--users", "0")
 
 
