@@ -61,4 +61,10 @@ def cpus(wanted):
     return math.ceil(min(wanted, there) * share)
 
 
-GPU = 1 if shutil.which("nvidia-smi") else 0  # a cluster's profile sets it by rule
+def gpus(wc):
+    """GPUs that a job asks for whose stage can use one: none where it runs on this machine and this machine has none.
+
+    The nodes of a cluster may have GPUs where the machine that submits has none. Snakemake evaluates this both when it
+    submits a job and within the job, where the answers must agree.
+    """
+    return int(workflow.non_local_exec or workflow.remote_exec or bool(shutil.which("nvidia-smi")))

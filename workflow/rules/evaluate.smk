@@ -14,6 +14,8 @@ localrules:
     metrics,
     compare,
     cold_start,
+    efficiency,
+    mean_ranks,
     runs,
 
 

@@ -30,9 +30,9 @@ def paths(wc, input):
     return [word for name, path in given.items() for word in (f"--{name}", path)]
 
 
-def gpu(wc):
-    """A GPU for what learns, where the machine has one."""
-    return GPU if plan.learns(record(wc).model) else 0
+def gpus_to_learn(wc):
+    """GPUs that a job of a run asks for; none for a non-learned baseline."""
+    return gpus(wc) if plan.learns(record(wc).model) else 0
 
 
 rule train:
@@ -55,7 +55,7 @@ rule train:
         "../../envs/train.yaml"
     threads: cpus(option("train", "threads"))
     resources:
-        gpu=gpu,
+        gpu=gpus_to_learn,
     params:
         paths=paths,
         model=lambda wc: record(wc).model,
@@ -92,7 +92,7 @@ rule rank:
         "../../envs/train.yaml"
     threads: cpus(option("rank", "threads"))
     resources:
-        gpu=gpu,
+        gpu=gpus_to_learn,
     params:
         paths=paths,
         how=lambda wc, input: plan.as_flags("rank", wc.scenario),
@@ -123,7 +123,7 @@ rule recommend:
         "../../envs/train.yaml"
     threads: cpus(option("recommend", "threads"))
     resources:
-        gpu=gpu,
+        gpu=gpus_to_learn,
     params:
         paths=paths,
         settings=settings("recommend"),

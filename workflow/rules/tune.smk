@@ -43,7 +43,7 @@ rule tune_search:
         "../../envs/tune.yaml"
     threads: cpus(option("tune", "threads"))
     resources:
-        gpu=GPU,
+        gpu=gpus,
     params:
         paths=paths,
         model=lambda wc: tuned_record(wc).model,
@@ -86,7 +86,7 @@ rule tune_retrain:
         "../../envs/train.yaml"
     threads: cpus(option("tune", "threads"))
     resources:
-        gpu=GPU,
+        gpu=gpus,
     params:
         paths=paths,
         model=lambda wc: tuned_record(wc).model,
