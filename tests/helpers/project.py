@@ -28,17 +28,18 @@ class Project:
     def __truediv__(self, path: str) -> Path:
         return self.folder / path
 
-    def command(self, *arguments: str, **options) -> subprocess.Popen:
+    def command(self, *arguments: str, environment: dict | None = None, **options) -> subprocess.Popen:
         """Snakemake, started here with the interpreter that runs the tests; its stdout and stderr come together."""
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        environment = os.environ | {"PATH": path, "CUDA_VISIBLE_DEVICES": ""}  # only a CPU gives the same bytes
+        # No CUDA, as the same bytes are promised on the CPU.
+        environment = os.environ | {"PATH": path, "CUDA_VISIBLE_DEVICES": ""} | (environment or {})
         options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT} | options
         command = [sys.executable, "-m", "snakemake", *DETAIL, *arguments]
         return subprocess.Popen(command, cwd=self.folder, env=environment, text=True, **options)
 
-    def call(self, *arguments: str) -> tuple[int, str]:
-        """The exit status of a Snakemake command, and its whole output."""
-        with self.command(*arguments) as process:
+    def call(self, *arguments: str, environment: dict | None = None) -> tuple[int, str]:
+        """The exit status of a Snakemake command, and all that it printed."""
+        with self.command(*arguments, environment=environment) as process:
             text = process.communicate(timeout=500)[0]
         return process.returncode, text
 

@@ -9,7 +9,7 @@ sys.path.insert(0, SOURCES)
 
 from semacdr.plan import summaries
 from semacdr.plan.code_inputs import code, shown
-from semacdr.plan.jobs import GPU, SHELL_PREFIX, Jobs, folder, paths
+from semacdr.plan.jobs import SHELL_PREFIX, Jobs, folder, paths
 from semacdr.plan.plan import as_options, distinct
 from semacdr.plan.start import Command
 

@@ -13,6 +13,8 @@ localrules:
     metrics,
     compare,
     cold_start,
+    efficiency,
+    mean_ranks,
     runs,
 
 

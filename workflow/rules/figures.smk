@@ -6,6 +6,11 @@ OUTPUTS   results/<scenario>/<experiment>.png, sensitivity.tsv and .png (figure 
 """
 
 
+localrules:
+    curves,
+    sensitivity,
+
+
 rule curves:
     input:
         table="results/{scenario}/{experiment}.tsv",

@@ -98,7 +98,7 @@ rule semantics:
         "../../envs/encode.yaml"
     threads: cpus(option("semantics", "threads"))
     resources:
-        gpu=GPU,
+        gpu=jobs.gpus,
     params:
         engine=lambda wc: plan.config.settings("semantics", wc.scenario).engine,
         settings=lambda wc: asking.stage_settings(plan.config, wc.scenario, "semantics"),
@@ -154,6 +154,8 @@ use rule semantics as semantics_price with:
         "logs/{scenario}/semantics_price.log",
     benchmark:
         "logs/benchmarks/{scenario}/semantics_price.tsv"
+    resources:
+        gpu=0,
     params:
         goal=lambda wc, output: ["--dry-run", "--price", output[0]],
     message:
@@ -175,7 +177,7 @@ rule encode:
         "../../envs/encode.yaml"
     threads: cpus(option("encode", "threads"))
     resources:
-        gpu=GPU,
+        gpu=jobs.gpus,
     params:
         settings=settings("encode"),
         threads=lambda wc, input: plan.options("encode", wc.scenario).threads,

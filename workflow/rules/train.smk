@@ -27,7 +27,7 @@ rule train:
         "../../envs/train.yaml"
     threads: cpus(option("train", "threads"))
     resources:
-        gpu=jobs.gpu,
+        gpu=jobs.gpus_to_learn,
     params:
         paths=paths,
         model=lambda wc: record(wc).model,
@@ -64,7 +64,7 @@ rule rank:
         "../../envs/train.yaml"
     threads: cpus(option("rank", "threads"))
     resources:
-        gpu=jobs.gpu,
+        gpu=jobs.gpus_to_learn,
     params:
         paths=paths,
         how=lambda wc, input: plan.as_flags("rank", wc.scenario),
@@ -95,7 +95,7 @@ rule recommend:
         "../../envs/train.yaml"
     threads: cpus(option("recommend", "threads"))
     resources:
-        gpu=jobs.gpu,
+        gpu=jobs.gpus_to_learn,
     params:
         paths=paths,
         settings=settings("recommend"),

@@ -42,7 +42,7 @@ rule tune_search:
         "../../envs/tune.yaml"
     threads: cpus(option("tune", "threads"))
     resources:
-        gpu=GPU,
+        gpu=jobs.gpus,
     params:
         paths=paths,
         model=lambda wc: tuned_record(wc).model,
@@ -85,7 +85,7 @@ rule tune_retrain:
         "../../envs/train.yaml"
     threads: cpus(option("tune", "threads"))
     resources:
-        gpu=GPU,
+        gpu=jobs.gpus,
     params:
         paths=paths,
         model=lambda wc: tuned_record(wc).model,

@@ -13,7 +13,6 @@ from semacdr.plan.declarations import SOURCES
 from semacdr.plan.plan import Plan
 from semacdr.plan.runs import Record
 
-GPU = 1 if shutil.which("nvidia-smi") else 0  # a cluster's profile sets it by rule
 # Jobs find the package whether it is installed or not. glibc gives large blocks back to the system and asks for them
 # again at every batch; kept, training is some 20 % faster. Braces are doubled, as Snakemake formats it.
 SHELL_PREFIX = (
@@ -62,9 +61,18 @@ class Jobs:
         """The code of a stage and of the run's model."""
         return lambda wc: code(f"semacdr.stages.{stage}", f"semacdr.models.{self.record(wc).model}")
 
-    def gpu(self, wc: Any) -> int:
-        """A GPU for a model that is trained, where the machine has one."""
-        return GPU if self.plan.learns(self.record(wc).model) else 0
+    def gpus(self, wc: Any) -> int:
+        """GPUs that a job requests whose stage can use one: none if it runs on this machine and this machine has none.
+
+        The nodes of a cluster may have GPUs where the machine that submits has none. Snakemake evaluates this both when
+        it submits a job and within the job, where the answers must agree.
+        """
+        elsewhere = self.workflow.non_local_exec or self.workflow.remote_exec
+        return int(elsewhere or bool(shutil.which("nvidia-smi")))
+
+    def gpus_to_learn(self, wc: Any) -> int:
+        """GPUs that a job of a run requests; none for a non-learned baseline."""
+        return self.gpus(wc) if self.plan.learns(self.record(wc).model) else 0
 
 
 def folder(wc: Any, output: Any) -> str:
