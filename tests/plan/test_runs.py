@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from plans import example, overlaid, plan_of
 
 from semacdr.errors import UserError
+from semacdr.plan import summaries
 from semacdr.plan.config import Config
 from semacdr.plan.plan import Plan
 from semacdr.plan.systems import parse
@@ -135,7 +136,7 @@ def test_variants_of_another_scenario_are_allowed_where_the_data_are_the_same():
 def test_sweeps_share_the_runs_of_their_default_values():
     """The default of a sweep is a run of the table, and two sweeps of the same values share runs."""
     plan = plan_of()
-    folders = [run.folder for sweep in plan.sweeps("movie_book") for run in all_runs(plan, sweep.name)]
+    folders = [run.folder for sweep in summaries.sweeps(plan, "movie_book") for run in all_runs(plan, sweep.name)]
     assert len(folders) == 5 + 6 + 4 + 4 and len(set(folders)) == 5 + 6 + 4 + 4 - 2
     table = {run.folder for run in plan.table_runs("movie_book")["semacdr/ce"]}
     assert table & set(folders)
@@ -148,7 +149,7 @@ def all_runs(plan, experiment):
 def test_the_report_of_the_sample_shares_the_runs_of_its_experiments():
     plan = plan_of()
     glance = {run.folder for run in all_runs(plan, "ablation_glance")}
-    assert {run.folder for runs in plan.mixing_runs("movie_book").values() for run in runs} <= glance
+    assert {run.folder for runs in summaries.mixing_runs(plan, "movie_book").values() for run in runs} <= glance
 
 
 def test_an_experiment_has_its_own_seeds_and_not_those_of_a_table_s_system():

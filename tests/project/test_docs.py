@@ -17,7 +17,7 @@ RESULTS = ROOT / "docs/results"
 PAGES = [README, CONTRIBUTING, *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "resources").rglob("*.md"))]
 PAGES += [ROOT / "tests/resources/README.md"]
 LINK = re.compile(r"\]\(([^)#\s]*)(?:#([^)]*))?\)")
-FILE = re.compile(r"(?<![\w./-])(?:docs|examples|benchmarks|resources|workflow|envs|profiles|tests)/[\w./-]*\w\.\w+")
+FILE = re.compile(r"(?<![\w./-])(?:docs|examples|benchmarks|resources|workflow|envs|profiles|tests)/[\w./+-]*\w\.\w+")
 MADE = ("resources/raw/", "resources/taxonomies/game_music")  # made by the workflow; made by the reader
 LATER = (
     "data.md",

@@ -39,7 +39,7 @@ STAGES = {  # by environment the stages of the rules that name it
     name: sorted({stage for rule in RULES if f"envs/{name}.yaml" in rule for stage in COMMAND.findall(rule)})
     for name in ENVIRONMENTS
 }
-COMMANDS = {"answers", "runs", "describe_settings"}  # that no rule with an environment runs
+COMMANDS = {"answers", "describe_settings"}  # that no rule with an environment runs
 MODELS = sorted(f"semacdr.models.{path.stem}" for path in (ROOT / "src/semacdr/models").glob("[!_]*.py"))
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
 
