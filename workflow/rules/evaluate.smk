@@ -149,7 +149,9 @@ rule mean_ranks:
 
 
 rule runs:
+    log:
+        "logs/runs.tsv",
     message:
         "Listing all runs"
     run:
-        list_runs(Path("results"), needed_runs(plan))
+        list_runs(Path("results"), needed_runs(plan), Path(log[0]))

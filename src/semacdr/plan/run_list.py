@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from semacdr.errors import UserError
 from semacdr.storage import tsv
@@ -26,8 +26,8 @@ class RunRow:
     settings: str  # what was trained, as JSON
 
 
-def list_runs(results: Path, needed: Mapping[str, Sequence[str]], out: TextIO | None = None) -> None:
-    """Print a line for each run below a folder of results, tab-separated, and a summary on stderr.
+def list_runs(results: Path, needed: Mapping[str, Sequence[str]], copy: Path | None = None) -> None:
+    """Print a line for each run below a folder of results, tab-separated, and a summary on stderr; `copy` is a file.
 
     `needed`: by run folder, without the seed, the tables that need it. A run that cannot be read is named on stderr.
     """
@@ -39,7 +39,9 @@ def list_runs(results: Path, needed: Mapping[str, Sequence[str]], out: TextIO | 
             damaged += 1
             print(error, file=sys.stderr)
     if found:
-        (out or sys.stdout).write(tsv.text(found))
+        sys.stdout.write(tsv.text(found))
+        if copy:
+            tsv.write(copy, tsv.text(found))
     idle = [row for row in found if row.needed_by == "nothing"]
     size = sum(row.megabytes for row in idle)
     summary = f"{len(found)} runs in {results}; {len(idle)} of them, {size:.1f} MB, are needed by no table"

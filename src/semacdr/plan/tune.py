@@ -1,6 +1,7 @@
 """What stages tune_search, tune_retrain and tune_select need: systems, ranges, files."""
 
 import json
+from typing import Any
 
 from semacdr.errors import UserError
 from semacdr.plan.plan import RESULTS, Plan, Run
@@ -39,6 +40,10 @@ class TunePlan:
         if key not in found:
             raise UserError(f"tune.experiment has no system {key}{nearest(key, found)}; it has {', '.join(found)}")
         return found[key]
+
+    def record(self, wc: Any) -> Record:
+        """The record from which the trials of a job start; `wc` are the job's wildcards."""
+        return self.start(wc.scenario, wc.direction, wc.key)
 
     def start(self, scenario: str, direction: str, key: str) -> Record:
         """What the trials of a system start from: its settings without tuning."""
