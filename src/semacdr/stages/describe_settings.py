@@ -35,7 +35,8 @@ def config_schema() -> dict[str, Any]:
     """The JSON schema of the config."""
     parts = {name: _joined(kinds) for name, kinds in sections().items()}
     parts["train"]["properties"] |= {"systems": NAMED}
-    scoped = {name: part for name, part in parts.items() if name not in UNSCOPED}
+    each = {name: {"$ref": f"#/$defs/{name}"} for name in parts}
+    scoped = {name: part for name, part in each.items() if name not in UNSCOPED}
     scenario = {"release": {"type": "string"}, "domains": {"type": "object", "minProperties": 2, "maxProperties": 2}}
     top = {
         "run": {"type": "array", "items": {"type": "string"}},
@@ -44,7 +45,7 @@ def config_schema() -> dict[str, Any]:
         "compare": {"type": "object", "additionalProperties": schema(Comparison)},
     }
     draft = {"$schema": "https://json-schema.org/draft/2020-12/schema", "description": "The settings of the config."}
-    return draft | _object(top | parts)
+    return draft | _object(top | each) | {"$defs": parts}
 
 
 def _object(properties: dict[str, Any]) -> dict[str, Any]:
