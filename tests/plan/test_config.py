@@ -46,7 +46,7 @@ def refusal(change):
         ({"split": {"trials": 3}}, ["split.trials", "section tune has it"]),
         ({"split": 3}, ["split: must be a mapping, not 3"]),
         ({"run": ["movie_bok"]}, ["there is no scenario 'movie_bok'; did you mean 'movie_book'?"]),
-        ({"scenarios": {"a b": {}}}, ["'a b' is no name: use letters, digits, '_' and '-'"]),
+        ({"scenarios": {"a b": {}}}, ["'a b' is not a valid name: use letters, digits, '_' and '-'"]),
         ({"scenarios": {"x": {**SAMPLE, "domains": {"a": "A", "b": "B", "c": "C"}}}}, ["two domains, not 3"]),
         ({"scenarios": {"x": {**SAMPLE, "domains": {True: "A", "b": "B"}}}}, ["put the name in quotes"]),
         ({"scenarios": {"x": {**SAMPLE, "domains": {"a": "A", "b": "A"}}}}, ["both domains are the category A"]),

@@ -10,7 +10,7 @@ from semacdr.plan.config import Config
 from semacdr.plan.declarations import SOURCES
 from semacdr.runtime.setting_errors import SettingError
 
-ENGINE = ("llm_engine", "induction", "naming", "sampling", "trial")  # modules of semantics/ that only asking uses
+ENGINE = ("llm_engine", "induction", "naming", "sampling", "trial")  # modules of semantics/ used only by engine llm
 ASKING = ("semacdr.llm", "semacdr.stages._llm", *(f"semacdr.semantics.{name}" for name in ENGINE))
 PROMPTS = {
     "taxonomy": ("taxonomy_propose", "taxonomy_merge", "taxonomy_revise", "structured"),

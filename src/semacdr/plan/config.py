@@ -103,7 +103,7 @@ class Config:
 
 
 def as_mapping(value: Any, *path: str | int) -> Mapping[str, Any]:
-    """The value; a SettingError if it is no mapping."""
+    """The value; a SettingError if it is not a mapping."""
     if not isinstance(value, Mapping):
         raise SettingError(path, f"must be a mapping, not {value!r}")
     return value
@@ -116,7 +116,7 @@ def check_name(name: Any, *path: str | int) -> None:
     if not isinstance(name, str) or not NAME.fullmatch(name):
         rule = "use letters, digits, '_' and '-', with a letter or digit first"
         quotes = "" if isinstance(name, str) else ", in quotes"
-        raise SettingError((*path, str(name)), f"{name!r} is no name: {rule}{quotes}")
+        raise SettingError((*path, str(name)), f"{name!r} is not a valid name: {rule}{quotes}")
 
 
 def _release(name: Any, value: Any) -> sections.Release:

@@ -1,4 +1,4 @@
-"""What the rules ask of the plan for a job: settings, inputs, code, cores. `wc` are the wildcards of the job."""
+"""What a rule needs for a job: settings, inputs, code, cores. `wc` are the wildcards of the job."""
 
 import math
 import os
@@ -13,8 +13,9 @@ from semacdr.plan.declarations import SOURCES
 from semacdr.plan.plan import Plan
 from semacdr.plan.runs import Record
 
-# Jobs find the package whether it is installed or not. glibc gives large blocks back to the system and asks for them
-# again at every batch; kept, training is some 20 % faster. Braces are doubled, as Snakemake formats it.
+# Jobs find the package whether it is installed or not. By default, glibc returns large memory
+# blocks to the system and requests them again at every batch. Keeping them makes training about 20 % faster. Braces are
+# doubled, as Snakemake formats the text.
 SHELL_PREFIX = (
     "set -euo pipefail; export MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=8589934592 PYTHONPATH="
     + shlex.quote(str(SOURCES)).replace("{", "{{").replace("}", "}}")
@@ -54,7 +55,7 @@ class Jobs:
         return self.plan.found(wc.scenario, wc.direction, wc.run)
 
     def model_inputs(self, wc: Any) -> dict[str, Any]:
-        """The inputs of a run's model beside the history."""
+        """The inputs of a run's model in addition to the history."""
         return self.plan.inputs(wc.scenario, wc.direction, self.record(wc))
 
     def model_code(self, stage: str) -> Callable[[Any], list[str]]:

@@ -47,7 +47,7 @@ Runs = dict[str, list[Run]]  # by name of a variant or a row
 
 
 class Plan:
-    """What a checked config makes of every target."""
+    """The runs, files and settings of every target of a checked config."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -184,7 +184,7 @@ class Plan:
         return published_loss(model) is not None
 
     def inputs(self, scenario: str, direction: str, run: Record) -> dict[str, Any]:
-        """By option the files that a model reads beside the history."""
+        """By option the files that a model reads in addition to the history."""
         folder = f"{RESULTS}/{scenario}"
         files: dict[str, Any] = {
             "agnostic": f"{folder}/semantics/agnostic.parquet",

@@ -28,7 +28,7 @@ def local_file(config: Config, release: str, kind: str, category: str) -> list[s
 def check_local(config: Config, scenario: str) -> None:
     """Raise a SettingError where the local release of a scenario lacks a file.
 
-    Once there are results, Snakemake drops what the input functions of early rules raise; so this is asked first.
+    Once there are results, Snakemake drops what the input functions of early rules raise; so this is checked first.
     """
     found = config.scenarios[scenario]
     for category in found.domains.values():

@@ -92,7 +92,7 @@ def loss_of(system: System, chosen: Chosen, tuned: Tuned, scenario: str, directi
 
 
 def _changes(system: System, training: dict[str, Any], settings: dict[str, Any]) -> tuple[str, ...]:
-    """What the system sets otherwise than the scenario, as words of a file name."""
+    """The settings in which the system differs from the scenario, as words of a file name."""
     defaults = dataclasses.asdict(kind("train", "Training")()) | training
     known = {**defaults, **settings}
     changed = {**system.training, **system.settings}

@@ -14,7 +14,7 @@ Seeds = Annotated[tuple[Natural, ...], Bounds(1)]
 
 @dataclass(frozen=True)
 class Train:
-    """Which systems are trained, under which seeds, and where their settings come from."""
+    """Which systems are trained, with which seeds, and where their settings come from."""
 
     seeds: Seeds = setting((1, 2, 3), "one training each")
     tuned: bool | None = setting(
@@ -60,7 +60,7 @@ class Sensitivity:
 
 @dataclass(frozen=True)
 class DomainMixing:
-    """Whose item vectors are compared."""
+    """The runs whose item vectors are compared."""
 
     experiment: str = setting("ablation", "a name in section compare")
     variants: Annotated[Names, Bounds(1)] = setting(("full", "without_agnostic"), "variants of that experiment")
@@ -86,8 +86,8 @@ class Comparison:
     variants: dict[str, dict] | None = setting(None, "by name what a variant changes")
     sweep: dict[str, tuple[Any, ...]] | None = setting(None, "one setting and its values, in place of variants")
     directions: Literal[1, 2] = setting(2, "1: the first direction alone")
-    seeds: Count | None = setting(None, "the first so many seeds; null: all")
-    split: Literal["test", "valid"] = setting("test", "whose events are ranked; valid: to choose by")
+    seeds: Count | None = setting(None, "number of seeds to use; null: all")
+    split: Literal["test", "valid"] = setting("test", "split to rank; valid is for model selection")
 
 
 @dataclass(frozen=True)

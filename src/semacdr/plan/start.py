@@ -1,4 +1,4 @@
-"""The plan of a Snakemake command. What is wrong with the config or the targets ends it with one line."""
+"""The plan of a Snakemake command. Errors in the config or the targets end it with one line."""
 
 import sys
 from collections.abc import Mapping, Sequence

@@ -35,7 +35,7 @@ class TunePlan:
         return found
 
     def system(self, scenario: str, key: str) -> tuple[str, System]:
-        """The variant and the system that a tuning key stands for; a UserError where it is not tuned."""
+        """The variant and the system of a tuning key; a UserError where it is not tuned."""
         found = {tuning_key(system): (name, system) for name, system in self.systems(scenario).items()}
         if key not in found:
             raise UserError(f"tune.experiment has no system {key}{nearest(key, found)}; it has {', '.join(found)}")

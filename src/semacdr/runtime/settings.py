@@ -2,7 +2,7 @@
 
 A field has a type, a default and a line of help:
 
-    candidates: Count = setting(100, "stored candidates beside each positive")
+    candidates: Count = setting(100, "stored candidates next to each positive")
 
 The type gives the bounds (Count, Share, ...) or the choices (Literal). The planner reads such a class from the source
 file without importing it (semacdr.plan.declarations), so its types are names of this module, built-in types, Literal,
@@ -197,10 +197,10 @@ def add_flags(cli: argparse.ArgumentParser, *kinds: type) -> None:
         hints = types_of(kind)
         for field in dataclasses.fields(kind):
             default = json.dumps(default_of(field), default=dataclasses.asdict)
-            told = f"{field.metadata.get('help', '')}; {describe(hints[field.name])}; default {default}"
+            description = f"{field.metadata.get('help', '')}; {describe(hints[field.name])}; default {default}"
             flag = "--" + field.name.replace("_", "-")
             cli.add_argument(flag, dest=field.name, default=argparse.SUPPRESS, **_reader(hints[field.name]),
-                             help=told.removeprefix("; ").replace("%", "%%"))  # fmt: skip
+                             help=description.removeprefix("; ").replace("%", "%%"))  # fmt: skip
 
 
 def from_flags(args: argparse.Namespace, kind: type[T], owner: str) -> T:
