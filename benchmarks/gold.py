@@ -24,9 +24,10 @@ from semacdr.runtime.cli import log, run
 from semacdr.runtime.settings import add_flags, from_flags
 from semacdr.semantics.categories import read_taxonomy
 from semacdr.semantics.encoder_engine import EncoderEngine
+from semacdr.semantics.item_semantics import LlmSemantics, assignments, by_encoder
 from semacdr.semantics.llm_engine import NAMES, Engine
 from semacdr.stages._llm import add_llm_flags, llm_from_flags
-from semacdr.stages.semantics import LlmSemantics, Settings, assignments, by_encoder
+from semacdr.stages.semantics import Settings
 from semacdr.storage import tables
 
 

@@ -24,8 +24,9 @@ from semacdr.llm.limits import Bill
 from semacdr.llm.prompts import Prompt
 from semacdr.llm.requests import Answer, Asking
 from semacdr.llm.store import AnswerStore
+from semacdr.semantics.item_semantics import Semantics, write_semantics
 from semacdr.semantics.llm_engine import NAMES, Engine
-from semacdr.stages.semantics import Semantics, Settings, write_semantics
+from semacdr.stages.semantics import Settings
 from semacdr.storage import tables
 
 ROOT = Path(__file__).parents[1]

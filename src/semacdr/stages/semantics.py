@@ -14,18 +14,14 @@ sentence encoder. An item for which no answer conforms falls back to engine enco
 """
 
 import argparse
-import json
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Literal
 
-import numpy as np
 import pyarrow as pa
 
-from semacdr.errors import UserError
 from semacdr.llm import session
 from semacdr.llm.prompts import Prompt
 from semacdr.llm.store import export_answers
@@ -34,36 +30,16 @@ from semacdr.runtime.settings import (
     Bounds,
     Count,
     NonNegative,
-    Share,
     add_flags,
     from_flags,
     setting,
 )  # fmt: skip
 from semacdr.semantics.categories import Category, read_taxonomy
 from semacdr.semantics.encoder_engine import EncoderEngine
-from semacdr.semantics.llm_engine import NAMES, Engine, Filed
-from semacdr.semantics.text_encoder import BATCH_SIZE, fingerprint
+from semacdr.semantics.item_semantics import LlmSemantics, LlmSettings, by_encoder, write_semantics
+from semacdr.semantics.llm_engine import NAMES, Engine
 from semacdr.stages._llm import add_llm_flags, as_shard, llm_from_flags
 from semacdr.storage import tables, tsv
-
-
-@dataclass(frozen=True)
-class LlmSettings:
-    """How engine llm validates answers."""
-
-    answer_attempts: Count = setting(3, "attempts until an answer conforms, each with another seed")
-    max_words: Annotated[int, Bounds(10)] = setting(60, "maximum number of words of a description")
-    max_loop: Share = setting(0.25, "share of a description's feature words that may be the same word")
-    max_rare: Share = setting(
-        0.6, "share of a description's distinct feature words that may be absent from all others and from the metadata"
-    )
-    calibration: Share = setting(0.5, "method letters: share of an option's mean over all items that is subtracted")
-    margin: NonNegative = setting(
-        0.5, "method letters: an option is also assigned if its log-probability is at most this far below the best"
-    )
-    max_fallback_share: Share = setting(
-        0.2, "share of items that may fall back to the encoder; above it the stage stops"
-    )
 
 
 @dataclass(frozen=True)
@@ -101,16 +77,6 @@ class Options:
     device: str | None = setting(None, "torch device; null: cuda if there is a GPU, else cpu")
 
 
-@dataclass
-class Semantics:
-    """The result of the stage: texts with provenance by item, assignments, and counts for the report."""
-
-    texts: list[tuple[str, str]]
-    filed: list[tuple[int, str, str, str]]  # item, category, subcategory, provenance
-    report: Counter = field(default_factory=Counter)  # items by (step, result)
-    encoded: np.ndarray | None = None  # (items, width) vectors of the texts, where they were encoded
-
-
 def with_reviews(items: pa.Table, snippets: Path | None) -> pa.Table:
     """The items with a column of reviews, if there is a table of snippets."""
     if not snippets:
@@ -118,124 +84,6 @@ def with_reviews(items: pa.Table, snippets: Path | None) -> pa.Table:
     table, _ = tables.read(snippets, "snippets")
     texts = dict(zip(table["item"].to_pylist(), table["text"].to_pylist(), strict=True))
     return items.append_column("reviews", pa.array([texts.get(item, "") for item in items["item"].to_pylist()]))
-
-
-def by_encoder(encoder: EncoderEngine, categories: Sequence[Category]) -> Semantics:
-    """Describe and file all items by the frozen encoder."""
-    made = f"engine=encoder model={encoder.arguments['name']}"
-    filed = [(item, c.name, name, made) for c in categories for item, name in encoder.file(c)]
-    texts = [(encoder.text(item), f"{made} text=composed") for item in range(len(encoder.items))]
-    report = Counter({("describe", "composed"): len(texts)})
-    report.update((f"file: {category}", "by encoder") for _, category in {row[:2] for row in filed})
-    return Semantics(texts, filed, report, encoder.vectors)
-
-
-@dataclass
-class LlmSemantics:
-    """Describes and files items by the language model; items without a conforming answer by the encoder."""
-
-    engine: Engine
-    encoder: EncoderEngine
-    method: str
-    settings: LlmSettings
-    semantics: Semantics = field(default_factory=lambda: Semantics([], []))
-
-    def describe(self, prompt: Prompt) -> None:
-        """Add each item's text."""
-        settings, semantics = self.settings, self.semantics
-        described, at, failed = self.engine.describe(prompt, settings.max_words, settings.max_loop, settings.max_rare)
-        self._count("describe", at, failed)
-        made, fallback = self._provenance()
-        semantics.texts += [
-            (described[item], f"{made} attempt={at[item] + 1}")
-            if item in described
-            else (self.encoder.text(item), f"{fallback} text=composed because={failed[item]}")
-            for item in range(len(self.encoder.items))
-        ]
-
-    def file(self, prompt: Prompt, categories: Sequence[Category]) -> None:
-        """Add each item's subcategories."""
-        made, fallback = self._provenance()
-        filed = self.semantics.filed
-        for category, (rows, failed) in zip(categories, self.ask_to_file(prompt, categories), strict=True):
-            self._count(f"file: {category.name}", {item: attempt for item, _, attempt in rows}, failed)
-            made_here = f"{made} method={self.method}"
-            filed += [(item, category.name, name, f"{made_here} attempt={at + 1}") for item, name, at in rows]
-            for item, name in self.encoder.file(category) if failed else []:
-                if item in failed:
-                    filed.append((item, category.name, name, f"{fallback} because={failed[item]}"))
-
-    def ask_to_file(self, prompt: Prompt, categories: Sequence[Category]) -> Filed:
-        """The model's assignments."""
-        if self.method == "letters":
-            settings = self.settings
-            return self.engine.file_by_letters(prompt, categories, settings.calibration, settings.margin)
-        return self.engine.file_structured(prompt, categories)
-
-    def _count(self, step: str, attempts: Mapping[int, int], failed: Mapping[int, str]) -> None:
-        """Count results for the report; a UserError where too many items would fall back to the encoder."""
-        report = self.semantics.report
-        report.update((step, f"attempt {attempt + 1}") for attempt in attempts.values())
-        report.update((step, f"fell back: {why}") for why in failed.values())
-        items, limit = len(self.encoder.items), self.settings.max_fallback_share
-        if len(failed) > limit * items:
-            (why, count), *_ = Counter(failed.values()).most_common(1)
-            raise UserError(
-                f"{step}: {len(failed):,} of {items:,} items have no conforming answer, more than "
-                f"semantics.llm.max_fallback_share {limit:g}; the most frequent reason ({count:,} items): {why}. "
-                "The answers are kept. Try another model, method or prompt, or allow a larger share"
-            )
-
-    def _provenance(self) -> tuple[str, str]:
-        """The prefixes of the provenance: for rows by the language model, and for rows by the encoder."""
-        asking = self.engine.asking
-        made = f"engine=llm model={asking.model} weights={asking.weights[:12] or 'unknown'}"
-        return made, f"engine=encoder model={self.encoder.arguments['name']}"
-
-
-def assignments(semantics: Semantics, items: pa.Table) -> pa.Table:
-    """The table agnostic.parquet."""
-    filed = sorted(semantics.filed, key=lambda row: row[:2])  # stable: the best of a category stays first
-    item, *columns = map(list, zip(*filed, strict=True))
-    names = ("category", "subcategory", "provenance")
-    return pa.table({"item": items["item"].take(item)} | dict(zip(names, columns, strict=True)))
-
-
-@dataclass(frozen=True)
-class ReportRow:
-    """How many items had a result in a step."""
-
-    step: str
-    result: str
-    items: int
-    release: str
-
-
-def write_semantics(
-    semantics: Semantics,
-    items: pa.Table,
-    meta: dict[str, str],
-    cost: Mapping[str, str | int | float | None],
-    encoder: str,
-    folder: Path,
-) -> None:
-    """Write the five files; `meta` goes into the tables, `encoder` is the name of the sentence encoder."""
-    ids = items["item"].to_numpy()
-    texts, made = zip(*semantics.texts, strict=True) if semantics.texts else ((), ())
-    inner = pa.table({"item": ids, "text": pa.array(texts, pa.string()), "provenance": pa.array(made, pa.string())})
-    tables.write(inner, folder / "inner.parquet", "inner", meta)
-    tables.write(assignments(semantics, items), folder / "agnostic.parquet", "agnostic", meta)
-    encoded = np.empty((0, 1), np.float32) if semantics.encoded is None else semantics.encoded
-    vectors = pa.table({"item": ids[: len(encoded)], "vector": tables.vectors(encoded)})
-    how = {"encoder": encoder, "batch_size": str(BATCH_SIZE), "texts": fingerprint(texts)}
-    tables.write(vectors, folder / "encoded.parquet", "embeddings", meta | how)
-    counts = sorted(semantics.report.items())
-    rows = [ReportRow(step, result, count, meta["release"]) for (step, result), count in counts]
-    for row in rows:
-        level = log.warning if row.result.startswith("fell back") else log.info
-        level("%s: %s: %d", row.step, row.result, row.items)
-    tsv.write(folder / "semantics.tsv", tsv.text(rows))
-    tsv.write(folder / "cost.json", json.dumps(dict(cost), indent=2) + "\n")
 
 
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
