@@ -1,4 +1,4 @@
-"""From raw Amazon reviews to a result table. The stages in reading order are the includes below.
+"""The workflow: from raw Amazon reviews to a result table. The includes below are the stages in reading order.
 
 resources/raw/<release>/          raw reviews and metadata                                     raw, sample
 results/<scenario>/               interactions, users, items, statistics                       preprocess
@@ -6,14 +6,14 @@ results/<scenario>/semantics/     categories, review snippets, item texts and fi
 results/<scenario>/embeddings     frozen text vectors                                          encode
 results/<scenario>/<a>_to_<b>/    split and candidates, graphs                                 split, graph
 .../<run>/seed<N>/                checkpoint, history, settings, cost; ranks                   train, rank
-results/<scenario>/metrics        the result table (.tsv) and a page to read (.md)             metrics
+results/<scenario>/metrics        the result table (.tsv) and a readable page (.md)             metrics
 results/<scenario>/<experiment>   variants of a system with paired tests (.tsv, .md)           compare, cold_start
-results/<scenario>/*.png          sweeps, costs, domains and users in pictures                 curves, sensitivity, efficiency,
+results/<scenario>/*.png          figures of sweeps, costs, domains and users                 curves, sensitivity, efficiency,
                                   domain_mixing (with vectors), taste_similarity
 results/mean_ranks                mean ranks over scenarios, with the critical difference      mean_ranks
 results/<scenario>/tuned.json     settings chosen on validation                 tune_search, tune_retrain, tune_select
-results/<scenario>/report.html    one page with all of it, and example users                   recommend, report
-snakemake runs                    all runs with settings, cost, and what needs them            runs
+results/<scenario>/report.html    one page with all results and example users                   recommend, report
+snakemake runs                    all runs with settings, cost and the tables that need them            runs
 """
 
 from snakemake.utils import min_version
@@ -43,3 +43,6 @@ include: "workflow/rules/report.smk"
 rule all:
     input:
         expand("results/{scenario}/metrics.tsv", scenario=plan.config.run),
+
+
+command.check(plan)

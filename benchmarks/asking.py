@@ -1,9 +1,10 @@
-"""Items a second through the whole road of asking, as a share of what the endpoint could answer.
+"""Measure items per second through the whole process of asking, as a share of what the endpoint could answer.
 
     python benchmarks/asking.py --items 4000
 
-Items are filed by one structured request each, against a scripted server in a process of its own that answers 64 at
-once within 0.2 s: 320 a second and no more. The time covers prompts, keys, the store, the openai client and judging.
+Each item is filed by one structured request to a scripted server in a separate process. The server answers 64 requests
+at once, each in 0.2 s, so at most 320 a second. The time covers prompts, keys, the store, the openai client and the
+validation of answers.
 """
 
 import argparse
@@ -43,8 +44,10 @@ def main() -> None:
     cli = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     cli.add_argument("--items", type=int, default=4000)
     cli.add_argument("--latency", type=float, default=0.2)
-    cli.add_argument("--slots", type=int, default=64, help="of the server")
-    cli.add_argument("--concurrency", type=int, help="requests of the client at once; default as many as slots")
+    cli.add_argument("--slots", type=int, default=64, help="requests that the server answers at once")
+    cli.add_argument(
+        "--concurrency", type=int, help="requests that the client sends at once; default: as many as slots"
+    )
     args = cli.parse_args()
     command = [sys.executable, str(SERVER), "--latency", str(args.latency), "--slots", str(args.slots)]
     with (

@@ -1,10 +1,10 @@
-"""Tests that docs/results/baselines.md derives from the stored tables of experiment `baselines`.
+"""Compute the tests that docs/results/baselines.md derives from the stored tables of experiment `baselines`.
 
     python benchmarks/baseline_tests.py
 
 Prints: Holm's correction over the eight comparisons of the enhanced pair with their hosts; the comparisons whose 95 %
-interval excludes zero until the variance of seeds (std² / 5 of both systems) is added; and Friedman's p over the mean
-ranks of kitchen_food and of the sample, each over its two directions.
+interval excludes zero only until the variance of seeds (std² / 5 of both systems) is added; and Friedman's p over the
+mean ranks of kitchen_food and of the sample, each over its two directions.
 """
 
 from pathlib import Path
@@ -26,7 +26,7 @@ def ndcg(name: str) -> pl.DataFrame:
 
 
 def enhanced_pair() -> pl.DataFrame:
-    """p of C2DSR's and Tri-CDR's enhanced forms against their hosts, corrected over all eight comparisons."""
+    """p-values of the enhanced C2DSR and Tri-CDR against their hosts, corrected over all eight comparisons."""
     tables = [ndcg(f"baselines_{host}").drop_nulls("difference") for host in ("c2dsr", "tri_cdr")]
     rows = pl.concat(tables, how="vertical_relaxed")
     corrected = {name: pl.Series(holm(rows[name].to_list())) for name in ("p_bootstrap", "p_wilcoxon")}
@@ -34,7 +34,7 @@ def enhanced_pair() -> pl.DataFrame:
 
 
 def fragile(name: str) -> pl.DataFrame:
-    """Comparisons whose interval excludes zero only without the variance of seeds, with the wider interval's half."""
+    """Comparisons whose interval excludes zero only without the variance of seeds, with the wider half-width."""
     rows = ndcg(name).with_columns(pl.col("std").fill_null(0.0))
     first = rows.filter(pl.col("difference").is_null()).select("source", "ranking", first="std")
     low, high = pl.col("difference_low"), pl.col("difference_high")
@@ -48,7 +48,7 @@ def fragile(name: str) -> pl.DataFrame:
 
 
 def friedman() -> float:
-    """p that all systems have the same mean rank, by full-ranking NDCG@10, over the two scenarios."""
+    """Friedman's p-value over the two scenarios: all systems have the same mean rank by full-ranking NDCG@10."""
     place = pl.col("mean").rank(descending=True).over("source")
     ranks = [
         ndcg(name).filter(ranking="full").with_columns(place=place).group_by("variant").agg(pl.mean("place"))

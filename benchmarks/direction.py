@@ -1,4 +1,4 @@
-"""Inputs and trainers for the benchmarks that train, from a direction that the pipeline made."""
+"""Load model inputs and build trainers for benchmarks, from a direction that the pipeline made."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from semacdr.training.settings import Training
 
 
 def inputs_of(folder: Path, name: str, settings: object = None) -> ModelInputs:
-    """A model's inputs from results/<scenario>/<source>_to_<target>; the scenario's tables lie one folder above.
+    """A model's inputs from results/<scenario>/<source>_to_<target>; the scenario's tables are one folder above.
 
     `settings` are the model's Settings, by default the default ones.
     """

@@ -1,13 +1,13 @@
-"""How well an engine files items: its categories beside labels given by hand, or beside what the sample has planted.
+"""Measure how well an engine files items, by hand-made labels or by what is planted in the sample.
 
     python benchmarks/filing.py results/movie_book --part held_out
     python benchmarks/filing.py results/movie_book --planted resources/sample
 
-Reads items.parquet and semantics/agnostic.parquet of the scenario (or --agnostic another one) and
-tests/resources/gold.tsv. Prints a line a category and one over all: the share of items whose first subcategory is the
-best one by the label (top1) or one that the label accepts (accepted), with its 95 % interval by bootstrap over items;
-of the subcategories given the share that is accepted (precision), and of the accepted ones the share that was given
-(recall); what random choice and the most frequent label reach in top1 and accepted.
+Reads items.parquet and semantics/agnostic.parquet of the scenario (or another one, --agnostic) and
+tests/resources/gold.tsv. Prints one line per category and one over all. top1: the share of items whose first
+subcategory is the best one by the label. accepted: the share of items whose first subcategory the label accepts, with
+its 95 % interval by bootstrap over items. precision: the share of given subcategories that are accepted. recall: the
+share of accepted subcategories that are given. Also top1 and accepted of random choice and of the most frequent label.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from semacdr.stages.taxonomy import read_taxonomy
 
 Labels = dict[str, dict[str, list[str]]]  # by item id and category: accepted subcategories, the best first
 PLANTED = {"genres": "Genre", "moods": "Mood", "audience": "Audience"}
-NAMES = {"everyone": "Families"}  # planted names that the taxonomy says otherwise
+NAMES = {"everyone": "Families"}  # planted names with another name in the taxonomy
 
 
 def gold(path: Path, scenario: str, part: str | None) -> Labels:
@@ -35,7 +35,7 @@ def gold(path: Path, scenario: str, part: str | None) -> Labels:
 
 
 def planted(folder: Path) -> Labels:
-    """What the catalogue of the sample says of each work; there is no best among several."""
+    """The labels of each work in the sample's catalogue; if there are several, none is marked as best."""
     labels: Labels = defaultdict(dict)
     for name, letter in (("books.tsv", "B"), ("films.tsv", "F")):
         with (folder / name).open(encoding="utf-8", newline="") as file:
@@ -58,7 +58,7 @@ def scored(labels: Labels, given: dict, category: str, options: int) -> np.ndarr
 
 
 def most_frequent(labels: Labels, fitted: Labels, category: str) -> tuple[float, float]:
-    """Top1 and accepted of always saying the best label that is most frequent in `fitted`."""
+    """Top1 and accepted of always answering the best label that is most frequent in `fitted`."""
     said = Counter(wanted[category][0] for wanted in fitted.values() if category in wanted).most_common(1)[0][0]
     wanted = [wanted[category] for wanted in labels.values() if category in wanted]
     return np.mean([said == right[0] for right in wanted]), np.mean([said in right for right in wanted])
@@ -78,9 +78,9 @@ def main() -> None:
     cli.add_argument("folder", type=Path, help="results/<scenario>")
     cli.add_argument("--agnostic", type=Path, help="another agnostic.parquet than the scenario's")
     cli.add_argument("--items", type=Path, help="another items.parquet than the scenario's")
-    cli.add_argument("--taxonomy", type=Path, help="another one than the scenario's")
+    cli.add_argument("--taxonomy", type=Path, help="another taxonomy than the scenario's")
     cli.add_argument("--gold", type=Path, default=Path("tests/resources/gold.tsv"))
-    cli.add_argument("--part", choices=["choice", "held_out"], help="of the labels; default both")
+    cli.add_argument("--part", choices=["choice", "held_out"], help="part of the labels; default: both")
     cli.add_argument("--planted", type=Path, help="the sample's catalogue instead of labels")
     args = cli.parse_args()
     items = pq.read_table(args.items or args.folder / "items.parquet", columns=["item", "item_id"]).to_pydict()

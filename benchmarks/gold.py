@@ -1,14 +1,14 @@
-"""File only the items with labels by hand, with any engine, as stage semantics does.
+"""File only the hand-labelled items, with any engine, as stage semantics does.
 
     bash resources/sample/model.sh qwen.gguf
     python benchmarks/gold.py results/kitchen_food --engine llm --method letters --output gold/qwen.parquet \
-        --llm-settings '{"model": "qwen2.5-coder-1.5b-instruct-q4_k_m"}' --llm '{"max_fallback_share": 1}' \
-        --llm-options '{"endpoint": "local:qwen.gguf", "store": "answers/gold.sqlite"}'
+      --llm-settings '{"model": "qwen2.5-coder-1.5b-instruct-q4_k_m"}' --llm '{"max_fallback_share": 1}' \
+      --llm-options '{"endpoint": "local:qwen.gguf", "store": "answers/gold.sqlite"}'
     python benchmarks/filing.py results/kitchen_food --agnostic gold/qwen.parquet --part held_out
 
 Reads items.parquet of the scenario, its taxonomy and tests/resources/gold.tsv; writes a table like agnostic.parquet.
-Engines are compared on the same few items, so that asking is cheap. Methods that calibrate (letters, encoder)
-do so over these items, of both parts.
+Engines are compared on the same few items, so asking is cheap. Methods that calibrate (letters, encoder) do so over
+these items, of both parts.
 """
 
 import argparse
@@ -19,13 +19,13 @@ import pyarrow.compute as pc
 from filing import gold
 
 from semacdr.llm import session
-from semacdr.llm.command_line import add_llm_flags, llm_from_flags
 from semacdr.llm.prompts import Prompt
 from semacdr.runtime.cli import log, run
 from semacdr.runtime.settings import add_flags, from_flags
 from semacdr.semantics.categories import read_taxonomy
 from semacdr.semantics.encoder_engine import EncoderEngine
 from semacdr.semantics.llm_engine import NAMES, Engine
+from semacdr.stages._llm import add_llm_flags, llm_from_flags
 from semacdr.stages.semantics import LlmSemantics, Settings, assignments, by_encoder
 from semacdr.storage import tables
 

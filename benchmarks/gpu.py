@@ -1,6 +1,6 @@
 """GPU utilisation of training, compared with a padded SASRec loop.
 
-Needs torch, numpy, pyarrow and safetensors, and a direction that was made before, on a machine with all packages:
+Needs torch, numpy, pyarrow and safetensors, and a direction that was made before on a machine with all packages:
 
     python benchmarks/scale_data.py --output results/scale --shares full
     python benchmarks/scale.py results/scale --shares full --jobs split graph --rounds 1
@@ -11,11 +11,11 @@ On the machine with the GPU, in the repository with src/ on PYTHONPATH:
     python benchmarks/gpu_data.py unpack carried results/carried/movie_to_book
     python benchmarks/gpu.py results/carried/movie_to_book --reference SASRec.pytorch > gpu.tsv
 
-Each loop takes d 64 and batches of 256 users. A line says
+Each loop uses d = 64 and batches of 256 users. A line contains
 
     steps/s, s/epoch  of training, without validation; the epoch is the median step times the epoch's steps
     kernels           share of the time in which kernels run, by torch.profiler (on a CPU: operators)
-    GB/step           least number of bytes that the operations of a step read and write: the sizes of their tensors,
+    GB/step           minimum number of bytes that the operations of a step read and write: the sizes of their tensors,
                       for a look-up the rows that it reads
     of bandwidth      GB/step divided by the time of a step, as a share of the bandwidth of copying a large tensor
     waits             operations of a step at which the host waits for the device (CUDA's sync debug mode; - on a CPU)
@@ -25,7 +25,7 @@ The reference is a loop over users padded to 200 events, as in pmixer/SASRec.pyt
 is not a parity check. With --reference FOLDER, a checkout of that repository, its own model runs in the loop.
 `--device cpu --small` tries everything without a GPU.
 
-Every loop runs operation by operation, one seed in a process, without CUDA graphs, torch.compile or batches over seeds;
+Every loop runs operation by operation, one seed per process, without CUDA graphs, torch.compile or batches over seeds;
 `kernels` shows how much these could gain.
 """
 
@@ -54,8 +54,8 @@ TRAINED = (
     ("sasrec", "bce", {}), ("sasrec", "sampled_softmax", {}), ("sasrec", "ce", {}),
     ("semacdr", "bpr", {}), ("semacdr", "ce", {}), ("semacdr", "ce", PLUS),
 )  # fmt: skip
-LOOKUPS = {"embedding", "index_select", "index", "gather"}  # read as much as they return
-ROOM = {"empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided"}  # allocate only
+LOOKUPS = {"embedding", "index_select", "index", "gather"}  # they read as much as they return
+ROOM = {"empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided"}  # they only allocate
 COLUMNS = ("loop", "steps/s", "s/epoch", "kernels", "GB/step", "of bandwidth", "waits", "times")
 
 
@@ -69,7 +69,7 @@ class Timed(NamedTuple):
 
 
 class Traffic(TorchDispatchMode):
-    """Adds up the bytes of inputs and outputs of operations; views move nothing."""
+    """Adds up the bytes of operations' inputs and outputs; views move no data."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -93,7 +93,7 @@ def tensors(value: object) -> Iterator[torch.Tensor]:
 
 
 def size(tensor: torch.Tensor) -> int:
-    """Bytes of a tensor; of a sparse one, of its parts."""
+    """Bytes of a tensor; for a sparse one, of its parts."""
     if tensor.layout == torch.sparse_csr:
         return sum(part.nbytes for part in (tensor.values(), tensor.col_indices(), tensor.crow_indices()))
     return tensor.nbytes
@@ -105,7 +105,7 @@ def wait(device: torch.device) -> None:
 
 
 def bandwidth(device: torch.device, megabytes: int) -> float:
-    """Bytes a second, read and written, of copying a tensor; the best of ten."""
+    """Bytes per second, read and written, when copying a tensor; the best of ten."""
     source = torch.ones(megabytes << 18, device=device)
     goal, seconds = torch.empty_like(source), []
     for _ in range(10):
@@ -118,7 +118,7 @@ def bandwidth(device: torch.device, megabytes: int) -> float:
 
 
 def loops(folder: Path, training: dict, reference: Path | None, device: torch.device) -> Iterator[Timed]:
-    """The reference first, then ours, each created when it is used."""
+    """Yield the reference first, then our loops, each created when it is used."""
     inputs = inputs_of(folder, "sasrec")
     yield padded(inputs, reference, training["batch_size"], device)
     for name, loss, own in TRAINED:
@@ -135,7 +135,7 @@ def loops(folder: Path, training: dict, reference: Path | None, device: torch.de
 
 
 def padded(inputs: ModelInputs, folder: Path | None, batch: int, device: torch.device) -> Timed:
-    """The reference's loop with SASRec's default settings of ours."""
+    """The reference's loop with our default settings of SASRec."""
     history = inputs.history
     model = model_of(folder, history.users, len(history.target_items), dim=64, rate=0.5, blocks=2, device=device)
     loop = Loop(model, history, batch, device)
@@ -144,13 +144,13 @@ def padded(inputs: ModelInputs, folder: Path | None, batch: int, device: torch.d
 
 
 def endless(loop: Timed) -> Iterator:
-    """Batches of epoch after epoch."""
+    """Yield batches of one epoch after another."""
     while True:
         yield from loop.batches()
 
 
 def seconds_of(loop: Timed, batches: Iterator, device: torch.device, count: int) -> float:
-    """Seconds that `count` steps take, the making of their batches counted in."""
+    """Seconds of `count` steps, including the time to make their batches."""
     wait(device)
     start = time.perf_counter()
     for batch in islice(batches, count):
@@ -169,7 +169,7 @@ def busy(loop: Timed, batches: Iterator, device: torch.device, count: int) -> fl
 
 
 def waits(loop: Timed, batches: Iterator, device: torch.device, count: int) -> str:
-    """Operations a step at which the host waits."""
+    """The number of operations per step at which the host waits."""
     if device.type != "cuda":
         return "-"
     torch.cuda.set_sync_debug_mode("warn")
@@ -184,7 +184,7 @@ def waits(loop: Timed, batches: Iterator, device: torch.device, count: int) -> s
 
 
 def measure(loop: Timed, device: torch.device, copied: float, steps: int, rounds: int) -> tuple[list[str], float]:
-    """The line of a loop, but for `times`, and seconds an epoch; `copied` bytes a second are what copying reaches."""
+    """The line of a loop, without `times`, and seconds per epoch; `copied`: bytes per second of plain copying."""
     batches = endless(loop)
     seconds_of(loop, batches, device, min(steps, 5))
     step = median(seconds_of(loop, batches, device, steps) for _ in range(rounds)) / steps
@@ -200,10 +200,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     cli = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     cli.add_argument("folder", type=Path, help="results/<scenario>/<source>_to_<target>")
     cli.add_argument("--reference", type=Path, help="a checkout of pmixer/SASRec.pytorch")
-    cli.add_argument("--device", help="default: cuda where there is one, else cpu")
-    cli.add_argument("--precision", choices=PRECISIONS, default="float32", help="of our loops")
-    cli.add_argument("--deterministic", action="store_true", help="of all loops, on CUDA")
-    cli.add_argument("--small", action="store_true", help="few and small batches, to try the script")
+    cli.add_argument("--device", help="default: cuda if there is a GPU, else cpu")
+    cli.add_argument("--precision", choices=PRECISIONS, default="float32", help="precision of our loops")
+    cli.add_argument("--deterministic", action="store_true", help="make all loops deterministic on CUDA")
+    cli.add_argument("--small", action="store_true", help="few and small batches, to test the script")
     args = cli.parse_args(argv)
     device, small = device_of(args.device), args.small
     if args.deterministic:

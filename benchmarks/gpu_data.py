@@ -18,7 +18,7 @@ from semacdr.storage import tables
 
 GRAPHS = ("source", "target", "mixed")
 COPIED = ("interactions.parquet", "items.parquet", "semantics/agnostic.parquet")
-WIDTH = 384  # of a text vector, as the packaged encoder's
+WIDTH = 384  # of a text vector, as with the packaged encoder
 
 
 def pack(folder: Path, output: Path) -> None:

@@ -1,4 +1,4 @@
-"""Seconds of CPU and peak memory of a stage in a process of its own, as JSON on stdout.
+"""Measure CPU seconds and peak memory of a stage in a separate process; prints JSON.
 
 python benchmarks/memory.py semacdr.stages.split --interactions ...
 """
@@ -10,7 +10,7 @@ import time
 
 from semacdr.runtime.machine import peak_mb
 
-ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "4294967296", "MALLOC_TRIM_THRESHOLD_": "8589934592"}  # as the workflow sets it
+ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "4294967296", "MALLOC_TRIM_THRESHOLD_": "8589934592"}  # as in the workflow
 
 
 if __name__ == "__main__":

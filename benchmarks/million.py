@@ -1,8 +1,8 @@
-"""Seconds and peak memory of a million answers: into a store, and from the store to inner.parquet as in the stage.
+"""Measure seconds and peak memory of a million answers: into a store, and from there to inner.parquet as in the stage.
 
     python benchmarks/million.py
 
-Each step runs in a process of its own, so that its peak is its own. Nothing is asked.
+Each step runs in a separate process, so that its peak memory is measured separately. No request is sent.
 """
 
 import argparse
@@ -35,7 +35,7 @@ WORDS = "quiet stormy island harbour letter winter garden soldier mystery kitche
 
 
 def catalogue(count: int) -> pa.Table:
-    """Items with a line or two of text each."""
+    """Items, each with a line or two of text."""
     rng, words = random.Random(1), WORDS.split()
     return pa.table(
         {
@@ -56,7 +56,7 @@ def engine(items: pa.Table, asker: Asker) -> Engine:
 
 
 class ScriptedAsker(Asker):
-    """Has an answer for each request, and keeps it as a row of a store."""
+    """Answers each request, and keeps the answer as a row of a store."""
 
     def answers(self, indices: Iterable[int], build: Build, again: bool = False) -> Iterator[tuple[int, Answer]]:
         rng, words, self.rows = random.Random(2), WORDS.split(), []
@@ -71,20 +71,20 @@ class ScriptedAsker(Asker):
 
 
 def put(folder: Path) -> None:
-    """An answer for the request of each item, as an import adds them."""
+    """Add an answer for the request of each item, as an import does."""
     items, _ = tables.read(folder / "items.parquet", "items")
     with AnswerStore(folder / "answers.sqlite") as store:
         asker = ScriptedAsker(store, None, Bill())
         prompt = Prompt(ROOT / "resources/prompts/inner.txt", NAMES["inner"])
         engine(items, asker).describe(prompt, SETTINGS.llm.max_words, sifted=False)
-        rows = sorted(asker.rows)  # as an exported file has them
+        rows = sorted(asker.rows)  # as in an exported file
         start = time.perf_counter()
         assert store.add(rows) == len(items)
         report("put", len(items), start)
 
 
 def describe(folder: Path) -> None:
-    """What the stage does with them."""
+    """Process the answers as the stage does."""
     start = time.perf_counter()
     items, meta = tables.read(folder / "items.parquet", "items")
     prompt, llm = Prompt(ROOT / "resources/prompts/inner.txt", NAMES["inner"]), SETTINGS.llm
@@ -107,7 +107,7 @@ def report(step: str, count: int, start: float) -> None:
 def main() -> None:
     cli = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     cli.add_argument("--items", type=int, default=1_000_000)
-    cli.add_argument("--step", choices=["put", "describe"], help="one step alone, in --folder")
+    cli.add_argument("--step", choices=["put", "describe"], help="run only this step, in --folder")
     cli.add_argument("--folder", type=Path)
     args = cli.parse_args()
     if args.step:

@@ -1,4 +1,4 @@
-"""Seconds per epoch of the same model on packed batches and on batches padded to the maximum length, in one run.
+"""Compare seconds per epoch of a model on packed batches and on batches padded to the maximum length, in one run.
 
     python benchmarks/padding.py results/kitchen_food/kitchen_to_food --rounds 5
 
@@ -94,7 +94,7 @@ def around(trainer: Trainer) -> float:
 
 
 def compare(folder: Path, name: str, loss: str, rounds: int) -> str:
-    """A line of the table: median seconds of both, their ratio (median of the rounds'), share around the steps."""
+    """A line of the table: median seconds of both, the median ratio of the rounds, the share around the steps."""
     inputs, cpu = inputs_of(folder, name), torch.device("cpu")
     trainers = [trainer_of(inputs, name, Training(loss=loss), cpu, kind) for kind in (Trainer, PaddedTrainer)]
     packed, other = trainers

@@ -16,7 +16,7 @@ from torch import nn
 from semacdr.batching.windows import training_windows
 from semacdr.data.history import History
 
-LENGTH = 200  # its --maxlen for longer histories, and what its model now takes always
+LENGTH = 200  # its --maxlen for longer histories; its current model always uses this
 Rows = tuple[np.ndarray, ...]
 
 
@@ -57,12 +57,12 @@ class Padded(nn.Module):
 def model_of(
     folder: Path | None, users: int, items: int, dim: int, rate: float, blocks: int, device: torch.device
 ) -> nn.Module:
-    """The baseline, or SASRec of a checkout."""
+    """The baseline, or the SASRec of a checkout."""
     if folder is None:
         return Padded(items, dim, rate, blocks, device).to(device)
     path = next((p for p in (folder / "model.py", folder / "python/model.py") if p.exists()), None)
     if path is None:
-        raise SystemExit(f"{folder}: neither model.py nor python/model.py is there; give a checkout of SASRec.pytorch")
+        raise SystemExit(f"{folder}: has neither model.py nor python/model.py; give a checkout of SASRec.pytorch")
     spec = importlib.util.spec_from_file_location("reference_model", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -74,10 +74,10 @@ def model_of(
 
 
 class Loop:
-    """Its loop: numpy batches of padded rows, BCE over the places that are no padding, Adam.
+    """Its loop: numpy batches of padded rows, BCE over the places that are not padding, Adam.
 
-    Its sampler draws users with replacement and tries negatives one by one in processes beside; here each user comes
-    once an epoch, and negatives are drawn at once and not tried, so that the host costs less than it does there.
+    The original sampler draws users with replacement and checks negatives one by one in separate processes. Here each
+    user comes once an epoch, and negatives are drawn together without a check, so the host has less work than there.
     """
 
     def __init__(self, model: nn.Module, history: History, batch: int, device: torch.device) -> None:

@@ -1,14 +1,14 @@
-"""Memory and time of each job at movie_book's size, and how they grow from a quarter of the users to all of them.
+"""Measure memory and time of each job at movie_book's size, and their growth from a quarter of the users to all.
 
     python benchmarks/scale_data.py --output results/scale
     python benchmarks/scale.py results/scale --table docs/results/scale.tsv --picture docs/results/scale.png
 
-Each job is a process of its own, as the workflow starts it, with one thread; its peak is what the system says of it.
-Stages run as they are. A training loads its inputs and learns from batches of an epoch, drawn as the epoch draws them,
-until `--seconds` have gone, and then scores a batch of validation, which counts for its memory alone: seconds an epoch
-are those of a batch times the batches of an epoch. Seconds are of CPU, as others on the machine then matter less.
-Rounds go over all sizes, so that a slow moment hits each of them. Measurements are kept in measured.jsonl beside the
-data; table and picture are of all that are there (--rounds 0: of those alone).
+Each job is a separate process with one thread, as the workflow starts it; its peak memory is the system's measurement.
+Stages run completely. A training loads its inputs and trains on batches of an epoch, drawn as the epoch draws them, for
+`--seconds`. Then it scores a batch of validation, which counts for its memory alone. Seconds per epoch are those of a
+batch times the batches of an epoch, in CPU seconds, which depend less on other jobs on the machine. Rounds go over all
+sizes, so that a slow moment affects each of them. Measurements are kept in measured.jsonl next to the data; table and
+picture contain all of them (--rounds 0: no new ones).
 """
 
 import argparse
@@ -48,18 +48,18 @@ SYSTEMS = {  # by the name of the job: model, loss, settings
     "SemaCDR without graph, bpr": ("semacdr", "bpr", {"graph": "none"}),
 }
 STAGES = ("split", "graph")
-LIMIT = 4096  # MB that a job may take
+LIMIT = 4096  # MB that a job may use
 
 
 def child(command: Sequence[object]) -> dict:
-    """What a process of its own prints as JSON."""
+    """The JSON that a separate process prints."""
     environment = os.environ | ALLOCATOR | {"OMP_NUM_THREADS": "1"}
     command = [sys.executable, *map(str, command)]
     return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment).stdout)
 
 
 def stage(name: str, folder: Path) -> dict:
-    """seconds and peak_mb of a stage, movie to book."""
+    """The seconds and peak_mb of a stage, movie to book."""
     given = ["--interactions", folder / "interactions.parquet", "--items", folder / "items.parquet"]
     direction = folder / "movie_to_book"
     given += {
@@ -70,7 +70,7 @@ def stage(name: str, folder: Path) -> dict:
 
 
 def measure(job: str, folder: Path, seconds: float) -> None:
-    """The child: print the seconds of CPU that an epoch takes."""
+    """Run in the child process: print the CPU seconds of an epoch."""
     torch.set_num_threads(1)
     name, loss, own = SYSTEMS[job]
     settings = load(name).Settings(**own)
@@ -85,7 +85,7 @@ def measure(job: str, folder: Path, seconds: float) -> None:
             break
         start = time.process_time()
     score(trainer.model, inputs.history)
-    spent = spent[1:] or spent  # the first one also asks the system for memory
+    spent = spent[1:] or spent  # the first one also allocates memory
     print(
         json.dumps(
             {
@@ -113,14 +113,14 @@ def sizes(folder: Path) -> dict[str, int]:
 
 
 def run(args: argparse.Namespace) -> Iterator[dict]:
-    """Rounds over all jobs and shares; a line of each measurement. Stages run in the first round alone."""
+    """Run rounds over all jobs and shares and yield each measurement. Stages run in the first round only."""
     for number in range(args.rounds):
         for job in (job for job in args.jobs if not (number and job in STAGES)):
             for share in args.shares:
                 folder = args.folder / share
                 limit = ["--measure", "--jobs", job, "--seconds", args.seconds]
-                told = stage(job, folder) if job in STAGES else child([__file__, folder, *limit])
-                yield {"job": job, "share": share, **sizes(folder), **told}
+                measured = stage(job, folder) if job in STAGES else child([__file__, folder, *limit])
+                yield {"job": job, "share": share, **sizes(folder), **measured}
 
 
 @dataclass(frozen=True)
@@ -132,12 +132,12 @@ class Row:
     users: int
     events: int
     seconds: float  # the median of the rounds
-    peak_mb: int  # the highest
+    peak_mb: int  # the maximum
     rounds: int
 
 
 def table(lines: Sequence[dict]) -> list[Row]:
-    """The rows, of a job and share one."""
+    """The rows, one per job and share."""
     found: dict[tuple, list[dict]] = {}
     for line in lines:
         found.setdefault(tuple(line[name] for name in ("job", "share", "users", "events")), []).append(line)
@@ -150,13 +150,13 @@ def table(lines: Sequence[dict]) -> list[Row]:
 
 
 def growth(rows: Sequence[Row]) -> float:
-    """The power of the events by which seconds grow: the slope through the logarithms, 1 where growth is linear."""
+    """The exponent with which seconds grow with events: the slope between the logarithms, 1 for linear growth."""
     return float(np.polyfit(*(np.log([getattr(row, name) for row in rows]) for name in ("events", "seconds")), 1)[0])
 
 
 @style.styled
 def picture(rows: Sequence[Row]) -> Figure:
-    """Seconds an epoch and peak memory of each training by the number of events, both axes of logarithms."""
+    """Seconds per epoch and peak memory of each training by the number of events, on logarithmic axes."""
     drawn = style.figure(8.4, 4.4)
     time_axis, peak_axis = drawn.subplots(1, 2)
     trained = [job for job in dict.fromkeys(row.job for row in rows) if job not in STAGES]
@@ -183,14 +183,16 @@ def picture(rows: Sequence[Row]) -> Figure:
 
 def main() -> None:
     cli = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    cli.add_argument("folder", type=Path, help="what scale_data.py made")
+    cli.add_argument("folder", type=Path, help="the output of scale_data.py")
     cli.add_argument("--shares", nargs="+", choices=SHARES, default=list(SHARES))
     cli.add_argument("--jobs", nargs="+", choices=[*STAGES, *SYSTEMS], default=[*STAGES, *SYSTEMS])
     cli.add_argument("--rounds", type=int, default=3)
-    cli.add_argument("--seconds", type=float, default=20, help="of CPU after which a training is cut off")
+    cli.add_argument("--seconds", type=float, default=20, help="CPU seconds after which a training is cut off")
     cli.add_argument("--table", type=Path, help="the TSV")
     cli.add_argument("--picture", type=Path, help="the PNG")
-    cli.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)  # the child of one job and share
+    cli.add_argument(
+        "--measure", action="store_true", help=argparse.SUPPRESS
+    )  # for the child process of one job and share
     args = cli.parse_args()
     if args.measure:
         measure(args.jobs[0], args.folder, args.seconds)

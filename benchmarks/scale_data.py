@@ -1,13 +1,13 @@
-"""A scenario of any size with the simulator's users: the tables of the stages before split, at shares of the users.
+"""Simulate a scenario of any size: the tables of the stages before split, for several shares of its users.
 
     python benchmarks/scale_data.py --output results/scale
 
-The catalogue is the sample's, each work many times over: a copy has the work's attributes and year, and a popularity of
-its own. So what a user takes is drawn in two exact steps: a work, by the simulator's utility with the popularity of
-all its copies, then one of them by popularity; an event that repeats an item of the user is drawn again. No user
-follows a creator here (tie 0), as attachments would fill a matrix of users and items. Texts are random vectors, and
-categories the works' attributes. The defaults are the sizes of movie_book in the paper's table 4. A share takes the
-first users, and the whole catalogue.
+The catalogue contains many copies of each of the sample's works. A copy has the work's attributes and year, and a
+separate popularity. So an item is drawn in two exact steps: a work, by the simulator's utility with the popularity of
+all its copies, then one of the copies by popularity; an event that repeats an item of the user is drawn again. No user
+follows a creator here (tie 0), because attachments would need a matrix of users and items. Texts are random vectors,
+and categories the works' attributes. The default sizes are those of movie_book in the paper's table 4. A share contains
+the first users, and the whole catalogue.
 """
 
 import argparse
@@ -27,12 +27,12 @@ ROOT = Path(__file__).parents[1]
 META = {"release": "sample", "scenario": "scale", "domains": "book movie"}
 NAMES = ("book", "movie")
 SHARES = {"quarter": 1 / 4, "half": 1 / 2, "full": 1.0}
-WIDTH = 384  # of a text vector, as the packaged encoder's
+WIDTH = 384  # of a text vector, as with the packaged encoder
 CHUNK = 8192  # events whose utilities are held at once
 
 
 def copies(works: Items, counts: Sequence[int], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Of each item (books first) the work and its popularity; every work has an item at least."""
+    """The work and the popularity of each item (books first); every work has at least one item."""
     work, popularity = [], []
     for domain, (count, skew) in enumerate(zip(counts, Parameters.skew, strict=True)):
         own = np.flatnonzero(works.domain == domain)
@@ -70,7 +70,7 @@ def draw(
 def simulate(
     catalogues: list[list[dict]], counts: Sequence[int], user_count: int, totals: Sequence[int], seed: int
 ) -> tuple[np.ndarray, ...]:
-    """User, item, domain and day of every event, and of every item the work."""
+    """User, item, domain and day of every event, and the work of every item."""
     rng = np.random.default_rng(seed)
     given = asdict(Settings()) | {"users": user_count, "seed": seed}
     parameters = Parameters(**given, lone=0.0, tie=0.0, fewest=3, most=10**6, length=np.log(20))
@@ -81,7 +81,7 @@ def simulate(
     users = simulator.make_users(works, parameters, rng)
     users = replace(users, events=with_totals(users.events, totals, parameters.fewest, rng))
     user, domain, day = simulator.schedule(users, rng)
-    order = np.argsort(work, kind="stable")  # a work's copies side by side
+    order = np.argsort(work, kind="stable")  # a work's copies next to each other
     bounds = np.append(0, np.cumsum(np.exp(popularity[order])))
     first = np.searchsorted(work[order], np.arange(len(weight)))
     item, again = np.zeros(len(user), int), np.arange(len(user))
@@ -131,7 +131,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     cli.add_argument("--events", type=int, nargs=2, default=(664_205, 763_301), metavar=("BOOKS", "MOVIES"))
     cli.add_argument("--shares", nargs="+", choices=SHARES, default=list(SHARES))
     cli.add_argument("--seed", type=int, default=2014)
-    cli.add_argument("--output", type=Path, required=True, help="a folder for each share comes under it")
+    cli.add_argument("--output", type=Path, required=True, help="folder for the output, with a folder for each share")
     args = cli.parse_args(argv)
     catalogues = [read_catalogue(ROOT / f"resources/sample/{name}.tsv") for name in DOMAINS]
     events = simulate(catalogues, args.items, args.users, args.events, args.seed)

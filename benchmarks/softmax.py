@@ -1,4 +1,4 @@
-"""CPU seconds and memory of loss ce, which computes scores in chunks, and of F.cross_entropy on all scores.
+"""Measure CPU seconds and memory of loss ce, which computes scores in chunks, and of F.cross_entropy on all scores.
 
     python benchmarks/softmax.py
 
@@ -38,7 +38,7 @@ def inputs(size: str) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
 
 
 def timed(loss: Loss, given: tuple[torch.Tensor, ...]) -> float:
-    """Seconds of CPU of a loss and its gradients."""
+    """CPU seconds of a loss and its gradients."""
     start = time.process_time()
     loss(*given).backward()
     given[0].grad = given[1].grad = None
@@ -46,7 +46,7 @@ def timed(loss: Loss, given: tuple[torch.Tensor, ...]) -> float:
 
 
 def peak(kind: str, size: str) -> int:
-    """MB of memory that a process of its own takes more at its peak than before the first batch."""
+    """MB by which a separate process's peak memory exceeds that before the first batch."""
     command = [sys.executable, __file__, "--kind", kind, "--size", size]
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=os.environ | ALLOCATOR)
     return int(done.stdout)
@@ -55,7 +55,7 @@ def peak(kind: str, size: str) -> int:
 def main() -> None:
     cli = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     cli.add_argument("--rounds", type=int, default=15)
-    cli.add_argument("--kind", choices=KINDS, help=argparse.SUPPRESS)  # the child's
+    cli.add_argument("--kind", choices=KINDS, help=argparse.SUPPRESS)  # for the child process
     cli.add_argument("--size", choices=SIZES, help=argparse.SUPPRESS)
     args = cli.parse_args()
     torch.set_num_threads(1)

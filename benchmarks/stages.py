@@ -1,4 +1,4 @@
-"""Seconds and peak memory of each stage of a scenario, from what Snakemake measured while it ran.
+"""Print seconds and peak memory of each stage of a scenario, as Snakemake measured them.
 
     python benchmarks/stages.py kitchen_food
 

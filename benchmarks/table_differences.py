@@ -1,4 +1,4 @@
-"""How far NDCG@10 of two result tables is apart, by ranking: smallest, largest and mean difference over the rows.
+"""Compare NDCG@10 of two result tables by ranking: the smallest, largest and mean difference over the rows.
 
 python benchmarks/table_differences.py docs/results/kitchen_food.tsv docs/results/kitchen_food_again.tsv
 """

@@ -1,4 +1,4 @@
-"""All trials of searches as one table, such as docs/results/tune_loss.tsv.
+"""List all trials of searches in one table, such as docs/results/tune_loss.tsv.
 
     python benchmarks/tune_trials.py results/kitchen_food/*_to_*/tune/*.sqlite > tune_loss.tsv
 

@@ -1,4 +1,4 @@
-"""How many items have exactly the subcategories of another item of their domain, and how many ordered pairs they form.
+"""Count the items that have exactly the subcategories of another item of their domain, and the ordered pairs they form.
 
 python benchmarks/twins.py results/kitchen_food
 """

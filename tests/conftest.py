@@ -1,4 +1,4 @@
-"""Fixtures that several folders of tests share. Tests run side by side (`pytest -n auto`), so each takes one thread."""
+"""Fixtures that several folders of tests share. Tests run in parallel (`pytest -n auto`), so each uses one thread."""
 
 import os
 import sys
@@ -41,7 +41,7 @@ def cold_world(tmp_path_factory, events):
 
 @pytest.fixture
 def ask(tmp_path, monkeypatch):
-    """Makes an engine for items and an endpoint's URL, all on one store."""
+    """A function that makes an engine for items and an endpoint's URL; all engines share one store."""
     from llm_engines import KEY, engine
 
     from semacdr.llm.store import AnswerStore

@@ -1,4 +1,4 @@
-"""One training of a comparison, in a process and an environment of its own, so that no system disturbs another."""
+"""Run one training of a comparison in a separate process and environment, so that systems do not affect each other."""
 
 import json
 import os
@@ -7,12 +7,12 @@ import subprocess
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-# For every system: how threads wait as semacdr/__init__.py has it, allocation as the other benchmarks and the workflow.
+# For every system: thread waiting as in semacdr/__init__.py, memory allocation as in other benchmarks and the workflow.
 ALIKE = {"GOMP_SPINCOUNT": "1000"} | runpy.run_path(str(HERE.parent / "memory.py"))["ALLOCATOR"]
 
 
 def train(python: str | Path, script: Path, folder: Path, name: str, output: Path, threads: int, options: dict) -> None:
-    """Run a script of the comparison on a direction; it leaves `output` (JSON), its messages stand beside it (.log).
+    """Run a script of the comparison on a direction; it writes `output` (JSON) and its messages next to it (.log).
 
     `options` are those of `protocol.arguments` and of the script, by name; a dict is given as JSON.
     """

@@ -1,4 +1,4 @@
-"""A system of this project in the same comparison, through the engine that stage train uses.
+"""Train a system of this project in the same comparison, with the engine that stage train uses.
 
 --settings holds `model`, fields of semacdr.training.settings.Training, and under `own` fields of the model's Settings.
 """

@@ -1,15 +1,15 @@
-"""Our systems beside the official code that their papers came with: who ends where, and what an epoch takes.
+"""Compare our systems with their papers' official code: final quality, and seconds per epoch.
 
-    git clone https://github.com/pmixer/SASRec.pytorch checkouts/SASRec.pytorch     # likewise the others of PAIRS
+    git clone https://github.com/pmixer/SASRec.pytorch checkouts/SASRec.pytorch    # and the other repositories of PAIRS
     python3.11 -m venv venvs/pinet
     venvs/pinet/bin/pip install -r benchmarks/libraries/official/requirements-pinet.txt
     python benchmarks/libraries/parity.py results/kitchen_food/kitchen_to_food --code checkouts --runs runs/parity \
-        --python pinet venvs/pinet/bin/python --seeds 1 2 3 --output docs/results/parity.tsv
+      --python pinet venvs/pinet/bin/python --seeds 1 2 3 --output docs/results/parity.tsv
 
-Both get the same events, candidates, epochs and patience, each its system's published loss, and are ranked by the same
-ranker; each script says what the official code needed. Ours is set as the official code is (PAIRS), not by default.
-They are trained one after the other, each in a process of its own. What is in --runs is not trained again; the table is
-made of all that lies there, and printed as Markdown.
+Both sides get the same events, candidates, epochs and patience, use the system's published loss, and are ranked by the
+same ranker; each script says which changes the official code needed. Our side has the settings of the official code
+(PAIRS), not our defaults. Systems are trained one after the other, each in a separate process. Runs that are in --runs
+are not trained again. The table contains all runs there and is also printed as Markdown.
 """
 
 import argparse
@@ -30,7 +30,7 @@ HERE = Path(__file__).resolve().parent
 
 @dataclass(frozen=True)
 class Pair:
-    """An official repository, and what is set on each side so that both are alike."""
+    """An official repository, and the settings of each side that make both equal."""
 
     repository: str
     official: dict
@@ -55,21 +55,21 @@ PAIRS = {
         official={"betas": [0.9, 0.98]},
         ours=OURS | {"model": "cl4srec", "loss": "bce", "own": ENCODER},
     ),
-    "pinet": Pair(  # officially outputs are dropped twice: of 0.2 each, in all 0.36
+    "pinet": Pair(  # the official code drops outputs twice, 0.2 each: 0.36 in all
         repository="mamuyang/PINet",
         official={},
         ours=OURS
         | {"model": "pinet", "loss": "ce", "max_length": 100}
         | {"own": {"dim": 64, "members": 4, "dropout": 0.36, "state_dropout": 0.2, "shared_member_map": True}},
     ),
-    "c2dsr": Pair(  # 15, the official loader's: padding takes attention there, so a longer window is no favour to it
+    "c2dsr": Pair(  # 15, as in the official loader: padding gets attention there, so a longer window would not help it
         repository="cjx96/C2DSR",
         official={"max_length": 15},
         ours=OURS  # the official mean is over 10 places, 4.0 of them target events, ours over target steps
         | {"model": "c2dsr", "loss": "ce", "max_length": 15}
         | {"own": ENCODER | {"transitions": "counted", "mixed_state": "published", "weight": 0.483}},
     ),
-    "tri_cdr": Pair(  # 25: the official attention goes over batch x length x length, with 50 an epoch takes minutes
+    "tri_cdr": Pair(  # 25: the official attention needs batch x length x length; with 50 an epoch takes minutes
         repository="hulkima/Tri-CDR",
         official={"maxlen": 25, "lr_decay_rate": 1.0, "whole_mixed": True},
         ours=OURS | {"model": "tri_cdr", "loss": "bce", "max_length": 25, "own": ENCODER},
@@ -92,9 +92,9 @@ class Row:
     seconds_an_epoch: float
     cpu_seconds_an_epoch: float
     valid_ndcg_10: float
-    equal_epochs: float  # the fewer of both sides'
-    equal_ndcg_10: float  # on validation, by the best of these
-    equal_deviation: float | None  # over seeds; None of one
+    equal_epochs: float  # the smaller number of both sides
+    equal_ndcg_10: float  # on validation, at the best of these epochs
+    equal_deviation: float | None  # over seeds; None for one seed
     full_ndcg_10: float
     full_deviation: float | None
     sampled_ndcg_10: float
@@ -102,7 +102,7 @@ class Row:
 
 
 def row(system: str, side: str, runs: Sequence[dict], equal: Sequence[int]) -> Row:
-    """The line of a side from its runs, one a seed, and the number of epochs that both sides have with that seed."""
+    """The row of a side from its runs, one per seed, and the number of epochs that both sides have with each seed."""
     best = [run["epochs"][run["best"] - 1] for run in runs]
     level = [
         max(epoch["valid_ndcg_10"] for epoch in run["epochs"][:count]) for run, count in zip(runs, equal, strict=True)
@@ -131,13 +131,13 @@ def row(system: str, side: str, runs: Sequence[dict], equal: Sequence[int]) -> R
 
 
 def pair(name: str, sides: dict[str, list[dict]]) -> list[Row]:
-    """The lines of both sides of a system from their runs, of the same seeds; none without a run."""
+    """The rows of both sides of a system from their runs, of the same seeds; none without a run."""
     equal = [min(len(run["epochs"]) for run in runs) for runs in zip(*sides.values(), strict=True)]
     return [row(name, side, runs, equal) for side, runs in sides.items() if runs]
 
 
 def _an_epoch(run: dict, clock: str) -> float:
-    """Seconds of an epoch by a clock; not of the first where there are more, as pre-training counts in it."""
+    """Seconds per epoch by a clock; without the first if there are more, because it includes pre-training."""
     first, last, after = run["epochs"][0][clock], run["epochs"][-1][clock], len(run["epochs"]) - 1
     return (last - first) / after if after else first
 
@@ -176,12 +176,12 @@ def train(name: str, side: str, seed: int, output: Path, args: argparse.Namespac
     if side == "official":
         script, options["settings"] = HERE / f"official/{name}.py", pair.official
         options["code"] = (args.code / pair.repository.split("/")[1]).resolve()
-        python = Path(dict(args.python).get(name, python)).absolute()  # not resolved: an environment's is a link
+        python = Path(dict(args.python).get(name, python)).absolute()  # not resolved: an environment's python is a link
     launch.train(python, script, args.folder, f"{name}-{side}", output, args.threads, options)
 
 
 def finished(folder: Path, name: str) -> dict[str, list[dict]]:
-    """By side of a pair its runs, of the seeds that both sides have."""
+    """The runs of a pair by side, for the seeds that both sides have."""
     paths = {side: {path.stem: path for path in folder.glob(f"{name}-{side}-*.json")} for side in SIDES}
     seeds = {side: {stem.rpartition("-")[2] for stem in found} for side, found in paths.items()}
     both = sorted(set.intersection(*seeds.values()), key=int)
@@ -199,7 +199,9 @@ def main() -> None:
     cli.add_argument("--output", type=Path, required=True)
     cli.add_argument("--epochs", type=int, default=200)
     cli.add_argument("--patience", type=int, default=10)
-    cli.add_argument("--seconds", type=float, default=float("inf"), help="of training, after which no epoch begins")
+    cli.add_argument(
+        "--seconds", type=float, default=float("inf"), help="seconds of training after which no epoch starts"
+    )
     cli.add_argument("--threads", type=int, default=1)
     args = cli.parse_args()
     args.runs.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What all models of the comparison share: the training events, one clock and one definition of a rank.
+"""The protocol that all models of the comparison share: training events, timing, ranks and stopping.
 
 Needs only numpy, pyarrow and torch, so that it runs in a library's environment with this project's src in PYTHONPATH.
 After each epoch a model calls `Run.epoch`, which stops the clock, ranks the validation events over the whole catalogue
@@ -31,13 +31,13 @@ class Events:
 
     user: np.ndarray
     item: np.ndarray
-    place: np.ndarray  # in the user's order, which settles what happened on one day
+    place: np.ndarray  # in the user's order, which also orders events of one day
 
 
 def events_before(history: History, split: str) -> Events:
-    """All target events before their user's validation ('valid') or test ('test') event; of cold users there are none.
+    """All target events before their user's validation ('valid') or test ('test') event; none for cold users.
 
-    Those before the validation event are all that a system may learn from.
+    A system may only learn from those before the validation event.
     """
     last = history.valid if split == "valid" else history.test
     before = history.is_target & (np.arange(len(history.item)) < np.repeat(last, np.diff(history.start)))
@@ -47,7 +47,7 @@ def events_before(history: History, split: str) -> Events:
 
 
 def sequences(events: Events, users: int, known: np.ndarray) -> list[np.ndarray]:
-    """Of each user the items in order, as numbers within `known` (sorted), without those that are not in it."""
+    """Each user's items in order, as numbers within `known` (sorted); items that are not in it are left out."""
     where = np.isin(events.item, known)
     user, number = events.user[where], np.searchsorted(known, events.item[where])
     return np.split(number, np.searchsorted(user, np.arange(1, users)))
@@ -65,7 +65,7 @@ class Scored(Model):
 
 
 def rankers(history: History, candidates: Path, max_length: int = 1) -> dict[str, Ranker]:
-    """By split the project's own ranker, full and sampled; a system that scores by itself needs no events in it."""
+    """This project's ranker by split, full and sampled; systems that score by themselves need no events in it."""
     stored = {split: load_candidates(candidates, history, split) for split in ("valid", "test")}
     device = torch.device("cpu")
     return {split: Ranker(history, split, max_length, 512, device, own) for split, own in stored.items()}
@@ -78,7 +78,7 @@ class Judge:
         self.items, self.rankers = len(history.target_items), rankers(history, candidates)
 
     def ranks(self, split: str, scores: torch.Tensor, known: np.ndarray) -> dict[str, np.ndarray]:
-        """Ranks by ranking from scores (users, known items); an item that the system never saw is below all."""
+        """Ranks by ranking from scores (users, known items); items that the system never saw come last."""
         table = (scores.min(1, keepdim=True).values - 1).repeat(1, self.items)
         table[:, torch.from_numpy(known)] = scores
         return self.rankers[split].rank(Scored(table))
@@ -95,12 +95,12 @@ class Epoch:
 
 
 def measured(ranks: np.ndarray) -> dict[str, float]:
-    """The means over users that a run is judged by."""
+    """The means over users by which a run is judged."""
     return {"ndcg_10": float(ndcg(ranks, 10).mean()), "hr_10": float(hit_rate(ranks, 10).mean())}
 
 
 class Run:
-    """Clock, validation and end of one training; `ranks` gives a split's ranks by ranking, of the model as it is."""
+    """Clock, validation and stopping of one training; `ranks` returns the current model's ranks of a split."""
 
     def __init__(
         self, args: argparse.Namespace, model: torch.nn.Module, ranks: Callable[[str], dict[str, np.ndarray]]
@@ -111,11 +111,11 @@ class Run:
         self.load = os.getloadavg()[0]
 
     def start(self) -> None:
-        """Training goes on from here."""
+        """Start the clock."""
         self._since = time.perf_counter(), time.process_time()
 
     def epoch(self) -> bool:
-        """An epoch has ended: validate while the clock stands still; False where training is over."""
+        """End an epoch: stop the clock and validate; returns False if training is over."""
         self.seconds += time.perf_counter() - self._since[0]
         self.cpu_seconds += time.process_time() - self._since[1]
         value = float(ndcg(self.ranks("valid")["full"], 10).mean())
@@ -135,7 +135,7 @@ class Run:
         return not self.stopped
 
     def write(self, versions: dict[str, str], settings: dict) -> None:
-        """Rank the test events by the best epoch's parameters and write all that is known of the run."""
+        """Rank the test events by the best epoch's parameters and write the record of the run."""
         self.model.load_state_dict(self.state)
         test = self.ranks("test")
         found = {
@@ -159,11 +159,15 @@ def arguments(doc: str) -> argparse.ArgumentParser:
     """The command line that the systems share."""
     cli = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     cli.add_argument("folder", type=Path, help="results/<scenario>/<source>_to_<target>")
-    cli.add_argument("--name", required=True, help="of the row in the table")
-    cli.add_argument("--settings", type=json.loads, default={}, metavar="JSON", help="beside those in the script")
+    cli.add_argument("--name", required=True, help="name of the row in the table")
+    cli.add_argument(
+        "--settings", type=json.loads, default={}, metavar="JSON", help="in addition to those in the script"
+    )
     cli.add_argument("--epochs", type=int, default=200)
     cli.add_argument("--patience", type=int, default=10, help="epochs without a better validation NDCG@10")
-    cli.add_argument("--seconds", type=float, default=float("inf"), help="of training, after which no epoch begins")
+    cli.add_argument(
+        "--seconds", type=float, default=float("inf"), help="seconds of training after which no epoch starts"
+    )
     cli.add_argument("--threads", type=int, default=1)
     cli.add_argument("--seed", type=int, default=1)
     cli.add_argument("--output", type=Path, required=True, help="a JSON file")
@@ -171,7 +175,7 @@ def arguments(doc: str) -> argparse.ArgumentParser:
 
 
 def load(folder: Path) -> History:
-    """The history of a direction, without cold users: the libraries have no answer for who has no event."""
+    """The history of a direction, without cold users: the libraries cannot rank for users without events."""
     scenario = folder.parent
     history = load_history(scenario / "interactions.parquet", scenario / "items.parquet", folder / "split.parquet")
     if history.hidden.size:

@@ -1,9 +1,9 @@
-"""RecBole's SASRec on the training events of a direction, with the settings that RecBole gives it.
+"""Train RecBole's SASRec on the training events of a direction, with RecBole's default settings.
 
-Runs in the environment of requirements-recbole.txt; run.py calls it. What differs from RecBole's own defaults is only
-what it is given: the training events as an atomic file (its own leave-one-out split would train on the validation
-event of who has three events), no negatives, as its documentation says for the loss CE, and no early stopping of its
-own, since validation is the same for all here (stopping_step is 10 there, too).
+Runs in the environment of requirements-recbole.txt; run.py calls it. It differs from RecBole's defaults only in its
+inputs: the training events as an atomic file (RecBole's leave-one-out split would train on the validation event of
+users with three events); no negatives, as its documentation says for the loss CE; and no early stopping by RecBole,
+since validation is the same for all systems here (stopping_step is 10 there, too).
 """
 
 import tempfile
@@ -21,7 +21,7 @@ from recbole.utils import get_model, get_trainer, init_seed
 
 
 def write_atomic(events: Events, folder: Path) -> None:
-    """RecBole's atomic file `target.inter`; the place in the user's order stands for the time."""
+    """Write RecBole's atomic file `target.inter`, with the place in the user's order as the time."""
     (folder / "target").mkdir()
     rows = zip(events.user, events.item, events.place, strict=True)
     lines = ["user_id:token\titem_id:token\ttimestamp:float", *("\t".join(map(str, row)) for row in rows)]
@@ -29,7 +29,7 @@ def write_atomic(events: Events, folder: Path) -> None:
 
 
 def padded(histories: list[np.ndarray], length: int) -> Interaction:
-    """What RecBole's sequential models take: the last `length` items, padding after them."""
+    """The input of RecBole's sequential models: the last `length` items, then padding."""
     table, lengths = np.zeros((len(histories), length), np.int64), np.zeros(len(histories), np.int64)
     for row, items in enumerate(histories):
         items = items[-length:]
@@ -66,7 +66,7 @@ def main() -> None:
 
     length = config["MAX_ITEM_LIST_LENGTH"]
     names = dataset.id2token("item_id", np.arange(1, dataset.item_num)).astype(np.int64)  # 0 is padding
-    known, number = np.sort(names), np.argsort(names)  # number: RecBole's, less one, of each known item
+    known, number = np.sort(names), np.argsort(names)  # number: RecBole's number of each known item, minus 1
     inputs = {
         split: padded([number[s] + 1 for s in sequences(events_before(history, split), history.users, known)], length)
         for split in ("valid", "test")

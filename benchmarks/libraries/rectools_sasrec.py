@@ -1,7 +1,7 @@
-"""RecTools' SASRec on the training events of a direction, and with --settings its eSASRec.
+"""Train RecTools' SASRec on the training events of a direction, and with --settings its eSASRec.
 
-Runs in the environment of requirements-rectools.txt; run.py calls it. Settings are those of RecTools' SASRecModel; what
-is not given is its default. `transformer_layers_type: ligr` stands for its LiGRLayers.
+Runs in the environment of requirements-rectools.txt; run.py calls it. Settings are those of RecTools' SASRecModel, with
+its defaults. `transformer_layers_type: ligr` means its LiGRLayers.
 """
 
 import logging
@@ -23,20 +23,20 @@ LAYERS = {"ligr": LiGRLayers}
 
 
 def table(events) -> pd.DataFrame:
-    """The interactions as RecTools takes them; the place in the user's order stands for the time."""
+    """The interactions in RecTools' form, with the place in the user's order as the time."""
     day = pd.Timestamp("2000-01-01") + pd.to_timedelta(events.place, "D")
     columns = {Columns.User: events.user, Columns.Item: events.item, Columns.Weight: 1.0, Columns.Datetime: day}
     return pd.DataFrame(columns)
 
 
 class Measure(Callback):
-    """Starts the run when RecTools has built its model, and validates after each epoch."""
+    """Start the run when RecTools has built its model, and validate after each epoch."""
 
     def __init__(self, args, history) -> None:
         self.args, self.history, self.judge = args, history, Judge(history, args.folder / "candidates.parquet")
 
     def __deepcopy__(self, memo):
-        return self  # RecTools trains with a copy of the trainer; what is measured must stay here
+        return self  # RecTools trains with a copy of the trainer; the measurements must stay in this object
 
     def on_train_start(self, trainer, module) -> None:
         prepared = module.data_preparator
@@ -48,7 +48,7 @@ class Measure(Callback):
         self.run.start()
 
     def _padded(self, events, length: int) -> torch.Tensor:
-        """(users, length): the last items, padding before them, as RecTools' own preparator has it."""
+        """(users, length): the last items, padding before them, as in RecTools' preparator."""
         rows = np.zeros((self.history.users, length), np.int64)
         for row, items in zip(rows, sequences(events, self.history.users, self.known), strict=True):
             row[length - len(items[-length:]) :] = self.number[items[-length:]]

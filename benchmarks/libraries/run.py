@@ -1,13 +1,13 @@
-"""SASRec of RecBole and of RecTools, RecTools' eSASRec, and this project's systems on one split: who ends where, when.
+"""Compare SASRec of RecBole and RecTools, RecTools' eSASRec and our systems on one split: quality and time to reach it.
 
     for name in recbole rectools; do
       python3.11 -m venv venvs/$name && venvs/$name/bin/pip install -r benchmarks/libraries/requirements-$name.txt
     done
     python benchmarks/libraries/run.py results/kitchen_food/kitchen_to_food --recbole venvs/recbole/bin/python \
-        --rectools venvs/rectools/bin/python --runs runs/libraries --output docs/results/libraries.tsv
+      --rectools venvs/rectools/bin/python --runs runs/libraries --output docs/results/libraries.tsv
 
-Trains one system after the other, each in a process of its own, writes what each left as JSON into --runs, the table to
---output, and prints it as Markdown. --only trains some of them again; the table is made of all that lie in --runs.
+Trains one system after the other, each in a separate process. Writes each result as JSON into --runs and the table to
+--output, and prints the table as Markdown. --only retrains some of the systems; the table contains all in --runs.
 """
 
 import argparse
@@ -23,13 +23,16 @@ from semacdr.reporting import markdown
 from semacdr.storage import tsv
 
 HERE = Path(__file__).resolve().parent
-REFERENCE = "sasrec-ce"  # this project's SASRec, that each row is measured by
-FASTER = "sasrec-ce-lr3"  # the same with another learning rate, likewise
+REFERENCE = "sasrec-ce"  # this project's SASRec, with which each row is compared
+FASTER = "sasrec-ce-lr3"  # the same with another learning rate, a second reference
 SASREC, SEMACDR = {"model": "sasrec"}, {"model": "semacdr"}
-PADDED = {"n_factors": 64, "session_max_len": 50}  # no user has more events; its default, 100, would take longer
+PADDED = {"n_factors": 64, "session_max_len": 50}  # no user has more events; the default, 100, would take longer
 ESASREC = {"transformer_layers_type": "ligr", "loss": "sampled_softmax", "n_negatives": 256}
-ESASREC |= {"n_heads": 1, "use_key_padding_mask": True}  # as its authors have it for Amazon data; blocks as all here
-SHORT = 25  # few users of kitchen_food have more events: half the padding, so that an end is seen in an hour
+ESASREC |= {
+    "n_heads": 1,
+    "use_key_padding_mask": True,
+}  # its authors' settings for Amazon data; blocks as in all systems here
+SHORT = 25  # few users of kitchen_food have more events: half the padding, so that training ends within an hour
 SYSTEMS = {  # by name: script, settings
     "recbole-sasrec": ("recbole_sasrec", {}),
     "rectools-sasrec": ("rectools_sasrec", PADDED),
@@ -47,7 +50,7 @@ SYSTEMS = {  # by name: script, settings
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the table; seconds are of training alone, the best epoch is validation's."""
+    """A row of the table; seconds are those of training only; validation chose the best epoch."""
 
     system: str
     settings: str
@@ -56,26 +59,26 @@ class Row:
     stopped: str
     seconds_an_epoch: float
     seconds: float
-    cpu_seconds: float  # of all threads; where it is far below seconds x threads, the machine was busy with other work
+    cpu_seconds: float  # of all threads; if it is far below seconds x threads, the machine was busy
     best_epoch: int
     seconds_to_best: float
     valid_ndcg_10: float
     test_ndcg_10: float
     test_hr_10: float
-    reference_seconds: float | None  # until our SASRec has the same validation NDCG@10; None: it never has
-    ratio: float | None  # seconds_to_best to those
-    cpu_ratio: float | None  # the same of the CPU seconds, for a machine that was busy
-    faster_seconds: float | None  # as reference_seconds, of our SASRec with the other learning rate
+    reference_seconds: float | None  # until our SASRec reaches the same validation NDCG@10; None: never
+    ratio: float | None  # seconds_to_best divided by those
+    cpu_ratio: float | None  # the same with CPU seconds, for a busy machine
+    faster_seconds: float | None  # as reference_seconds, for our SASRec with the other learning rate
     faster_ratio: float | None  # seconds_to_best to those
 
 
 def first_at(run: dict, value: float) -> dict | None:
-    """The first epoch of a run whose validation NDCG@10 is at least a value, where there is one."""
+    """The first epoch of a run whose validation NDCG@10 is at least a value; None if there is none."""
     return next((epoch for epoch in run["epochs"] if epoch["valid_ndcg_10"] >= value), None)
 
 
 def row(run: dict, reference: dict, faster: dict) -> Row:
-    """The line of a run."""
+    """The row of a run."""
     epochs, best = run["epochs"], run["epochs"][run["best"] - 1]
     level, sooner = (first_at(own, best["valid_ndcg_10"]) for own in (reference, faster))
     return Row(
@@ -131,14 +134,16 @@ def train(name: str, args: argparse.Namespace) -> None:
 def main() -> None:
     cli = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     cli.add_argument("folder", type=Path, help="results/<scenario>/<source>_to_<target>")
-    cli.add_argument("--recbole", type=os.path.abspath, help="python of its environment")
-    cli.add_argument("--rectools", type=os.path.abspath, help="likewise")
+    cli.add_argument("--recbole", type=os.path.abspath, help="Python of its environment")
+    cli.add_argument("--rectools", type=os.path.abspath, help="Python of its environment")
     cli.add_argument("--only", nargs="*", choices=SYSTEMS, default=list(SYSTEMS))
     cli.add_argument("--runs", type=Path, required=True)
     cli.add_argument("--output", type=Path, required=True)
     cli.add_argument("--epochs", type=int, default=200)
     cli.add_argument("--patience", type=int, default=10)
-    cli.add_argument("--library-seconds", type=float, default=480, help="of training, after which no epoch begins")
+    cli.add_argument(
+        "--library-seconds", type=float, default=480, help="seconds of training after which no epoch starts"
+    )
     cli.add_argument("--library-threads", type=int, default=2)
     cli.add_argument("--own-threads", type=int, default=1)
     cli.add_argument("--seed", type=int, default=1)
@@ -146,7 +151,7 @@ def main() -> None:
     args.runs.mkdir(parents=True, exist_ok=True)
     there = {path.stem for path in args.runs.glob("*.json")}
     if missing := {REFERENCE, FASTER} - there - set(args.only):
-        cli.error(f"the table measures by {', '.join(sorted(missing))}: name them in --only, {args.runs} lacks them")
+        cli.error(f"the table compares with {', '.join(sorted(missing))}, which {args.runs} lacks: name them in --only")
     for name in args.only:
         train(name, args)
     found = {path.stem: json.loads(path.read_text()) for path in args.runs.glob("*.json")}
@@ -154,7 +159,7 @@ def main() -> None:
     optional = {"reference_seconds", "ratio", "cpu_ratio", "faster_seconds", "faster_ratio"}
     tsv.write(args.output, tsv.text(rows, optional=optional))
     print(readable(rows), end="")
-    print("load when each began:", ", ".join(f"{name} {found[name]['load']:.1f}" for name in found))
+    print("load when each started:", ", ".join(f"{name} {found[name]['load']:.1f}" for name in found))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""SemaCDR: cross-domain sequential recommendation whose knowledge travels by meaning, not by ids."""
+"""SemaCDR: cross-domain sequential recommendation that transfers knowledge by item semantics instead of item ids."""
 
 import os
 
-# Threads that wait for each other spin for long before they sleep, and where another process wants the same CPU, all of
-# them stand still: epochs took several times as long. Read when torch is imported, so it must be said before.
+# By default, OpenMP threads spin for a long time while they wait for each other. If another process wants the same CPU,
+# all of them stall: epochs took several times as long. torch reads the variable on import, so it is set before that.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")

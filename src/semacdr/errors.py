@@ -1,4 +1,4 @@
-"""The errors that a user can mend. A stage prints them as one message, without a traceback, and exits with 1."""
+"""Errors that a user can fix. A stage prints such an error as one message, without a traceback, and exits with 1."""
 
 
 class UserError(Exception):

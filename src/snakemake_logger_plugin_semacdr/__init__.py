@@ -1,7 +1,7 @@
 """Snakemake's output on the terminal: a line when a job starts, a line when it ends, one line on the whole run.
 
-Snakemake finds this package by its name; the profile turns it on (`logger: semacdr`). It replaces the output on the
-terminal alone: the file in .snakemake/log has every detail and every command. See docs/terminal.md.
+Snakemake finds this package by its name; the profile turns it on (`logger: semacdr`). It replaces only the
+output on the terminal: the file in .snakemake/log has every detail and every command. See docs/terminal.md.
 """
 
 import contextlib
@@ -52,7 +52,7 @@ class LogHandler(LogHandlerBase):
         self.terminal = self.stream.isatty() and os.environ.get("TERM") != "dumb" and "CI" not in os.environ
         self.detailed = getattr(self.settings, "detail", False) or common.verbose or common.debug_dag
         self.commands = common.printshellcmds
-        common.printshellcmds = True  # Snakemake's log file gets every command; -p decides on the terminal alone
+        common.printshellcmds = True  # Snakemake's log file gets every command; -p applies only to the terminal
         self.snakemake = ColorizingTextHandler(nocolor=common.nocolor, stream=self.stream)
         self.jobs = Jobs()
         self.full_log = ""

@@ -1,4 +1,4 @@
-"""Training negatives: never what the user trains on, perhaps what is held out, and uniform over the rest."""
+"""Training negatives: never training items of the user, possibly held-out ones, and uniform over the rest."""
 
 import numpy as np
 import pytest

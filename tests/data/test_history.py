@@ -26,7 +26,7 @@ def scenario_items(visible):
     return [item for _, _, item in visible]
 
 
-def test_a_source_event_of_the_same_day_stands_after_the_target_event():
+def test_a_source_event_of_the_same_day_comes_after_the_target_event():
     events = [(0, "film", 3, 1), (0, "film", 2, 2), (0, "film", 1, 2), (0, "film", 0, 3)]
     world = World([*events, (0, "book", 5, 1), (0, "book", 4, 1), (0, "book", 6, 0), (0, "book", 7, 2)])
     history = loaded(world)
@@ -47,7 +47,7 @@ def test_either_domain_can_be_the_target():
 
 @steady
 @given(worlds())
-def test_what_stands_before_a_target_event_is_what_may_be_seen(world):
+def test_the_events_before_a_target_event_are_the_visible_ones(world):
     history = loaded(world)
     assert history.users == world.users
     assert history.user().tolist() == [row[0] for row in world.rows if row not in world.hidden]
@@ -81,7 +81,7 @@ def test_training_is_all_before_the_validation_event(world):
 
 
 def naive_window(world, user, last, max_length):
-    """What the windows of a user must hold where the target event number `last` is the last positive."""
+    """The expected windows of a user whose last positive is target event number `last`."""
     targets, visible = world.of_user(user, world.target), world.visible(user, last)
     numbered = {domain: [item - world.first[domain] for _, d, item in visible if d == domain] for domain in world.sizes}
     source, mixed = numbered[world.source], scenario_items(visible)
@@ -89,7 +89,7 @@ def naive_window(world, user, last, max_length):
     steps = range(max(0, last - max_length), last) or [-1]
     seen = [world.visible(user, step + 1) for step in steps]
     cut_source, cut_mixed = max(0, len(source) - max_length), max(0, len(mixed) - max_length)
-    places = {item: place for place, item in enumerate(mixed[cut_mixed:])}  # a user does nothing twice
+    places = {item: place for place, item in enumerate(mixed[cut_mixed:])}  # a user has each item once
     kept = {domain: [item for _, d, item in visible if d == domain][-max_length:] for domain in world.sizes}
     return {
         "target": numbered[world.target][-max_length:] or [BLANK],
@@ -109,7 +109,7 @@ def naive_window(world, user, last, max_length):
 
 
 def rows_of(windows):
-    """The windows as the naive ones are: a dict of lists for each row."""
+    """The windows in the form of the naive ones: a dict of lists for each row."""
     offsets = {name: getattr(windows, name).offsets for name in ("target", "source", "mixed")}
     offsets |= dict.fromkeys(("positives", "source_visible", "mixed_last", "target_place"), windows.target.offsets)
     offsets |= dict.fromkeys(("source_place", "target_before"), windows.source.offsets)
@@ -172,7 +172,7 @@ def test_windows_by_hand():
         "mixed_last": [-1, 1],  # what precedes film 2 is before the mixed window
         "target_place": [-1, 0],  # and so is film 1
         "source_place": [-1, 1],
-        "target_before": [1, 2],  # the book of day 4 stands after the film of its day
+        "target_before": [1, 2],  # the book of day 4 comes after the film of that day
     }
 
 
@@ -199,7 +199,7 @@ def test_a_user_with_one_training_event_has_no_training_window():
 
 
 def damaged(tmp_path, name, change, **meta):
-    """The paths of a sound world, one of its tables changed."""
+    """The paths of a valid world with one table changed."""
     events = [(user, domain, item, item) for user in range(2) for domain in ("book", "film") for item in range(4)]
     paths = World(events).write(tmp_path)
     frame, known = read(paths[name], name), tables.read(paths[name], name)[1]
@@ -210,7 +210,7 @@ def damaged(tmp_path, name, change, **meta):
 @pytest.mark.parametrize(
     ("name", "change", "meta", "message"),
     [
-        ("interactions", lambda t: t[1:], {}, None),  # a source event less: the split is as good as before
+        ("interactions", lambda t: t[1:], {}, None),  # one source event less: the split is still valid
         ("interactions", lambda t: t.filter(pl.col("item") != 8), {}, r"split\.parquet: its events are not those of"),
         ("interactions", lambda t: t[:8], {}, r"split\.parquet: its events are not those of .*; run the split stage"),
         ("split", lambda t: t[:-1], {}, r"split\.parquet: its events are not those of"),
@@ -253,5 +253,5 @@ def test_tables_that_do_not_fit_are_refused(tmp_path, name, change, meta, messag
 def test_a_split_without_its_direction_is_refused(tmp_path):
     paths = damaged(tmp_path, "split", lambda t: t)
     tables.write(tables.read(paths[2], "split")[0], paths[2], "split", {"release": "handmade"})
-    with pytest.raises(UserError, match=r"split\.parquet: says neither source nor target; run the split stage"):
+    with pytest.raises(UserError, match=r"split\.parquet: its metadata names neither source nor target"):
         load_history(*paths)

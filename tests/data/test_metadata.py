@@ -1,4 +1,4 @@
-"""Metadata files of the three releases: literals are read and never run, odd texts come out as one clean line."""
+"""Metadata files of the three releases: literals are parsed and never evaluated, odd texts become one clean line."""
 
 import json
 import sys
@@ -121,7 +121,7 @@ def test_a_line_is_never_evaluated(tmp_path, monkeypatch):
         (b"{'asin': 'B1', 'title': 'Ren\xe9'}", "not UTF-8"),
     ],
 )
-def test_each_kind_of_malformed_line_is_counted_and_its_first_told(tmp_path, line, kind):
+def test_each_kind_of_malformed_line_is_counted_and_its_first_is_reported(tmp_path, line, kind):
     rows, tally = read(tmp_path, {"asin": "B1"}, line, line)
     assert [row["item_id"] for row in rows] == ["B1"]
     assert (tally.lines, tally.malformed) == (3, {kind: 2})
@@ -187,7 +187,7 @@ def test_of_two_lines_of_an_item_the_first_with_a_title_is_used(tmp_path, empty)
 
 def test_a_file_of_0_bytes_is_refused(tmp_path):
     (tmp_path / "meta.json.gz").touch()
-    with pytest.raises(UserError, match=r"meta\.json\.gz: the file has 0 bytes, which is no gzip file"):
+    with pytest.raises(UserError, match=r"meta\.json\.gz: the file has 0 bytes, so it is not a gzip file"):
         read_metadata(tmp_path / "meta.json.gz", ["B1"])
 
 

@@ -75,7 +75,7 @@ def test_a_line_of_2023_counts_for_the_parent_item_in_milliseconds(tmp_path):
         (b'{"style": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "nested too deeply", "recursion"),
     ],
 )
-def test_each_kind_of_malformed_line_is_counted_and_its_first_told(tmp_path, line, kind, reason):
+def test_each_kind_of_malformed_line_is_counted_and_its_first_is_reported(tmp_path, line, kind, reason):
     frame, tally = read_reviews(write_gz(tmp_path / "r.gz", GOOD, line, GOOD, line))
     assert frame.height == 2
     assert tally.lines == 4

@@ -11,7 +11,7 @@ from sklearn.metrics import ndcg_score
 from semacdr.evaluation.bounds import broken_bound
 from semacdr.evaluation.measures import hit_rate, ndcg, reciprocal_rank
 
-steady = settings(deadline=None)  # a busy machine is no failure
+steady = settings(deadline=None)  # a busy machine must not fail the test
 whole_ranks = st.lists(st.integers(1, 101), min_size=1, max_size=60)
 half_ranks = st.lists(st.integers(2, 202).map(lambda twice: twice / 2), min_size=1, max_size=60)
 scores_without_ties = st.lists(st.integers(-1000, 1000), min_size=2, max_size=40, unique=True)
@@ -80,7 +80,7 @@ def test_a_loop_down_the_sorted_list_agrees(scores, k):
 @steady
 @given(scores_with_ties)
 def test_the_rank_is_the_mean_position_over_all_tie_breaks(scores):
-    """And a measure of the mean position stays within those of the best and of the worst tie break."""
+    """The measure of the mean position is between those of the best and the worst tie break."""
     above = sum(score > scores[0] for score in scores[1:])
     positions = [above + slot for slot in range(1, scores.count(scores[0]) + 1)]
     rank = rank_of_first(scores)

@@ -1,4 +1,4 @@
-"""Ranks against a plain count, and what is no candidate."""
+"""Ranks against a plain count, and which items are not candidates."""
 
 import numpy as np
 import pyarrow as pa
@@ -109,7 +109,7 @@ def test_item_knn_sums_the_cosines_of_the_users_items(world, kind, length):
 
 
 def candidates_of(world, folder, change, **meta):
-    """A copy of the world's candidates whose rows `change` has changed."""
+    """A copy of the world's candidates with rows changed by `change`."""
     table, found = tables.read(world.folder / "candidates.parquet", "candidates")
     table = table.set_column(3, "negatives", pa.array(change(table["negatives"].to_pylist()), pa.list_(pa.int32())))
     tables.write(table, folder / "candidates.parquet", "candidates", found | meta)
@@ -119,8 +119,8 @@ def candidates_of(world, folder, change, **meta):
 @pytest.mark.parametrize(
     ("change", "meta", "message"),
     [
-        (lambda rows: rows, {"scenario": "large"}, "its scenario is 'large', that of the split is 'small'"),
-        (lambda rows: rows, {"source": "book"}, "its source is 'book', that of the split is 'movie'"),
+        (lambda rows: rows, {"scenario": "large"}, "its scenario is 'large', but the split's is 'small'"),
+        (lambda rows: rows, {"source": "book"}, "its source is 'book', but the split's is 'movie'"),
         (lambda rows: rows, {"made_from_split": "0"}, "was made from another split table"),
         (lambda rows: [[40, *row[1:]] for row in rows], {}, "a negative is not an item of the target domain"),
         (lambda rows: [rows[0][:-1], *rows[1:]], {}, "users have different numbers of negatives"),

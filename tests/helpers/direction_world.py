@@ -1,4 +1,4 @@
-"""A small world of two domains, taken through the real stages, on which every system is tested."""
+"""A small data set of two domains, made by the real stages, on which every system is tested."""
 
 import importlib
 import json
@@ -96,7 +96,7 @@ def make_world(folder, events, items=(30, 25), cold=0.0):
 
 
 def finish_world(folder, items, cold=0.0):
-    """From a folder with interactions and items of movie and book to a World."""
+    """Make a World from a folder with interactions and items of movie and book."""
     total, rng = sum(items), np.random.default_rng(7)
     vectors = rng.normal(size=(total, 12)).astype(np.float32)
     column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), 12)

@@ -1,10 +1,10 @@
-"""A scripted OpenAI-compatible endpoint on loopback, which counts what it is asked and goes wrong on command.
+"""A scripted OpenAI-compatible endpoint on loopback, which counts requests and fails on command.
 
     python tests/helpers/fake_llm_server.py --latency 0.2 --slots 64
 
 prints its URL as a line of JSON and serves until its standard input ends. In a test: `with Server(...) as server`.
-Answers are a function of a request's messages and seed alone; so are wrong answers. What goes wrong on the way to the
-client depends on how often the request was asked too.
+Answers, also wrong ones, depend only on a request's messages and seed. Transport failures also depend on how often the
+request was sent.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from hashlib import sha256
 
 import msgspec
 
-# On the way: asked again, the same request may go well. As an answer: the same request brings the same again.
+# Failures on the way: the same request may succeed later. Failures as an answer: the same request fails again.
 ON_THE_WAY = ("429 with wait", "429", "500", "stalled", "dropped", "cut", "no json", "list", "no text", "trickle")
 AS_ANSWER = ("length", "off schema", "refusal", "empty", "unknown", "twice")
 FINAL = ("400", "401", "quota")
@@ -33,7 +33,7 @@ ERRORS = {
     "401": (401, "Incorrect API key provided: {key}", "invalid_api_key"),
     "quota": (429, "You exceeded your current quota", "insufficient_quota"),
 }
-BODIES = {  # with status 200; None: the whole answer but for its end
+BODIES = {  # with status 200; None: the answer without its end
     "cut": None,
     "no json": b"<html>Bad gateway</html>",
     "list": b"[]",
@@ -41,21 +41,21 @@ BODIES = {  # with status 200; None: the whole answer but for its end
 }
 TOPICS = "voyages gardens kitchens machines winters strangers letters harbours mountains secrets families soldiers"
 Key = tuple[str, int]  # a request's messages and seed
-Script = Callable[[Key, int], str | None]  # what goes wrong with a request that is asked for the n-th time, from 1
+Script = Callable[[Key, int], str | None]  # the failure of a request that is sent for the n-th time, from 1
 
 
 def draw(*of: object) -> float:
-    """A number from 0 to 1 that depends on nothing but `of`."""
+    """A number from 0 to 1 that depends only on `of`."""
     return int.from_bytes(sha256(repr(of).encode()).digest()[:8], "big") / 2**64
 
 
 def pick(values: list | tuple, *of: object):
-    """One of the values, as `draw` has it."""
+    """One of the values, chosen by `draw`."""
     return values[int(draw(*of) * len(values))]
 
 
 def share_of(share: float, kinds: tuple[str, ...] = ON_THE_WAY + AS_ANSWER) -> Script:
-    """A script by which `share` of what is asked goes wrong, in all of the kinds alike."""
+    """A script by which a `share` of the requests fails, with all kinds equally frequent."""
     way, answer = ([kind for kind in kinds if kind in some] for some in (ON_THE_WAY, AS_ANSWER))
 
     def script(key: Key, times: int) -> str | None:
@@ -110,7 +110,7 @@ def message_of(key: Key, body: dict, kind: str | None) -> tuple[dict, str, dict 
 
 
 def completion(key: Key, body: dict, kind: str | None = None) -> bytes:
-    """A whole answer, right or wrong."""
+    """A complete answer, right or wrong."""
     message, finish, logprobs = message_of(key, body, kind)
     choice = {"index": 0, "message": {"role": "assistant", **message}, "finish_reason": finish, "logprobs": logprobs}
     prompt, answer = len(key[0]) // 4, len(message["content"] or "") // 4
@@ -120,19 +120,19 @@ def completion(key: Key, body: dict, kind: str | None = None) -> bytes:
 
 
 class Server:
-    """The endpoint, in a thread of its own, and what it saw."""
+    """The endpoint, in a separate thread, and a record of its requests."""
 
     def __init__(
         self, script: Script = lambda key, times: None, wait: float = 0.05, latency: float = 0.0, slots: int = 10_000
     ) -> None:
-        """`wait` is what a 429 asks for, in seconds; `slots` requests are answered at once, each in `latency`."""
+        """`wait`: seconds that a 429 asks for; `slots` requests are answered at once, each in `latency`."""
         self.script, self.wait, self.latency, self.slots = script, wait, latency, slots
-        self.asked, self.whole = Counter(), Counter()  # by key: requests, and answers that were sent to their end
-        self.again: set[tuple[Key, int]] = set()  # whole answers that were asked for once more
+        self.asked, self.whole = Counter(), Counter()  # by key: requests, and answers that were sent completely
+        self.again: set[tuple[Key, int]] = set()  # complete answers that were requested again
         self.keys: set[str] = set()  # of the API, in lower case
         self.bodies: dict[Key, list[bytes]] = {}
         self.starts: list[float] = []  # when each request came
-        self.at_once: list[int] = []  # and how many were under way then
+        self.at_once: list[int] = []  # the number under way at that time
         self.waits: list[tuple[float, float]] = []  # when a 429 was sent, and the wait it asked for
         self.active = 0
 
@@ -158,7 +158,7 @@ class Server:
             task.cancel()
 
     async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answer one request after the other, until the client has enough."""
+        """Answer one request after the other, until the client closes the connection."""
         with suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")

@@ -1,4 +1,4 @@
-"""The gold labels in tests/data, and the draw of their items.
+"""The gold labels in tests/resources, and the draw of their items.
 
     python tests/helpers/gold.py results/kitchen_food/items.parquet
 

@@ -1,4 +1,4 @@
-"""Items, prompts, categories, and an engine that asks a scripted endpoint, for the tests of asking."""
+"""Items, prompts, categories, and an engine that asks a scripted endpoint, for tests of language models."""
 
 import json
 import os
@@ -28,7 +28,7 @@ KEY = "sk-planted-0123456789abcdef"
 
 
 def items(count):
-    """Rows of items that say little, each something else."""
+    """Rows of items with short, different texts."""
     return [
         {"item": n, "item_id": f"X{n}", "domain": "book", "title": f"The Keeper, part {n}", "brand": "A. Writer",
          "categories": ["Books"], "description": f"The story goes on for the {n}. time."}
@@ -46,7 +46,7 @@ def engine(rows, url, store, bill=None, dry=False, **running):
 
 
 def file(engine, method="structured", categories=CATEGORIES):
-    """What is filed in each category: (item, subcategory, attempt), and reasons."""
+    """The assignments in each category (item, subcategory, attempt), and the reasons for missing ones."""
     if method == "letters":
         llm = SETTINGS.llm
         return engine.file_by_letters(PROMPTS["letters"], categories, llm.calibration, llm.margin)
@@ -71,7 +71,7 @@ def llm_flags(model="scripted", settings=(), **options):
 
 
 def stage(folder: Path, url: str) -> subprocess.Popen:
-    """The asking part of the stage, in a process; as that of a shard, which needs no text encoder."""
+    """The part of the stage that asks, in a process; as for a shard, which needs no text encoder."""
     tables.write(pa.Table.from_pylist(items(30)), folder / "items.parquet", "items", {"release": "handmade"})
     command = ["-m", "semacdr.stages.semantics", "--engine", "llm", "--items", folder / "items.parquet"]
     command += ["--taxonomy", ROOT / "resources/taxonomies/movie_book.json"]

@@ -1,4 +1,4 @@
-"""An HTTP server on loopback whose subclasses say what it answers."""
+"""An HTTP server on loopback; subclasses define its answers."""
 
 import json
 import threading
@@ -6,7 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Handler(BaseHTTPRequestHandler):
-    """A request, which the server's `get` or `post` answers, and what an answer is sent with."""
+    """A request, which the server's `get` or `post` answers, with methods to send an answer."""
 
     @property
     def protocol_version(self) -> str:
@@ -19,7 +19,7 @@ class Handler(BaseHTTPRequestHandler):
         self.server.post(self)
 
     def body(self) -> bytes:
-        """What came with the request."""
+        """The body of the request."""
         return self.rfile.read(int(self.headers.get("Content-Length") or 0))
 
     def head(self, status: int, headers: dict[str, str | None]) -> None:
@@ -31,7 +31,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def respond(self, status: int, content: bytes = b"", headers: dict[str, str] | None = None) -> None:
-        """Send a whole answer."""
+        """Send a complete answer."""
         self.head(status, (headers or {}) | {"Content-Length": str(len(content))})
         self.wfile.write(content)
 
@@ -45,7 +45,7 @@ class Handler(BaseHTTPRequestHandler):
 class Server(ThreadingHTTPServer):
     """Serves in threads from the start, at a free port, until the end of its `with`."""
 
-    daemon_threads, request_queue_size = True, 64  # as many as ask at once; others would be turned away first
+    daemon_threads, request_queue_size = True, 64  # as many as connect at once; otherwise connections would be refused
     protocol = "HTTP/1.0"  # each request has its own connection, which ends with the answer
     path = "/v1"
 

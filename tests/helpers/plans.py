@@ -14,7 +14,7 @@ SHIPPED = yaml.safe_load((ROOT / "config.yaml").read_text())
 
 
 def overlaid(*changes: dict[str, Any]) -> dict[str, Any]:
-    """The shipped config with changes laid over it, as Snakemake lays --configfile files."""
+    """The shipped config with changes laid over it, as Snakemake merges --configfile files."""
     config = copy.deepcopy(SHIPPED)
     for change in changes:
         _lay(config, change)

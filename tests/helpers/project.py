@@ -1,4 +1,4 @@
-"""A folder with the project in it, the Snakemake commands that tests give there, and what makes its config tiny."""
+"""A folder with the project in it, the Snakemake commands that tests run there, and changes that make it tiny."""
 
 import gzip
 import os
@@ -20,7 +20,7 @@ FULL |= {"train": 6, "rank": 6, "metrics": 1}  # 3 systems, 2 directions, 1 seed
 
 
 class Project:
-    """A folder with the project in it, and what Snakemake does there."""
+    """A folder with the project in it, and Snakemake runs there."""
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -89,7 +89,7 @@ RUN = ["--cores", "2", "--set-threads", *(f"{rule}=1" for rule in FULL)]
 
 
 def count(rules: list[str]) -> dict[str, int]:
-    """How often each rule is there; `all`, which does nothing, aside."""
+    """The number of jobs of each rule, without `all`, which does nothing."""
     return {rule: rules.count(rule) for rule in rules if rule != "all"}
 
 
@@ -103,7 +103,7 @@ def planned(text: str) -> dict[str, int]:
 
 
 def shrink(config: dict) -> None:
-    """Make the config tiny, and take the release `mine` from a folder: what is simulated there serves as raw files."""
+    """Make the config tiny, and add the release `mine`, whose raw files are simulated ones in a folder."""
     config["scenarios"]["movie_book"]["release"] = "mine"
     config["raw"]["mine"] = {"source": "local", "folder": "given"}
     config["sample"] = {"users": 100}
@@ -120,7 +120,7 @@ def shrink(config: dict) -> None:
 
 
 def few_works(project: Project) -> None:
-    """Leave the first works of each catalogue."""
+    """Keep only the first works of each catalogue."""
     for catalogue in ("books", "films"):
         path = project / f"resources/sample/{catalogue}.tsv"
         path.write_text("".join(path.read_text().splitlines(keepends=True)[: 1 + WORKS]))

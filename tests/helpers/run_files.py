@@ -46,7 +46,7 @@ def write_run(tmp_path):
 
 @pytest.fixture
 def comparing(tmp_path):
-    """Run a stage that compares variants, by name their runs; return the rows of its TSV and the text of its page."""
+    """Run a stage that compares variants (name: runs); return the rows of its TSV and the text of its page."""
 
     def runner(stage, *options, **variants):
         argv = ["--output", str(tmp_path / "c.tsv"), "--table", str(tmp_path / "c.md"), *map(str, options)]

@@ -1,4 +1,4 @@
-"""Small hand-made data that several test modules share: raw files, tables of a direction, what may be seen by rule."""
+"""Small hand-made data for several test modules: raw files, tables of a direction, and which events are visible."""
 
 import gzip
 import json
@@ -87,7 +87,7 @@ class World:
         paths = self.write(folder)
         return load_history(paths["interactions"], paths["items"], paths["split"])
 
-    # What the rules say, event by event, in plain Python
+    # The rules of visibility, event by event, in plain Python
 
     def of_user(self, user: int, domain: str) -> list[tuple[int, int]]:
         """The user's (timestamp, item) in a domain that are not hidden, in the user's order."""
@@ -102,7 +102,7 @@ class World:
         return [(time, (self.target, self.source)[is_source], item) for time, is_source, item in sorted(seen)]
 
     def training(self) -> dict[int, list[tuple[int, str, int]]]:
-        """What training may see of each user: all that is visible before the first event that is held out."""
+        """The events of each user that training may see: all that are visible before the first held-out event."""
         behind = {user: 1 if user in self.cold else 2 for user in range(self.users)}
         return {user: self.visible(user, len(self.of_user(user, self.target)) - n) for user, n in behind.items()}
 

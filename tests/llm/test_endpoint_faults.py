@@ -1,4 +1,4 @@
-"""Asking a language model when things go wrong: each fault alone, against a scripted endpoint on loopback."""
+"""Faults when asking a language model: each fault alone, with a scripted endpoint on loopback."""
 
 import re
 import time
@@ -15,14 +15,14 @@ from semacdr.llm.limits import Bill
 from semacdr.llm.options import Price
 from semacdr.llm.requests import Answer, answer_of
 
-# On the way
+# Failures on the way
 
 
 @pytest.mark.parametrize(
     "kind", ["429 with wait", "429", "500", "stalled", "dropped", "cut", "no json", "trickle", "list", "no text"]
 )
 @pytest.mark.parametrize("retries", [0, 1])
-def test_what_goes_wrong_on_the_way_is_asked_again_and_nothing_else_is(ask, kind, retries):
+def test_failed_requests_are_repeated_and_no_others(ask, kind, retries):
     with Server(lambda key, asked: kind if asked == 1 and "part 1" in key[0] else None) as server:
         engine = ask(items(3), server.url, http_retries=retries)
         filed = file(engine)
@@ -30,7 +30,7 @@ def test_what_goes_wrong_on_the_way_is_asked_again_and_nothing_else_is(ask, kind
         assert sorted(server.asked.values()) == [1, 1, 2]
         assert set(server.whole.values()) == {1} and not server.again
         assert file(ask(items(3), server.url)) == filed
-        assert server.asked.total() == 4  # all is in the store
+        assert server.asked.total() == 4  # all answers are in the store
 
 
 @pytest.mark.parametrize(
@@ -47,13 +47,13 @@ def test_what_goes_wrong_on_the_way_is_asked_again_and_nothing_else_is(ask, kind
         ("no text", "not a completion: no answer in it"),
     ],
 )
-def test_what_keeps_failing_on_the_way_is_an_error_and_the_same_command_asks_only_for_it(ask, kind, why):
+def test_requests_that_keep_failing_are_an_error_and_the_same_command_asks_only_for_them(ask, kind, why):
     with Server(lambda key, asked: kind if "part 1" in key[0] else None) as server:
         with pytest.raises(
             UserError, match=f"1 of 3 answers are missing because their requests failed, one with: {why}"
         ):
             failed(ask(items(3), server.url, timeout=0.2))
-        assert sorted(server.asked.values()) == [1, 1, 3]  # in each pass
+        assert sorted(server.asked.values()) == [1, 1, 3]  # once in each pass
     with Server() as server:  # another day
         assert failed(ask(items(3), server.url)) == {}
         assert server.asked.total() == 1
@@ -66,12 +66,12 @@ def test_a_request_that_the_endpoint_refuses_is_asked_once_and_fails_with_its_re
         assert sorted(server.asked.values()) == [1, 1, 1]
 
 
-def test_an_answer_that_came_in_time_counts_where_this_process_was_held_up_past_the_deadline(ask):
+def test_an_answer_that_came_in_time_counts_if_this_process_was_delayed_past_the_deadline(ask):
     with Server(latency=0.08, slots=1) as server:  # one after the other
         engine = ask(items(4), server.url, timeout=0.5, retry_passes=1)
         heard, put = [], engine.asker.store.put
 
-        def slow_put(*answer):  # a disk that is busy
+        def slow_put(*answer):  # a busy disk
             heard.append(answer)
             if len(heard) == 1:
                 time.sleep(0.6)
@@ -97,7 +97,7 @@ def test_a_refused_account_stops_the_run_at_once_without_a_word_of_the_key(ask, 
             file(ask(items(50), server.url, http_retries=4))
         assert server.asked.total() <= 4  # those that were under way
     assert KEY not in str(raised.value) + caplog.text
-    assert kind == "quota" or "***" in str(raised.value)  # the server had repeated it
+    assert kind == "quota" or "***" in str(raised.value)  # the server repeats the key
 
 
 def test_an_endpoint_that_answers_nobody_stops_the_run(ask):
@@ -108,14 +108,14 @@ def test_an_endpoint_that_answers_nobody_stops_the_run(ask):
         file(ask(items(60), server.url))
     assert server.asked.total() < 30
     with pytest.raises(UserError, match="20 requests in a row failed, the last one with: APIConnectionError"):
-        file(ask(items(60), server.url))  # and one that is gone
+        file(ask(items(60), server.url))  # and with a server that has stopped
 
 
-# As an answer
+# Failures as an answer
 
 
 @pytest.mark.parametrize("kind", AS_ANSWER)
-def test_an_answer_that_does_not_conform_is_kept_and_asked_for_anew_with_another_seed(ask, kind):
+def test_an_answer_that_does_not_conform_is_kept_and_requested_again_with_another_seed(ask, kind):
     with Server(lambda key, asked: kind if key[1] == 0 and "part 1" in key[0] else None) as server:
         filed = file(ask(items(3), server.url))
         assert not filed[0][1]
@@ -125,7 +125,7 @@ def test_an_answer_that_does_not_conform_is_kept_and_asked_for_anew_with_another
             assert {at for item, _, at in rows if item != 1} == {0}
             assert len({(item, name) for item, name, _ in rows}) == len(rows)
         assert sorted(seed for _, seed in server.asked) == [0, 0, 0, 1][: 3 + attempt]
-        assert file(ask(items(3), None)) == filed  # offline: the bad answers are there too, and are not asked for again
+        assert file(ask(items(3), None)) == filed  # offline: bad answers are stored too, and are not requested again
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_an_answer_that_does_not_conform_is_kept_and_asked_for_anew_with_another
         ("unknown", r"off the schema: Genre\.\d+ Input should be 'Adventure'"),
     ],
 )
-def test_what_never_conforms_fails_after_three_attempts_with_its_reason(ask, kind, why):
+def test_an_answer_that_never_conforms_fails_after_three_attempts_with_its_reason(ask, kind, why):
     with Server(lambda key, asked: kind) as server:
         reasons = failed(ask(items(1), server.url))
         assert re.match(why, reasons[0])
@@ -170,7 +170,7 @@ def test_letters_of_a_category_without_any_good_answer_leave_all_its_items_to_th
     assert all({item for item, _, _ in rows} == {0, 1, 2} for rows, _ in others)
 
 
-# The environment, and the key
+# The environment and the key
 
 
 @pytest.mark.parametrize("name", ["ALL_PROXY", "HTTP_PROXY", "SSL_CERT_FILE"])
@@ -236,13 +236,13 @@ def test_what_answers_cost_counts_each_once_whoever_asked(ask):
     with Server() as server:
         first = ask(items(3), server.url)
         file(first)
-        told = session.paid(first.asker, "scripted")
+        paid_first = session.paid(first.asker, "scripted")
         answers = list(first.asker.store.rows())
-        assert told["answers"] == len(answers) == 3 and told["dollars"] is None
-        again = ask(items(3), None, Bill(price))  # offline, by who has a price
+        assert paid_first["answers"] == len(answers) == 3 and paid_first["dollars"] is None
+        again = ask(items(3), None, Bill(price))  # offline, with a price
         file(again)
         file(again)
     paid = session.paid(again.asker, "scripted")
-    assert paid | {"dollars": None} == told
-    dollars = (2.0 * told["prompt_tokens"] + 8.0 * told["completion_tokens"]) / 1e6
+    assert paid | {"dollars": None} == paid_first
+    dollars = (2.0 * paid_first["prompt_tokens"] + 8.0 * paid_first["completion_tokens"]) / 1e6
     assert paid["dollars"] == pytest.approx(dollars, abs=1e-6) and dollars > 0

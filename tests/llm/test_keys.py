@@ -1,4 +1,4 @@
-"""A key stands in the environment and nowhere else: not in a file that a run wrote, and not in what it printed."""
+"""The API key is only in the environment: in no file that a run wrote, and not in its output."""
 
 import time
 from pathlib import Path
@@ -35,4 +35,4 @@ def test_a_killed_run_leaves_no_key_behind(tmp_path):
         printed = "".join(process.communicate())
     assert (tmp_path / "answers.sqlite-wal").exists()
     assert KEY not in printed and holding(tmp_path, KEY) == []
-    assert holding(tmp_path, "scripted") != []  # the search finds what is there
+    assert holding(tmp_path, "scripted") != []  # the search works

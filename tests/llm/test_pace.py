@@ -1,4 +1,4 @@
-"""How an endpoint is asked: as fast as it lets us, within a budget, from the store alone, and until it is stopped."""
+"""How an endpoint is asked: as fast as it allows, within a budget, offline from the store, and until stopped."""
 
 import os
 import signal
@@ -35,7 +35,7 @@ def test_no_minute_holds_more_than_the_rate_and_all_but_a_little_of_it_is_used(p
     assert (len(taken) - 1) * units >= 0.98 * seconds / 61 * per_minute
 
 
-def test_what_an_answer_took_beyond_its_estimate_counts_and_what_it_did_not_is_given_back():
+def test_tokens_beyond_the_estimate_count_and_unused_ones_are_given_back():
     rate = Rate(6100)  # 100 a second
     rate.take(100, 10.0)
     assert rate.wait(50, 10.0) == pytest.approx(0.5)
@@ -65,7 +65,7 @@ def test_the_number_at_once_falls_by_a_third_in_a_second_at_most_and_comes_back(
 
 
 def noted_admissions(monkeypatch):
-    """A list that gets (time, how many are under way, how many may be) of each admission, on the client's clock."""
+    """A list of (time, requests under way, limit) of each admission, by the client's clock."""
     admitted, admit = [], Pace.admit
 
     async def noted_admit(pace, tokens):
@@ -101,7 +101,7 @@ def test_after_a_429_fewer_are_under_way_and_none_starts_before_it_may(ask, monk
     assert not [time for time, *_ in admitted if at < time < at + wait]
     assert sum(start < at + wait for start in server.starts) <= len(earlier)
     assert all(active <= limit for _, active, limit in admitted) and max(active for _, active, _ in admitted) == 10
-    assert max(active for time, active, _ in admitted[len(earlier) :][:10]) <= 8  # seven, and one as others went well
+    assert max(active for time, active, _ in admitted[len(earlier) :][:10]) <= 8  # seven, and one more after successes
 
 
 def test_a_wait_is_read_from_a_number_and_from_a_date():
@@ -128,7 +128,7 @@ def test_the_budget_stops_before_it_is_exceeded_and_a_larger_one_asks_for_the_re
         done = server.whole.total()
         assert 0 < done < 50 and 0.016 < bill.spent <= 0.02
         assert f"{done:,} answers of this run are kept" in str(raised.value)
-        with pytest.raises(UserError, match="allows no more"):  # the same again: what is in the store counts
+        with pytest.raises(UserError, match="allows no more"):  # the same again: stored answers count
             file(ask(items(50), server.url, Bill(PRICE, budget=0.02)))
         assert server.whole.total() <= done + 1
         done = server.whole.total()
@@ -154,7 +154,7 @@ def test_offline_a_missing_answer_names_its_item_and_how_many_are_missing(ask):
         failed(ask(items(1205), None))
 
 
-def test_sigterm_hears_out_what_is_under_way_and_the_same_command_asks_for_the_rest(tmp_path):
+def test_sigterm_waits_for_requests_under_way_and_the_same_command_asks_for_the_rest(tmp_path):
     with Server(latency=0.1) as server:
         with stage(tmp_path, server.url) as process:
             while server.asked.total() < 20:

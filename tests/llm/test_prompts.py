@@ -1,4 +1,4 @@
-"""Prompts: files that are checked when read, and item text that stays data."""
+"""Prompts: files are checked when read, and item text remains data."""
 
 import re
 import unicodedata
@@ -46,7 +46,7 @@ def test_clean_text_is_one_line_within_its_bound_and_can_be_sent(text, most):
     assert clean(cleaned, most) == cleaned
 
 
-def test_describe_has_a_line_for_what_is_known_and_bounds_each():
+def test_describe_has_a_line_of_limited_length_for_each_known_field():
     item = {
         "title": "Emma",
         "brand": "Jane Austen",
@@ -90,7 +90,7 @@ def test_values_are_put_in_once_and_their_own_dollars_stay(prompt):
     ]
 
 
-def test_why_an_answer_was_refused_is_said_where_the_prompt_has_words_for_it(prompt):
+def test_the_reason_of_a_refusal_is_given_if_the_prompt_has_a_part_for_it(prompt):
     said = "## system\na\n## user\nIt is $item.\n## again\nNo: $why\n"
     values = {"item": "x", "domain": "y"}
     assert prompt(said).messages("$5", **values)[1]["content"] == "It is x.\n\nNo: $5"

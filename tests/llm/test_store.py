@@ -1,4 +1,4 @@
-"""The store of answers: what was put stays, whoever writes beside it and whenever it is killed; and its command."""
+"""The store of answers: stored answers survive other writers and kills; and the command for it."""
 
 import hashlib
 import multiprocessing
@@ -71,12 +71,12 @@ def writer(path, start, total):
     with AnswerStore(path) as store:
         for number in range(start, start + total):
             store.put(key(number), "m", "w", answer(number))
-            store.put(key(number % 50), "m", "w", answer(number % 50))  # and all the same ones
+            store.put(key(number % 50), "m", "w", answer(number % 50))  # all the same ones
 
 
 def test_several_processes_write_at_once_and_all_is_there(tmp_path):
     path, context = tmp_path / "a.sqlite", multiprocessing.get_context("spawn")
-    writers = [context.Process(target=writer, args=(path, 1000 * n, 300)) for n in range(4)]  # none finds it made
+    writers = [context.Process(target=writer, args=(path, 1000 * n, 300)) for n in range(4)]  # all of them create it
     for process in writers:
         process.start()
     for process in writers:
@@ -110,7 +110,7 @@ def test_a_killed_process_loses_nothing_that_was_acknowledged(tmp_path, least):
             if int(line) >= least:
                 process.send_signal(signal.SIGKILL)
                 break
-        last = int([line, *process.stdout.read().split("\n")[:-1]][-1])  # what it still said before it died
+        last = int([line, *process.stdout.read().split("\n")[:-1]][-1])  # its last output before it was killed
     assert process.returncode == -signal.SIGKILL
     with AnswerStore(path) as store:
         assert len(store.get([key(number) for number in range(last + 1)])) == last + 1
@@ -156,7 +156,7 @@ def test_an_answer_that_cannot_be_read_is_not_imported(tmp_path):
         with pytest.raises(UserError, match=rf"bad\.parquet: answer {key(2).hex()} cannot be read.*nothing was import"):
             import_answers(store, tmp_path / "bad.parquet")
         assert list(store.rows()) == []
-        store.put(key(3), "m", "w", answer(3))  # the store is not left locked
+        store.put(key(3), "m", "w", answer(3))  # the store is not locked
     pq.write_table(pa.table({"key": [1]}), tmp_path / "other.parquet")
     message = "column 'key' of the answers table must be"
     with AnswerStore(tmp_path / "a.sqlite") as store, pytest.raises(UserError, match=message):
@@ -173,7 +173,7 @@ def test_models_are_listed_with_their_tokens(tmp_path):
 
 
 def damage(path):
-    """Overwrite what is not the header, which would be no store at all any more."""
+    """Overwrite everything except the header, without which it would not be a store."""
     data = bytearray(path.read_bytes())
     for place in range(2 * 4096, len(data), 4096):
         data[place : place + 64] = b"\xff" * 64

@@ -1,4 +1,4 @@
-"""What the logger writes for Snakemake's events, in a pipe and on a terminal."""
+"""The lines that the logger writes for Snakemake's events, in a pipe and on a terminal."""
 
 import io
 import logging

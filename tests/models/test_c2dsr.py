@@ -1,4 +1,4 @@
-"""C2DSR against loops over users on the mixed timeline, where what is not of a view is padding, as it was published."""
+"""C2DSR against loops over users on the mixed timeline, where events outside a view are padding, as published."""
 
 import math
 from itertools import pairwise
@@ -59,7 +59,9 @@ def test_propagation_is_the_mean_of_its_layers_and_its_gradient_is_exact(world):
         once = adjacency @ x + first
         torch.testing.assert_close(graph(x, 0.0), (x + once + (adjacency @ once + second)) / 3)
     assert torch.autograd.gradcheck(lambda x: graph(x, 0.0), (x,), fast_mode=True)
-    assert (graph(torch.ones_like(x), 0.5) != graph(torch.ones_like(x), 0.0)).any()  # dropout is of what is propagated
+    assert (
+        graph(torch.ones_like(x), 0.5) != graph(torch.ones_like(x), 0.0)
+    ).any()  # dropout applies to the propagated vectors
 
 
 def test_items_enter_a_sequence_with_what_follows_them_and_their_own_vector(world):
@@ -75,7 +77,7 @@ def test_items_enter_a_sequence_with_what_follows_them_and_their_own_vector(worl
 
 
 def encode(encoder, vectors, real):
-    """States (L, d) on the timeline: vectors (L, d), padding where not `real` (L,), which no one attends to."""
+    """States (L, d) on the timeline: vectors (L, d), padding where not `real` (L,), which gets no attention."""
     length, dim = vectors.shape
     place = torch.cumsum(real.int(), 0) - 1
     x = (vectors * math.sqrt(dim) + encoder.positions.weight[place.clamp(min=0)]) * real[:, None]
@@ -90,13 +92,13 @@ def encode(encoder, vectors, real):
 
 
 def other_item(items, domain):
-    """A corruption without chance: the next item of the domain instead of each."""
+    """A deterministic corruption: each item is replaced by the next item of the domain."""
     inside = (items >= domain.start) & (items < domain.stop)
     return torch.where(inside, domain.start + (items - domain.start + 1) % len(domain), items)
 
 
 class Timeline:
-    """What a user's training steps see, on the mixed timeline: all events before the last training target event."""
+    """The events that a user's training steps see, on the mixed timeline: all before the last training target event."""
 
     def __init__(self, model, history, user, limit):
         events = training_events(history, user)
@@ -128,7 +130,7 @@ class Timeline:
         return -(weight @ state + model.biases[name]).log_softmax(-1)[label]
 
     def next_item_losses(self, mixed_state):
-        """Of each loss the list of its terms."""
+        """The list of terms of each loss."""
         model, mixed = self.model, self.states("mixed")
         label = {
             "source": self.items - model.domains["source"].start,
@@ -177,21 +179,21 @@ def renamed(world, events, tmp_path_factory):
     """The world with items renamed so that some user's last label in each domain is the domain's first item."""
     history = world.model_inputs("c2dsr").history
     seen = training_events(history, user=9)
-    while not seen[-1][1]:  # source events after the last target event are of no training step
+    while not seen[-1][1]:  # no training step has source events after the last target event
         seen.pop()
     last = {is_target: item for item, is_target in seen}
     names = {0: last[True], last[True]: 0, 30: last[False], last[False]: 30}
     return make_world(tmp_path_factory.mktemp("renamed"), events.with_columns(pl.col("item").replace(names)))
 
 
-@pytest.mark.parametrize("limit", [3, 20])  # histories are longer than the one and shorter than the other
+@pytest.mark.parametrize("limit", [3, 20])  # shorter and longer than the histories
 @pytest.mark.parametrize(("mixed_state", "output"), [("before", "untied"), ("published", "tied")])
 def test_the_loss_is_that_of_loops_over_users_and_the_timeline(renamed, monkeypatch, limit, mixed_state, output):
     model, inputs = build(renamed, "c2dsr", mixed_state=mixed_state, output=output)
     model.double().train()
     monkeypatch.setattr(c2dsr, "corrupt", other_item)
     with torch.no_grad():
-        for parameter in model.parameters():  # no zero anywhere that could hide a term
+        for parameter in model.parameters():  # no zero may hide a term
             parameter.add_(0.1 * torch.randn_like(parameter))
     trainer = Trainer(model, inputs.history, Training(loss="ce", max_length=limit), 0, CPU)
     batch = next(trainer.batches.ordered())

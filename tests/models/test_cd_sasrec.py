@@ -1,4 +1,4 @@
-"""CD-SASRec: what a step aggregates, recomputed from the events and their timestamps by plain loops."""
+"""CD-SASRec: the aggregate of each step, recomputed from the events and their timestamps by plain loops."""
 
 from itertools import pairwise
 
@@ -18,7 +18,7 @@ def batch_of(inputs, max_length=20, visibility="causal"):
 
 
 def steps_of(events, inputs, max_length=20):
-    """Of each training step, in the batch's order, the target item and the visible source items; from timestamps."""
+    """The target item and the visible source items of each training step, in the batch's order, from timestamps."""
     target, source = inputs.history.target_items.start, inputs.history.source_items.start
     for user in range(inputs.history.users):
         own = events.filter(pl.col("user") == user).sort("timestamp", "item")
@@ -33,7 +33,7 @@ def steps_of(events, inputs, max_length=20):
 
 
 def inputs_of(model, batch):
-    """What the encoder is given, and the states that come out."""
+    """The encoder's input and its output states."""
     given = []
     hook = model.encoder.register_forward_pre_hook(lambda _, arguments: given.append(arguments[0]))
     states = model.states(None, batch)
@@ -68,7 +68,7 @@ def test_each_step_carries_the_aggregate_of_what_its_user_did_before(world, even
 
 
 def test_visibility_all_gives_every_step_the_mean_of_the_whole_history(world, events):
-    """The leak of the plain reading, there to be measured."""
+    """The leak of the literal reading, which can be measured."""
     model, inputs = build(world, "cd_sasrec")
     batch = batch_of(inputs, visibility="all")
     found = inputs_of(model, batch)[0] - model.items.weight[batch.target.items.long()]

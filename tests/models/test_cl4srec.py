@@ -23,7 +23,7 @@ LENGTHS = st.lists(st.integers(1, 40), min_size=1, max_size=8)
 
 
 def rows_of(view, lengths):
-    """Of each row the order of its own items, which of them are masked and the view's length."""
+    """The order of each row's items, which of them are masked, and the view's length."""
     first, found = 0, []
     for length, kept in zip(lengths, view.lengths.tolist(), strict=True):
         own = slice(first, first + length)
@@ -68,7 +68,7 @@ def test_reordering_shuffles_a_window_of_two_in_ten(lengths, seed):
 
 
 def counts(shares, n, draws=6000):
-    """How often each view of a row of n items comes up."""
+    """The frequency of each view of a row of n items."""
     torch.manual_seed(0)
     views = rows_of(augment(sequence_of([n] * draws), shares), [n] * draws)
     return Counter((tuple(order[:kept]), tuple(masked)) for order, masked, kept in views)
@@ -78,12 +78,14 @@ def counts(shares, n, draws=6000):
     ("shares", "n", "views"),
     [({"c": 0.6}, 5, 3), ({"m": 0.5}, 4, 6), ({"r": 0.75}, 4, 10), ({"c": 1.0, "r": 0.0}, 3, 1)],
 )
-def test_every_view_that_an_operator_can_make_comes_up_as_often_as_it_should(shares, n, views):
+def test_every_view_that_an_operator_can_make_is_as_frequent_as_it_should_be(shares, n, views):
     found = counts(shares, n)
     assert len(found) == views
     if "r" not in shares:
         assert all(count == pytest.approx(6000 / views, rel=0.15) for count in found.values())
-    elif shares["r"]:  # two windows of three items: the identity comes up in both, as the swap of the two in common
+    elif shares[
+        "r"
+    ]:  # two windows of three items: the identity occurs in both, as does the swap of the two common items
         none = tuple(range(n)), (False,) * n
         assert found[none] == pytest.approx(6000 / 6, rel=0.15)
         assert found[((0, 2, 1, 3), none[1])] == pytest.approx(6000 / 6, rel=0.15)
@@ -106,7 +108,7 @@ def test_contrast_by_hand():
         for p, row in zip(partner, others, strict=True)
     ]
     assert nt_xent(a, b, 2.0).item() == pytest.approx(sum(rows) / 4)
-    assert nt_xent(a[:1], b[:1], 1.0).item() == 0  # of one row alone there is nothing to be told from
+    assert nt_xent(a[:1], b[:1], 1.0).item() == 0  # a single row has no negatives
 
 
 def test_the_encoder_is_torch_s_post_norm_transformer_on_right_padded_sequences(world):
@@ -174,7 +176,7 @@ def test_a_masked_item_is_attended_to_and_no_candidate(world):
 
 
 def test_views_know_nothing_of_the_last_training_item(world):
-    """A view is of the input; where the positives of all rows are others, it is the same."""
+    """A view depends only on the input: with other positives in all rows it is the same."""
     model, inputs = build(world, "cl4srec")
     batch = batch_of(world, model, inputs)
     losses = []

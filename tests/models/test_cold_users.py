@@ -1,4 +1,4 @@
-"""Cold users, of whom all target events but the test event are hidden: what no system knows, what each still does."""
+"""Cold users, whose target events except the test event are hidden: no system knows these; all still score the user."""
 
 import numpy as np
 import polars as pl
@@ -46,14 +46,14 @@ def run(world, name, folder):
 
 
 @pytest.mark.parametrize("name", TRAINED)
-def test_hidden_events_change_nothing_but_what_is_no_candidate(cold_world, events, name, tmp_path):
+def test_hidden_events_change_only_which_items_are_candidates(cold_world, events, name, tmp_path):
     user = cold_users(cold_world)[1]
     other_events, before, after = exchanged(events, user)
     other = make_world(tmp_path / "other", other_events, cold=SHARE)
     assert cold_users(other) == cold_users(cold_world)
     graphs = sorted((cold_world.folder / "graphs").glob("*.parquet"))
     assert len(graphs) > 5
-    for graph in graphs:  # their rows: the metadata name the split that they were made from
+    for graph in graphs:  # compare rows: the metadata name the split
         rows = [pl.read_parquet(world.folder / "graphs" / graph.name) for world in (cold_world, other)]
         assert rows[0].equals(rows[1]), graph.name
     ranks = {"a": run(cold_world, name, tmp_path / "a"), "b": run(other, name, tmp_path / "b")}
@@ -78,7 +78,7 @@ def test_hidden_events_change_nothing_but_what_is_no_candidate(cold_world, event
 
 
 @pytest.mark.parametrize("name", TRAINED)
-def test_an_event_after_the_test_event_changes_not_one_byte(cold_world, events, name, tmp_path):
+def test_an_event_after_the_test_event_changes_no_byte(cold_world, events, name, tmp_path):
     test_time, cold = times(events, "book", -1), cold_users(cold_world)
     warm = next(user for user in range(40) if user not in cold)
     later = with_source_event(events, cold[0], test_time[cold[0]])  # the same day
@@ -113,7 +113,7 @@ def test_every_user_has_a_test_rank_and_warm_ones_alone_a_validation_rank(cold_w
 
 @pytest.mark.parametrize(("name", "settings"), EVERY, ids=str)
 def test_who_has_no_event_at_all_gets_scores_as_well(events, name, settings, tmp_path):
-    """A cold user without source events, in a batch alone and among others."""
+    """A cold user without source events, alone in a batch and among others."""
     user = cold_users(make_world(tmp_path / "cold", events, cold=SHARE))[0]
     nothing = events.filter((pl.col("user") != user) | (pl.col("domain") == "book"))
     model, inputs = build(make_world(tmp_path / "nothing", nothing, cold=SHARE), name, **settings)
@@ -121,13 +121,13 @@ def test_who_has_no_event_at_all_gets_scores_as_well(events, name, settings, tmp
     alone, among = (next(batches_of(inputs, size, user)) for size in (1, 64))
     assert alone.users.tolist() == [user] and len(alone.mixed.items) == 0
     prepared = model.prepare()
-    scores, beside = model.scores(prepared, alone)[0], model.scores(prepared, among)[user]
+    scores, in_batch = model.scores(prepared, alone)[0], model.scores(prepared, among)[user]
     assert torch.isfinite(scores).all()
-    torch.testing.assert_close(beside, scores, rtol=0, atol=1e-10)
+    torch.testing.assert_close(in_batch, scores, rtol=0, atol=1e-10)
 
 
 def batches_of(inputs, size, user=0):
-    """The test batches from that on which a user is in."""
+    """The test batches, starting with the one that has the user."""
     batches = Batches(evaluation_windows(inputs.history, "test", 20), size, CPU).ordered()
     return (batch for batch in batches if batch.users[-1] >= user)
 
@@ -137,14 +137,14 @@ def test_sasrec_gives_all_cold_users_the_same_scores_and_others_their_own(cold_w
     model.eval()
     scores, cold = model.scores(None, next(batches_of(inputs, 64))), cold_users(cold_world)
     torch.testing.assert_close(scores[cold], scores[cold[:1]].expand(len(cold), -1), rtol=0, atol=1e-6)
-    assert scores[cold[0]].std() > 0  # what the blank's place says
+    assert scores[cold[0]].std() > 0  # from the position of the blank
     warm = np.setdiff1d(np.arange(40), cold)
     assert (scores[warm] - scores[cold[0]]).abs().max(1).values.min() > 1e-3
 
 
 @pytest.mark.parametrize("name", ["markov", "item_knn"])
 def test_counting_systems_take_a_blank_for_no_item(cold_world, name):
-    """Cold users get what an empty target history gives: of markov popularity alone, of item_knn nothing."""
+    """Cold users get the scores of an empty target history: only popularity from markov, nothing from item_knn."""
     cold = cold_users(cold_world)
     for history in ("target", "mixed"):
         model, inputs = build(cold_world, name, history=history)
@@ -154,7 +154,7 @@ def test_counting_systems_take_a_blank_for_no_item(cold_world, name):
 
 @pytest.mark.parametrize("cross_domain", [True, False])
 def test_semacdr_knows_cold_users_by_their_source_events(cold_world, events, cross_domain, tmp_path):
-    """A changed source event before the test event changes a cold user's scores, by the mixed sequence alone too."""
+    """A changed source event before the test event changes a cold user's scores, also by the mixed sequence alone."""
     before = times(events, "book", -1)
     rows = events.filter((pl.col("domain") == "movie") & pl.col("user").is_in(cold_users(cold_world)))
     user, item, *_ = next(row for row in rows.iter_rows() if row[3] < before[row[0]])

@@ -1,4 +1,4 @@
-"""Systems enhanced by SemaCDR's item semantics: what is added to them, where, and that it is off unless asked for."""
+"""Systems enhanced by SemaCDR's item semantics: what is added where, and that it is off by default."""
 
 import json
 
@@ -33,25 +33,25 @@ def own_vectors(name, model):
     return torch.cat([model.tables["target"].weight, model.tables["source"].weight])
 
 
-def test_tri_cdr_has_the_items_meanings_in_both_tables(world):
+def test_tri_cdr_has_the_items_semanticss_in_both_tables(world):
     model, _ = build(world, "tri_cdr", **OPTIONS)
-    prepared, meaning = model.prepare(), sum(model.semantic())
+    prepared, semantics = model.prepare(), sum(model.semantic())
     for table, enhanced in ((model.own, prepared.own), (model.mixed, prepared.mixed)):
-        torch.testing.assert_close(enhanced, table.weight + meaning)
+        torch.testing.assert_close(enhanced, table.weight + semantics)
 
 
 @pytest.mark.parametrize("output", ["untied", "tied"])
-def test_c2dsr_has_the_items_meanings_in_all_three_tables_before_graph_and_sequence(world, output):
+def test_c2dsr_has_the_items_semanticss_in_all_three_tables_before_graph_and_sequence(world, output):
     model, _ = build(world, "c2dsr", **OPTIONS, output=output)
     model.eval()
-    prepared, meaning = model.prepare(), sum(model.semantic())
-    parts = {"target": meaning[:30], "source": meaning[30:], "mixed": meaning}
+    prepared, semantics = model.prepare(), sum(model.semantic())
+    parts = {"target": semantics[:30], "source": semantics[30:], "mixed": semantics}
     enhanced = {name: model.tables[name].weight + part for name, part in parts.items()}
     for name, found in prepared.inputs.items():
         x, propagation = enhanced[name], model.propagations[name]
         expected = (x + propagation.adjacency.to_dense() @ x + propagation.biases[0]) / 2 + x
         torch.testing.assert_close(found, expected)
-    for name, found in prepared.outputs.items():  # an untied softmax is not of item embeddings
+    for name, found in prepared.outputs.items():  # an untied softmax does not use item embeddings
         torch.testing.assert_close(found, model.heads[name].weight if output == "untied" else enhanced[name])
 
 
@@ -71,13 +71,13 @@ def test_eq_3_aligns_the_views_of_the_batchs_items(world, name):
 
 
 def test_the_weight_of_eq_3_is_beside_the_published_loss(world):
-    """C2DSR's own losses are divided by lambda, that the target steps' loss may stand as it is."""
+    """C2DSR's other losses are divided by lambda, so that the target steps' loss needs no factor."""
     found = []
     for lambda_ in (0.5, 1.0):
         model, inputs = build(world, "c2dsr", **OPTIONS, weight=lambda_)
         prepared, losses = model.prepare(), []
         for items in ([1, 2, 3], []):
-            torch.manual_seed(0)  # of what infomax corrupts
+            torch.manual_seed(0)  # for infomax's corrupted items
             losses.append(model.states_and_auxiliary_loss(prepared, batch_with(inputs, items, items))[1])
         found.append((losses[0] - losses[1]).item() * lambda_ / model.semantic.loss(
             prepared.views, batch_with(inputs, [1, 2, 3], [1, 2, 3])).item())  # fmt: skip

@@ -15,7 +15,7 @@ from semacdr.batching.batches import Sequence
 from semacdr.batching.layout import Upload, plan_layout
 from semacdr.batching.windows import BLANK
 from semacdr.errors import UserError
-from semacdr.models.attention import attend_across, attend_beside, attend_self
+from semacdr.models.attention import attend_across, attend_self, attend_with_own
 from semacdr.models.dropout import dropout
 from semacdr.models.layers import (
     Block,
@@ -94,11 +94,11 @@ def test_cross_attention_sees_the_visible_keys_and_the_null_key_if_there_is_one(
     parts = joint.split(keys)
     for one, seen, row in zip(query, visible, rows, strict=True):
         k, v = torch.cat([*([null[None]] if with_null else []), parts[row][:seen]]).chunk(2, -1)
-        expected.append((k @ one / 2).softmax(0) @ v)  # over nothing: a sum over nothing, zeros
+        expected.append((k @ one / 2).softmax(0) @ v)  # without keys the sum is zero
     torch.testing.assert_close(found, torch.stack(expected))
 
 
-def test_a_blank_has_a_vector_of_zeros_and_who_forgets_blanks_fails():
+def test_a_blank_has_a_vector_of_zeros_and_code_that_forgets_blanks_fails():
     table, items = torch.randn(5, 3), torch.tensor([4, BLANK, 0], dtype=torch.int32)
     zeros, lengths = torch.zeros_like(items), torch.ones_like(items)
     blank = Sequence(items, zeros, zeros, lengths, layout_of([1, 1, 1]), True)
@@ -115,7 +115,7 @@ def test_a_blank_has_a_vector_of_zeros_and_who_forgets_blanks_fails():
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), min_size=1, max_size=8), st.integers(0, 99))
-def test_attention_beside_sees_its_own_key_and_the_visible_ones(pairs, seed):
+def test_attention_with_own_sees_the_own_key_and_the_visible_ones(pairs, seed):
     queries, keys = map(list, zip(*pairs, strict=True))
     if not sum(queries):
         return
@@ -123,7 +123,7 @@ def test_attention_beside_sees_its_own_key_and_the_visible_ones(pairs, seed):
     query, own, joint = (torch.randn(n, d, dtype=torch.float64) for n, d in zip(
         (sum(queries), sum(queries), sum(keys)), (4, 8, 8), strict=True))  # fmt: skip
     visible = torch.cat([torch.randint(0, n + 1, (m,)) for m, n in pairs]).int()
-    found = attend_beside(query, own, joint, visible, layout_of(queries, keys), 0.0)
+    found = attend_with_own(query, own, joint, visible, layout_of(queries, keys), 0.0)
     expected, rows = [], torch.repeat_interleave(torch.arange(len(pairs)), torch.tensor(queries))
     parts = joint.split(keys)
     for one, mine, seen, row in zip(query, own, visible, rows, strict=True):
@@ -133,11 +133,11 @@ def test_attention_beside_sees_its_own_key_and_the_visible_ones(pairs, seed):
 
 
 @pytest.mark.parametrize("norm", NORMS)
-def test_a_block_beside_what_came_before_is_the_block(norm):
+def test_a_block_among_what_came_before_is_the_block(norm):
     torch.manual_seed(0)
     block, sequence = Block(8, 0.0, norm).double(), sequence_of([5, 0, 9])
     x = torch.randn(14, 8, dtype=torch.float64)
-    found = block.beside(x, x, x, sequence.positions, sequence.layout)
+    found = block.with_own(x, x, x, sequence.positions, sequence.layout)
     torch.testing.assert_close(found, block(x, sequence.layout))
 
 
@@ -149,7 +149,7 @@ def test_dropout_keeps_the_mean_and_drops_its_share(rate):
     share = round(rate * 256) / 256
     assert (dropped == 0).float().mean().item() == pytest.approx(share, abs=0.005)
     assert dropped.mean().item() == pytest.approx(1.0, abs=0.02)
-    by_place = (dropped[:400_000].view(-1, 8) == 0).float().mean(0)  # no byte of a 64-bit draw is special
+    by_place = (dropped[:400_000].view(-1, 8) == 0).float().mean(0)  # all bytes of a 64-bit draw are alike
     assert (by_place - share).abs().max() < 0.01
     assert dropout(x, 0.0) is x
 
@@ -177,13 +177,13 @@ def test_later_events_change_no_earlier_state(norm):
 
 
 @pytest.mark.parametrize("norm", NORMS)
-def test_a_row_does_not_depend_on_the_rows_beside_it(norm):
+def test_a_row_does_not_depend_on_the_rows_among_it(norm):
     torch.manual_seed(0)
     encoder = Encoder(8, 64, 2, 0.0, norm).eval().double()
     vectors = torch.randn(60, 8, dtype=torch.float64)
     alone = encoder(vectors[:4], sequence_of([4]))
-    beside = encoder(vectors, sequence_of([4, 40, 0, 16]))
-    torch.testing.assert_close(beside[:4], alone, rtol=0, atol=1e-12)
+    among = encoder(vectors, sequence_of([4, 40, 0, 16]))
+    torch.testing.assert_close(among[:4], alone, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("norm", ["pre", "post"])
@@ -212,7 +212,7 @@ def test_a_block_across_sees_the_others_as_a_block_sees_its_own(norm):
     itself = block.across(x, x, sequence.positions + 1, layout_of(lengths, lengths))
     torch.testing.assert_close(itself, block(x, sequence.layout), rtol=0, atol=1e-12)
     nothing = block.across(x, x[:0], torch.zeros(13).int(), layout_of(lengths, [0, 0, 0]))
-    for parameter in block.key_value.parameters():  # with values of zero, what is attended to is zeros too
+    for parameter in block.key_value.parameters():  # with zero values, the attention result is zero too
         torch.nn.init.zeros_(parameter)
     torch.testing.assert_close(nothing, block(x, sequence.layout), rtol=0, atol=1e-12)
 

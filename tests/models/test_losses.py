@@ -1,4 +1,4 @@
-"""Losses: by hand on two steps and four items, and what ties them to each other."""
+"""Losses: by hand on two steps and four items, and relations between them."""
 
 import math
 from typing import get_args
@@ -52,7 +52,7 @@ def test_gbce_without_calibration_is_bce_and_with_all_of_it_its_power_is_the_sha
     bce = step_loss("bce", STATES, ITEMS, POSITIVES, one).item()
     assert step_loss("gbce", STATES, ITEMS, POSITIVES, one, 0.0).item() == pytest.approx(bce / 2)
     assert power(5, 101, 1.0) == pytest.approx(0.05)
-    assert power(100, 101, 0.3) == pytest.approx(1.0)  # all are drawn: nothing to correct
+    assert power(100, 101, 0.3) == pytest.approx(1.0)  # all items are drawn: no correction
 
 
 def test_ce():
@@ -116,7 +116,7 @@ def test_ce_has_the_gradients_that_differences_give():
     assert torch.autograd.gradcheck(lambda *args: softmax_loss(*args, 2), arguments)
 
 
-def test_ce_in_float32_gives_the_same_bytes_each_time_and_those_of_cross_entropy_nearly():
+def test_ce_in_float32_gives_the_same_bytes_each_time_and_nearly_those_of_cross_entropy():
     states, items = torch.randn(300, 16), torch.randn(500, 16)
     positives = torch.randint(500, (300,))
     full, again = (
@@ -132,7 +132,7 @@ def test_ce_in_float32_gives_the_same_bytes_each_time_and_those_of_cross_entropy
 
 
 def test_ce_never_holds_the_scores_of_all_steps(monkeypatch):
-    """The largest tensor that an operation makes is a part of the scores, or as large as what came in."""
+    """The largest tensor that an operation makes is a part of the scores, or as large as the inputs."""
     from torch.utils._python_dispatch import TorchDispatchMode
 
     class Largest(TorchDispatchMode):
@@ -156,20 +156,20 @@ def test_ce_never_holds_the_scores_of_all_steps(monkeypatch):
 def test_sampled_softmax_by_hand():
     shared = torch.tensor([0, 2, 2])
     scale = 4 / 3  # n / k
-    first = math.exp(2) + scale * 2 * math.exp(0)  # item 0 is the positive: it stands there once
+    first = math.exp(2) + scale * 2 * math.exp(0)  # item 0 is the positive: it counts once
     second = math.exp(-0.5) + scale * (math.exp(0) + 2 * math.exp(-3))
     expected = (math.log(first) - 2 + math.log(second) + 0.5) / 2
     assert step_loss("sampled_softmax", STATES, ITEMS, POSITIVES, shared).item() == pytest.approx(expected)
 
 
-def test_sampled_softmax_comes_to_the_full_one_as_more_are_drawn():
+def test_sampled_softmax_approaches_the_full_one_as_more_are_drawn():
     generator = torch.Generator().manual_seed(0)
     drawn = torch.randint(4, (200_000,), generator=generator)
     full = step_loss("ce", STATES, ITEMS, POSITIVES, NEGATIVES).item()
     assert step_loss("sampled_softmax", STATES, ITEMS, POSITIVES, drawn).item() == pytest.approx(full, abs=0.01)
 
 
-@pytest.mark.parametrize("name", get_args(types_of(Training)["loss"]))
+@pytest.mark.parametrize("name", [name for kind in get_args(types_of(Training)["loss"]) for name in get_args(kind)])
 def test_better_scores_of_the_positives_lower_every_loss(name):
     negatives = torch.tensor([2, 3]) if name == "sampled_softmax" else NEGATIVES
     items = ITEMS.clone().requires_grad_()

@@ -11,7 +11,7 @@ from semacdr.evaluation.ranks import Ranker
 
 
 def last_before(own, domain, time, item):
-    """The item of the last event of a domain before a target event; of the same day, target items with less number."""
+    """The item of a domain's last event before a target event; on the same day, target items with a smaller number."""
     earlier = [e for e in own if e["domain"] == domain and (e["timestamp"], e["item"]) < (time, item)]
     if domain == "movie":
         earlier = [e for e in earlier if e["timestamp"] < time]

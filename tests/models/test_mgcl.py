@@ -1,4 +1,4 @@
-"""MGCL against dense mathematics in loops: every step in training is what the step's own past alone gives."""
+"""MGCL against dense mathematics in loops: every training step depends only on its past."""
 
 import math
 from types import SimpleNamespace
@@ -14,7 +14,7 @@ from semacdr.models.layers import propagate
 from semacdr.models.mgcl import contrast
 from semacdr.models.sparse import bipartite
 
-LENGTH = 6  # shorter than many histories, so that windows begin in the midst of them
+LENGTH = 6  # shorter than many histories, so that windows begin within them
 CPU = torch.device("cpu")
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}  # the edges of the graph have single precision
 
@@ -24,7 +24,7 @@ def dense_graph(history):
     items = len(history.source_items) + len(history.target_items)
     graph = torch.zeros(items + history.users, items + history.users, dtype=torch.float64)
     for user in range(history.users):
-        for event in range(history.start[user], history.valid[user]):  # validation and test are no edges
+        for event in range(history.start[user], history.valid[user]):  # validation and test events give no edges
             graph[items + user, history.item[event]] = graph[history.item[event], items + user] = 1
     degree = graph.sum(1)
     for a, b in graph.nonzero().tolist():
@@ -96,7 +96,7 @@ def published(model, static, target, source):
 
 
 def pasts(history):
-    """Of each training user the windows of both domains, and of each step what it may see of them."""
+    """The windows of both domains of each training user, and the part of them that each step may see."""
     for user in range(history.users):
         events = range(history.start[user], history.valid[user])
         target = [e for e in events if history.is_target[e]]
@@ -110,7 +110,7 @@ def pasts(history):
 
 
 def random_model(world, **settings):
-    """A model in double precision whose every parameter counts, its inputs and the batch of all training windows."""
+    """A model in double precision in which every parameter matters, its inputs and a batch of all training windows."""
     model, inputs = build(world, "mgcl", **settings)
     model.double()
     with torch.no_grad():
@@ -121,7 +121,7 @@ def random_model(world, **settings):
 
 @pytest.mark.parametrize("settings", [{}, {"layers": 3, "blocks": 1}, {"layers": 2}], ids=str)
 def test_each_step_of_training_is_the_published_model_on_what_precedes_its_positive(world, settings):
-    """So a step sees neither the edge to its positive nor, having no source event yet, the last one or a padding."""
+    """A step does not see the edge to its positive. Before any source event it sees no last one and no padding."""
     model, history, batch = random_model(world, **settings)
     static = static_items(model, history, settings.get("layers", 1))
     torch.testing.assert_close(model.prepare(), static)
@@ -190,12 +190,12 @@ def test_contrast_pulls_pairs_together_and_falls_with_it():
     a, b = torch.randn(50, 4), torch.randn(50, 4)
     assert contrast(3 * a, 3 * a) < contrast(3 * a, 3 * b)
     zeros = torch.zeros(50, 4)
-    assert contrast(a, zeros).item() == pytest.approx(50 * 2 * math.log(2))  # what padding would add
+    assert contrast(a, zeros).item() == pytest.approx(50 * 2 * math.log(2))  # padding would add this
     assert contrast(zeros[:0], zeros[:0]) == 0
 
 
 def test_a_batch_without_any_source_event(tmp_path):
-    """Where no user has a source event before the target ones, everything is finite and the source contrast is nil."""
+    """If no user has a source event before the target ones, everything is finite and the source contrast is zero."""
     years = pl.when(pl.col("domain") == "movie").then(1000 * DAY).otherwise(0)
     events = random_events(users=8).with_columns(pl.col("timestamp") + years)
     model, inputs = build(make_world(tmp_path, events), "mgcl")

@@ -1,4 +1,4 @@
-"""No system loops over the places of a sequence in Python: what a step of training calls does not depend on length."""
+"""No system loops over the places of a sequence in Python: the calls of a training step do not depend on length."""
 
 import gc
 import sys
@@ -16,7 +16,7 @@ SHORT, LONG = 8, 48  # events of every user in each domain
 
 @pytest.fixture(scope="module")
 def worlds(tmp_path_factory):
-    """Two worlds that differ in the length of histories alone; all of a world's users have as many events."""
+    """Two worlds that differ only in the length of histories; all users of a world have the same number of events."""
 
     def events(length):
         rows = [
@@ -38,7 +38,7 @@ def calls(work):
         nonlocal count
         count += event in ("call", "c_call")
 
-    gc.disable()  # libraries of tests call something at each collection
+    gc.disable()  # test libraries call functions at each collection
     sys.setprofile(called)
     try:
         work()
@@ -49,18 +49,18 @@ def calls(work):
 
 
 def calls_of_a_step(world, name, settings):
-    """Of the loss and its gradients; where a system has pre-training, of that too."""
+    """The calls of the loss and its gradients, and of pre-training if there is any."""
     model, inputs = build(world, name, max_length=LONG, dropout=0.2, **settings)
     trainer = Trainer(model, inputs.history, Training(max_length=LONG), 0, torch.device("cpu"))
     batch = next(trainer.shuffled())
     losses = [trainer.loss, *([model.pretraining_loss] if model.pretraining_epochs else [])]
     for loss in losses:
-        loss(batch).backward()  # some things are made at the first time
+        loss(batch).backward()  # some objects are created at the first call
     return [calls(lambda loss=loss: loss(batch).backward()) for loss in losses]
 
 
 @pytest.mark.parametrize(("name", "settings"), LEARNED_FORMS, ids=str)
-def test_a_step_calls_as_much_for_longer_histories(worlds, name, settings):
+def test_a_step_makes_the_same_number_of_calls_for_longer_histories(worlds, name, settings):
     short, long = (calls_of_a_step(world, name, settings) for world in worlds)
     assert short == long
 

@@ -1,4 +1,4 @@
-"""π-Net against a reading of each user's history event by event, and its recurrent layers against torch's own."""
+"""π-Net against a loop over each user's events, and its recurrent layers against torch's."""
 
 import numpy as np
 import pytest
@@ -33,13 +33,13 @@ def filtered(filter_, own, other, state):
 
 
 def recurrent(gru, x, state):
-    """torch's own cell with the weights of a GRU."""
+    """torch's cell with the weights of a GRU."""
     weights = (gru.input.weight, gru.state.weight, gru.input.bias, gru.state.bias)
     return torch.gru_cell(x[None], state[None], *weights)[0]
 
 
 class Reader:
-    """Takes a user's events one by one; at any moment it knows what both domains' predictions would be."""
+    """Takes a user's events one by one; after each it knows the predictions of both domains."""
 
     def __init__(self, model):
         self.model, zeros = model, torch.zeros(model.settings.dim, dtype=torch.float64)
@@ -87,7 +87,7 @@ def read_all(model, history, windows, length):
 @pytest.mark.parametrize(
     "own", [{}, {"source_weight": 0.5, "shared_member_map": True}, {"source_weight": 0.0}], ids=str
 )
-def test_what_is_predicted_is_what_reading_event_by_event_gives(world, own, length):
+def test_predictions_equal_reading_event_by_event(world, own, length):
     model, inputs = build(world, "pinet", **own)
     model.double().eval()
     windows = training_windows(inputs.history, length)

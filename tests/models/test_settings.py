@@ -1,4 +1,4 @@
-"""Settings of models and of training: choices, bounds, and what tuning may not choose."""
+"""Settings of models and of training: choices, bounds, and settings that cannot be tuned."""
 
 import dataclasses
 
@@ -14,16 +14,16 @@ from semacdr.training.settings import Training
 @pytest.mark.parametrize(
     ("name", "settings", "message"),
     [
-        ("sasrec", {"norm": "none"}, "sasrec.norm must be one of original, pre, post, not 'none'"),
-        ("sasrec", {"dim": 0}, "sasrec.dim must be a whole number of at least 1, not 0"),
-        ("sasrec", {"dropout": 1.0}, "sasrec.dropout must be a number of at least 0 and below 1, not 1.0"),
-        ("markov", {"history": "source"}, "markov.history must be one of target, mixed"),
-        ("item_knn", {"neighbours": "many"}, "item_knn.neighbours must be a whole number of at least 1, not 'many'"),
-        ("cd_sasrec", {"fuse": "gate"}, "cd_sasrec.fuse must be one of add, concat, not 'gate'"),
-        ("cl4srec", {"mask": 1.5}, "cl4srec.mask must be a number of at least 0 and of at most 1, not 1.5"),
-        ("c2dsr", {"transitions": "all"}, "c2dsr.transitions must be one of binary, counted, not 'all'"),
-        ("semacdr", {"views": "gate"}, "semacdr has no setting 'views'"),
-        ("semacdr", {"categories": 0}, "semacdr.categories must be a whole number of at least 1"),
+        ("sasrec", {"norm": "none"}, "sasrec.norm: must be one of original, pre, post, not 'none'"),
+        ("sasrec", {"dim": 0}, "sasrec.dim: must be a whole number of at least 1, not 0"),
+        ("sasrec", {"dropout": 1.0}, "sasrec.dropout: must be a number of at least 0 and below 1, not 1.0"),
+        ("markov", {"history": "source"}, "markov.history: must be one of target, mixed"),
+        ("item_knn", {"neighbours": "many"}, "item_knn.neighbours: must be a whole number of at least 1, not 'many'"),
+        ("cd_sasrec", {"fuse": "gate"}, "cd_sasrec.fuse: must be one of add, concat, not 'gate'"),
+        ("cl4srec", {"mask": 1.5}, "cl4srec.mask: must be a number of at least 0 and of at most 1, not 1.5"),
+        ("c2dsr", {"transitions": "all"}, "c2dsr.transitions: must be one of binary, counted, not 'all'"),
+        ("semacdr", {"views": "gate"}, "semacdr.views: there is no setting 'views'"),
+        ("semacdr", {"categories": 0}, "semacdr.categories: must be a whole number of at least 1"),
     ],
 )
 def test_what_is_no_setting_of_a_model_is_refused(name, settings, message):
@@ -38,7 +38,7 @@ def test_what_is_no_setting_of_a_model_is_refused(name, settings, message):
      ("precision", "float16"), ("visibility", "none")],
 )  # fmt: skip
 def test_what_is_no_setting_of_training_is_refused(name, value):
-    with pytest.raises(UserError, match=f"train.{name} must be"):
+    with pytest.raises(UserError, match=f"train.{name}: must be"):
         resolve(Training, {name: value}, "train")
 
 

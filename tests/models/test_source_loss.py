@@ -1,4 +1,4 @@
-"""SemaCDR's loss over source events, beside the same sum taken event by event."""
+"""SemaCDR's loss over source events, against the same sum event by event."""
 
 import pytest
 import torch

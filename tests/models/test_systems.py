@@ -1,4 +1,4 @@
-"""What every system must hold; a new one is tested by being a file in semacdr/models."""
+"""Requirements for every system; a new one is tested as soon as its file is in semacdr/models."""
 
 import hashlib
 import json
@@ -23,7 +23,7 @@ from semacdr.runtime.settings import types_of
 from semacdr.training.engine import Trainer, fit
 from semacdr.training.settings import Training
 
-LOSSES = get_args(types_of(Training)["loss"])
+LOSSES = [name for kind in get_args(types_of(Training)["loss"]) for name in get_args(kind)]
 CPU = torch.device("cpu")
 ROOT = Path(__file__).parents[2]
 FILES = ("checkpoint.safetensors", "history.tsv", "settings.json")
@@ -56,13 +56,13 @@ VARIANTS = [  # other readings and ablations: each value of a setting at least o
 ]
 
 
-TRAINED = [  # forms that are trained twice in a test: those beside a system's own settings in CI
+TRAINED = [  # forms that a test trains twice: in CI these in addition to default settings
     pytest.param(name, settings, marks=pytest.mark.slow if settings else []) for name, settings in FORMS
 ]
 
 
 def digests(folder):
-    """By file a digest of its bytes; settings.json without the digests of the tables, which other data change."""
+    """A digest of each file's bytes; settings.json without the digests of tables, which other data change."""
     contents = {name: (folder / name).read_bytes() for name in FILES}
     settings = json.loads(contents["settings.json"])
     del settings["made_from"]
@@ -77,14 +77,14 @@ def times(world_events, domain, place):
 
 
 def with_source_event(events, user, timestamp):
-    """The events and one more in the source domain, of an item that the user does not have yet."""
+    """The events and one more in the source domain, with an item that the user does not have yet."""
     own = set(events.filter(pl.col("user") == user)["item"])
     item = next(i for i in range(30, 55) if i not in own)
     return pl.concat([events, pl.DataFrame([(user, item, "movie", timestamp)], schema=events.schema, orient="row")])
 
 
 @pytest.mark.parametrize(("name", "settings"), TRAINED)
-def test_an_event_after_the_test_event_changes_not_one_byte(world, events, name, settings, tmp_path):
+def test_an_event_after_the_test_event_changes_no_byte(world, events, name, settings, tmp_path):
     test_time = times(events, "book", -1)
     later = with_source_event(with_source_event(events, 4, test_time[4] + DAY), 9, test_time[9])  # one the same day
     other = make_world(tmp_path / "later", later)
@@ -131,7 +131,7 @@ def test_the_state_of_a_step_depends_on_nothing_at_or_after_its_positive(world, 
 
 
 @pytest.mark.parametrize(("name", "settings"), [*FORMS, *VARIANTS], ids=str)
-def test_scores_do_not_depend_on_who_shares_the_batch(world, cold_world, name, settings):
+def test_scores_do_not_depend_on_the_other_users_of_the_batch(world, cold_world, name, settings):
     for one in (world, cold_world):
         model, inputs = build(one, name, **settings)
         model.double().eval()
@@ -145,7 +145,7 @@ def test_scores_do_not_depend_on_who_shares_the_batch(world, cold_world, name, s
 
 
 @pytest.mark.parametrize(("name", "settings"), LEARNED_FORMS, ids=str)
-def test_what_ranks_is_the_state_of_the_last_step_that_training_would_score(world, name, settings):
+def test_ranking_uses_the_state_of_the_last_step_that_training_would_score(world, name, settings):
     model, inputs = build(world, name, **settings)
     model.double().eval()
     batch, prepared = next(Ranker(inputs.history, "test", 20, 64, CPU).batches.ordered()), model.prepare()
@@ -171,7 +171,7 @@ def test_dropout_is_of_training_alone(world, name, settings):
 
 @pytest.mark.parametrize(("name", "settings"), LEARNED_FORMS, ids=str)
 def test_matrices_begin_by_xaviers_rule_or_as_published(world, name, settings):
-    """Where a table begins decides what some hundred steps of Adam can reach (docs/parity.md)."""
+    """A table's initialisation limits what a few hundred steps of Adam can reach (docs/parity.md)."""
     model, _ = build(world, name, **settings)
     large = {key: p for key, p in model.named_parameters() if p.dim() == 2 and p.numel() >= 256}
     assert large
@@ -206,22 +206,22 @@ def training_items(history, user):
 
 
 def share_fitted(trainer, history):
-    """The share of steps whose positive stands above all items but the user's own."""
+    """The share of steps whose positive scores above all items except the user's."""
     model, batch = trainer.model.eval(), next(trainer.batches.ordered())
     with torch.no_grad():
         prepared = model.prepare()
         scores = model.states(prepared, batch) @ model.item_vectors(prepared).T
     own = scores >= scores.gather(1, batch.positives.long()[:, None])
-    for step, user in enumerate(batch.users[batch.target.row].tolist()):  # no loss puts own items below each other
+    for step, user in enumerate(batch.users[batch.target.row].tolist()):  # no loss orders the user's items
         own[step, training_items(history, user)] = False
     return (own.sum(1) == 0).float().mean()
 
 
-# eq. 3 in its full weight is there to keep a system from this
+# eq. 3 with full weight prevents overfitting
 FITTED = [
     (name, settings | ({"semantic_weight": 0.1} if "semantics" in settings else {})) for name, settings in LEARNED_FORMS
 ]
-QUICK = (("sasrec", {}), ("semacdr", {}))  # the others' runs of some seconds are left to CI
+QUICK = (("sasrec", {}), ("semacdr", {}))  # the others take seconds and run only in CI
 OWN_LOSS = [
     pytest.param(name, settings, load(name).LOSS, marks=[] if (name, settings) in QUICK else pytest.mark.slow)
     for name, settings in FITTED
@@ -238,17 +238,17 @@ OTHER_LOSSES = [
 def test_overfits_a_handful_of_users(tmp_path_factory, name, settings, loss):
     few = make_world(tmp_path_factory.mktemp("few"), random_events(users=6, seed=5))
     model, inputs = build(few, name, dim=32, **settings)
-    # meanings, which items share, learn slower than what tells them apart; an enhanced system takes its time for that
+    # semantics, which items share, are learned more slowly than ids; an enhanced system needs more epochs
     epochs, semantic_rate = (300, 0.003) if settings else (150, 0.01)
     training = Training(loss=loss, learning_rate=0.01, semantic_learning_rate=semantic_rate, max_length=20)
     trainer = Trainer(model, inputs.history, training, 0, CPU)
     for epoch in range(epochs):
-        if epoch == epochs * 2 // 3:  # what a large step overshoots from batch to batch is no matter of fitting
+        if epoch == epochs * 2 // 3:  # smaller steps at the end, as large ones overshoot from batch to batch
             for group in trainer.optimiser.param_groups:
                 group["lr"] /= 10
         trainer.epoch()
         if epoch % 10 == 9 and (share := share_fitted(trainer, inputs.history)) == 1.0:
-            break  # nothing is left to fit
+            break  # everything is fitted
     assert share > 0.9
 
 
@@ -273,7 +273,7 @@ def test_all_systems_of_the_config_are_tested_and_parts_are_refused_as_systems()
 
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_settings_that_ask_for_more_inputs_are_off_by_default(name):
-    """The workflow takes what a config does not name for off."""
+    """The workflow treats settings that a config does not name as off."""
     module = load(name)
     for setting in getattr(module, "SETTING_INPUTS", {}):
         assert getattr(module.Settings(), setting) is False

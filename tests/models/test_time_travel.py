@@ -1,4 +1,4 @@
-"""The time-travel test from the raw files on: a future source event in a user's raw data changes no rank."""
+"""The time-travel test, from the raw files: a future source event in a user's raw data changes no rank."""
 
 import gzip
 import json
@@ -12,7 +12,7 @@ from semacdr.storage import tables
 
 
 def write_raw(folder, events):
-    """Reviews and metadata of both domains as the 2014 release has them."""
+    """Reviews and metadata of both domains in the format of the 2014 release."""
     folder.mkdir()
     for domain in ("book", "movie"):
         part = events.filter(pl.col("domain") == domain)
@@ -28,7 +28,7 @@ def write_raw(folder, events):
 
 
 def world_from_raw(raw, folder):
-    """Preprocess the raw files and go on to a World."""
+    """Preprocess the raw files and make a World."""
     paths = {
         kind: [str(raw / f"{kind}_{domain}.json.gz") for domain in ("book", "movie")] for kind in ("reviews", "meta")
     }

@@ -15,7 +15,7 @@ CPU = torch.device("cpu")
 
 
 def attend(query, key_value, seen):
-    """One query over what is seen, a list of vectors (d,); zeros where that is nothing."""
+    """Attention of one query over the visible vectors, a list of (d,); zeros if there are none."""
     if not len(seen):
         return torch.zeros_like(query)
     keys, values = key_value(torch.stack(list(seen))).chunk(2, -1)
@@ -23,7 +23,7 @@ def attend(query, key_value, seen):
 
 
 def layer(block, x, seen):
-    """A block whose query alone is normalised, which is the residual too."""
+    """A block in which only the query is normalised; it is also the residual."""
     query = block.attention_norm(x)
     x = block.forward_norm(query + attend(block.query(query), block.key_value, seen))
     return x + block.outer(block.inner(x).relu())
@@ -34,7 +34,7 @@ def joined(join, *parts):
 
 
 def state(model, user, target, source):
-    """After the target items, with the source items that are visible, both numbered over the scenario."""
+    """The state after the target items and the visible source items, both numbered over the scenario."""
     scale, table, position = math.sqrt(model.settings.dim), model.items.weight, model.positions.weight
     plain = {"target": scale * table[target], "source": scale * table[source]}
     placed = {name: x + position[: len(x)] for name, x in plain.items()}
@@ -72,7 +72,7 @@ def test_states_are_the_equations_of_what_a_step_may_see(world, events, length):
 
 
 def test_the_first_of_many_source_events_is_no_more_visible_than_others(world):
-    """A window that is full of source events used to show its first one to steps that precede it."""
+    """Steps before the first event of a full source window used to see that event."""
     model, inputs = build(world, "tjapl")
     model.eval()
     windows = evaluation_windows(inputs.history, "test", 20)
@@ -104,15 +104,15 @@ def test_in_training_all_that_the_user_attends_with_and_to_is_dropped_out_each_b
     model.states(None, next(Batches(training_windows(inputs.history, 20), 64, CPU).ordered()))
     assert [(x == 0).float().mean().item() for x in given.values()] == pytest.approx([0.5] * 4, abs=0.05)
     target, source = (given["user_norms", name] != 0 for name in ("target", "source"))
-    assert 0.2 < (target & source).float().mean() < 0.3  # two draws for the same users
+    assert 0.2 < (target & source).float().mean() < 0.3  # independent draws for the same users
 
 
 def test_states_are_the_user_s_own(world):
-    """The same events under another user's number give another state: the overall preference is the user's."""
+    """The same events with another user number give another state, through the overall preference."""
     model, inputs = build(world, "tjapl")
     model.eval()
     windows = make_windows(inputs.history, inputs.history.test[:1], np.array([0]), 20)
     batches = [windows, windows.__class__(**vars(windows) | {"users": np.array([1])})]
     one, other = (model.states(None, next(Batches(w, 4, CPU).ordered())) for w in batches)
-    assert (one[0] - other[0]).abs().max() < 1e-6  # one item to attend to, whoever attends (and no source event yet)
+    assert (one[0] - other[0]).abs().max() < 1e-6  # one item to attend to, whatever the query (and no source event yet)
     assert (one[1:] - other[1:]).abs().max() > 1e-3

@@ -1,4 +1,4 @@
-"""Tri-CDR against loops over users, steps and events, written from the sheet's formulas."""
+"""Tri-CDR against loops over users, steps and events, written from the paper's formulas."""
 
 import math
 
@@ -26,7 +26,7 @@ def batch_of(inputs, max_length=LIMIT, windows=training_windows):
 @pytest.fixture(scope="module")
 def small(world):
     model, inputs = build(world, "tri_cdr", scale=3.0)
-    with torch.no_grad():  # else both slopes are alike, and all biases zero
+    with torch.no_grad():  # otherwise both slopes are equal, and all biases zero
         for parameter in model.parameters():
             if parameter.dim() == 1:
                 parameter.add_(0.3 * torch.randn_like(parameter))
@@ -77,7 +77,7 @@ def test_attention_and_fusion_equal_loops_over_visible_events(small):
                 facts = states[name][row][seen[name]]
                 expected[name].append(triple_attention(model.attention, query, context, facts))
                 empty[name] += not len(facts)
-    assert empty["mixed"] > 5 and empty["source"] > 5 and not empty["target"]  # a step sees its own event at least
+    assert empty["mixed"] > 5 and empty["source"] > 5 and not empty["target"]  # a step sees at least its own event
     found = model._attended(prepared, batch)
     for name in SEQUENCES:
         torch.testing.assert_close(found[name], torch.stack(expected[name]), rtol=0, atol=1e-10)
@@ -91,7 +91,7 @@ def test_attention_and_fusion_equal_loops_over_visible_events(small):
 
 
 def test_a_step_without_a_source_event_takes_nothing_out_of_the_source(small):
-    """Not the mean over all of it, the future included, as the official code's visible index 0 does."""
+    """It is not the mean over all events, including future ones, as the official code's visible index 0 gives."""
     model, inputs = small
     batch, prepared = batch_of(inputs), model.prepare()
     none = batch.source_visible == 0
@@ -134,7 +134,7 @@ def test_contrast_of_sequences_by_hand():
     a, b = torch.randn(2, 5, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     assert nt_xent(a, b, 0.1, cosine=True).item() == pytest.approx(by_hand_nt_xent(a, b, 0.1))
     assert nt_xent(3 * a, b, 0.1, cosine=True).item() == pytest.approx(by_hand_nt_xent(a, b, 0.1))  # cosine
-    assert nt_xent(a[:1], b[:1], 0.1, cosine=True).item() == 0  # nothing to be told from
+    assert nt_xent(a[:1], b[:1], 0.1, cosine=True).item() == 0  # a single row has no negatives
 
 
 SETTINGS = {"coarse_weight": 2.0, "fine_weight": 3.0, "margin": 1.5, "temperature": 0.5}
@@ -179,7 +179,7 @@ def test_a_batch_in_which_no_source_event_is_followed_pretrains(world):
 
 
 def test_pretraining_is_next_item_loss_of_each_sequence(small):
-    """After the last of the mixed and of the target sequence comes the row's last positive."""
+    """The row's last positive follows the last event of the mixed and of the target sequence."""
     check_pretraining(*small, lambda model: model.prepare())
 
 

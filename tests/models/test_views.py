@@ -1,4 +1,4 @@
-"""How views are aligned and how signals are fused, by hand."""
+"""The alignment of views and the fusion of signals, checked by hand."""
 
 import math
 

@@ -1,20 +1,32 @@
-"""A wrong config is one line that names the file, the line, the key, what is allowed, and the nearest known name."""
+"""The error for a wrong config is one line: file, line, key, what is allowed, and the nearest known name."""
 
 import pytest
 import yaml
+from hypothesis import given as given_by
+from hypothesis import settings
+from hypothesis import strategies as st
 from plans import ROOT, SHIPPED, overlaid
 
 from semacdr.errors import UserError
-from semacdr.plan.config import Config, ConfigError, in_order, load, locate
+from semacdr.plan.config import Config
+from semacdr.plan.config_files import in_order, locate
 from semacdr.plan.start import load_plan
+from semacdr.runtime.setting_errors import SettingError
 
 SAMPLE, SASREC = {"release": "sample"}, {"model": "sasrec"}
 MOVIE = {"movie": "Movies_and_TV", "book": "Books"}
 
 
+def paths_of(node, path=()):
+    """The paths of keys and indices to all entries of a config."""
+    for key, value in node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ():
+        yield (*path, key)
+        yield from paths_of(value, (*path, key))
+
+
 def refusal(change):
     with pytest.raises(UserError) as refused:
-        load_plan(overlaid(change), [ROOT / "config.yaml"], [])
+        load_plan(overlaid(change), [ROOT / "config.yaml"])
     text = str(refused.value)
     assert "\n" not in text
     return text
@@ -30,7 +42,7 @@ def refusal(change):
         ({"train": {"epochs": 3.0}}, ["train.epochs: must be a whole number of at least 1, not 3.0"]),
         ({"train": {"epochs": True}}, ["train.epochs: must be a whole number", "not True"]),
         ({"train": {"visibility": "caustal"}}, ["one of causal, all, not 'caustal'; did you mean 'causal'?"]),
-        ({"split": {"seconds": 3}}, ["split.seconds: there is no setting 'seconds'", "the settings are candidates"]),
+        ({"split": {"seconds": 3}}, ["split.seconds: there is no setting 'seconds'", "known: candidates"]),
         ({"split": {"trials": 3}}, ["split.trials", "section tune has it"]),
         ({"split": 3}, ["split: must be a mapping, not 3"]),
         ({"run": ["movie_bok"]}, ["there is no scenario 'movie_bok'; did you mean 'movie_book'?"]),
@@ -52,12 +64,32 @@ def refusal(change):
         ({"train": {"systems": {"x": {**SASREC, "settings": {"dmi": 3}}}}}, ["x.settings.dmi", "'dim'?"]),
         ({"train": {"systems": {"x": {**SASREC, "settings": {"norm": "best"}}}}}, ["one of original, pre, post"]),
         ({"train": {"systems": {"x": {"model": "sasrec"}}}}, ["sasrec and x would both be the row sasrec/full"]),
-        ({"train": {"settings": {"drop": 0.1}}}, ["train.settings.drop", "no model has a setting 'drop'"]),
+        ({"train": {"settings": {"drop": 0.1}}}, ["train.settings.drop", "there is no model setting 'drop'"]),
         ({"train": {"settings": {"semantics": True}}}, ["makes another system"]),
         ({"compare": {"x": {"variants": {}}}}, ["compare.x: needs system"]),
         ({"compare": {"metrics": SHIPPED["compare"]["loss"]}}, ["'metrics' is the name of another table"]),
         ({"compare": {"loss": {"variants": {"ce": {"los": "ce"}}}}}, ["compare.loss.variants.ce.los", "'loss'?"]),
-        ({"compare": {"sweep_rate": {"sweep": {"learning_rate": [0.1]}}}}, ["two different numbers or more"]),
+        ({"compare": {"sweep_rate": {"sweep": {"learning_rate": [0.1]}}}}, ["two different numbers"]),
+        ({"semantics": {"llm": {"max_word": 3}}}, ["semantics.llm.max_word: there is no", "'max_words'?"]),
+        ({"semantics": {"llm": {"max_words": "many"}}}, ["semantics.llm.max_words: must be a whole number"]),
+        ({"metrics": {"ks": [5, "x"]}}, ["metrics.ks[1]: must be a whole number of at least 1, not 'x'"]),
+        ({"metrics": {"ks": [5, 5]}}, ["metrics.ks: names a value twice: 5, 5"]),
+        ({"metrics": {"systems": ["sasrec", 3]}}, ["metrics.systems[1]: must be text, not 3"]),
+        ({"scenarios": {"movie_book": {"cold_start": {"seeds": 1}}}}, ["movie_book.cold_start.seeds", "there is no"]),
+        ({"scenarios": {"movie_book": {"train": {"systems": {}}}}}, ["movie_book.train.systems: there is no setting"]),
+        ({"scenarios": {"x": {**SAMPLE, "domains": {"a": "A", "a_to_a": "B"}}}}, ["both directions would be"]),
+        ({"scenarios": {1: {}}}, ["scenarios.1: 1 is no name", "in quotes"]),
+        ({"scenarios": None}, ["scenarios: must be a mapping, not None"]),
+        ({"compare": None}, ["compare: must be a mapping, not None"]),
+        ({"compare": {"loss": {"directions": "x"}}}, ["compare.loss.directions: must be one of 1, 2, not 'x'"]),
+        ({"compare": {"loss": {"variants": {True: {}}}}}, ["loss.variants: YAML reads a key as true; put the name in"]),
+        ({"compare": {"loss": {"variants": {"ce": {"settings": 3}}}}}, ["ce.settings: must be a mapping, not 3"]),
+        ({"compare": {"sweep_rate": {"sweep": {"learning_rate": [0.1, 0.10000001]}}}}, ["two different numbers"]),
+        ({"train": {"systems": None}}, ["train.systems: must be a mapping, not None"]),
+        ({"train": {"systems": {True: SASREC}}}, ["train.systems: YAML reads a key as true"]),
+        ({"train": {"systems": {"x": {**SASREC, "variant": "a/b"}}}}, ["x.variant", "'a/b' is no name"]),
+        ({"train": {"systems": {"x": {**SASREC, "tuning_group": "a b"}}}}, ["x.tuning_group", "'a b' is no name"]),
+        ({"run": ["movie_book", "movie_book"]}, ["run: names a value twice"]),
     ],
 )  # fmt: skip
 def test_a_wrong_entry_is_one_line(change, words):
@@ -70,7 +102,7 @@ def test_the_file_and_the_line_are_those_of_the_entry(tmp_path):
     over.write_text("# mine\ntrain:\n  epochs: 3\n  patiense: 2\n")
     given = overlaid(yaml.safe_load(over.read_text()))
     with pytest.raises(UserError, match=rf"^{over}, line 4: train\.patiense: .*did you mean 'patience'"):
-        load(given, [ROOT / "config.yaml", over])
+        load_plan(given, [ROOT / "config.yaml", over])
 
 
 def test_a_missing_entry_is_located_at_the_deepest_key_there_is(tmp_path):
@@ -96,8 +128,8 @@ def test_a_setting_comes_from_scenario_then_release_then_section_then_class():
         {"split": {"seed": 3, "cold_users": 0.3, "candidates": 30}},
     ]
     config = Config(overlaid(*layers))
-    settings = config.settings("split", "movie_book")
-    assert (settings.seed, settings.cold_users, settings.candidates) == (1, 0.2, 30)
+    split = config.settings("split", "movie_book")
+    assert (split.seed, split.cold_users, split.candidates) == (1, 0.2, 30)
     assert config.settings("split", "kitchen_food").seed == 3
     assert config.settings("split", "kitchen_food") != config.settings("split", "movie_book")
     assert Config(SHIPPED).settings("split", "movie_book").candidates == 100
@@ -118,6 +150,56 @@ def test_an_overlay_keeps_the_order_of_the_shipped_config():
 
 
 def test_an_error_keeps_the_path_of_its_entry():
-    with pytest.raises(ConfigError) as refused:
+    with pytest.raises(SettingError) as refused:
         Config(overlaid({"split": {"seed": -1}}))
     assert refused.value.path == ("split", "seed")
+
+
+def test_an_entry_of_a_list_and_one_of_the_command_line_are_located(tmp_path):
+    file = tmp_path / "c.yaml"
+    file.write_text("metrics:\n  ks:\n  - 5\n  - x\n")
+    assert locate(["metrics", "ks", 1], [file]) == f"{file}, line 4"
+    assert locate(["metrics", "depth"], [file], {"metrics": {"depth": 3}}) == "--config"
+    assert locate(["metrics", "ks", 1], [file], {"metrics": {"depth": 3}}) == f"{file}, line 4"
+    assert locate(["trian"], [file], {"trian": 3}) == "--config"
+
+
+def test_a_mapping_of_settings_is_looked_up_key_by_key():
+    """A scenario that sets one of them keeps what its release and the config say of the others."""
+    config = Config(overlaid({"scenarios": {"movie_book": {"semantics": {"llm": {"margin": 0.2}}}}}))
+    found = config.settings("semantics", "movie_book").llm
+    assert (found.margin, found.max_words) == (0.2, SHIPPED["raw"]["sample"]["semantics"]["llm"]["max_words"])
+
+
+WRONG = [
+    None,
+    True,
+    3,
+    3.5,
+    -1,
+    "x",
+    "",
+    [],
+    [1],
+    ["a", None],
+    {},
+    {"x": 1},
+    {1: 2},
+    {"x": {"y": 1}},
+    [[1]],
+    {None: None},
+]
+
+
+@settings(deadline=None, max_examples=150)
+@given_by(st.sampled_from(list(paths_of(SHIPPED))), st.sampled_from(WRONG))
+def test_whatever_stands_somewhere_is_right_or_refused_in_one_line(path, value):
+    given = overlaid()
+    node = given
+    for key in path[:-1]:
+        node = node[key]
+    node[path[-1]] = value
+    try:
+        load_plan(given, [ROOT / "config.yaml"])
+    except UserError as error:
+        assert "\n" not in str(error)

@@ -1,4 +1,4 @@
-"""Settings classes read from source are those that Python imports."""
+"""Settings classes read from source equal those that Python imports."""
 
 import dataclasses
 import importlib
@@ -8,8 +8,9 @@ import pytest
 from semacdr.errors import UserError
 from semacdr.plan import declarations
 from semacdr.plan.declarations import SOURCES, has_class, literal, settings_class
-from semacdr.plan.systems import models
-from semacdr.runtime.settings import describe, schema, types_of
+from semacdr.plan.models import models
+from semacdr.runtime.schema import schema
+from semacdr.runtime.settings import describe, types_of
 
 STAGES = [f"semacdr.stages.{path.stem}" for path in sorted(SOURCES.glob("semacdr/stages/[!_]*.py"))]
 OTHERS = ["semacdr.training.settings", "semacdr.llm.options", *(f"semacdr.models.{model}" for model in models())]
@@ -27,13 +28,13 @@ def test_a_class_read_from_source_is_the_one_that_is_imported(module, name):
 
 
 def _plain(hints):
-    """Types in words and as schema, as nested classes are read too and so have another identity."""
+    """Types in words and as schema, for comparison: nested classes are also read and so are different objects."""
     return {name: (describe(kind), schema(kind)) for name, kind in hints.items()}
 
 
 @pytest.fixture
 def module(tmp_path, monkeypatch):
-    """Writes a module into a package of its own, and gives its name."""
+    """A function that writes a module into a new package and returns its name."""
     monkeypatch.setattr(declarations, "SOURCES", tmp_path)
     for cached in CACHED:
         getattr(declarations, cached).cache_clear()

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from plans import example, overlaid, plan_of
 
 from semacdr.errors import UserError
+from semacdr.plan import summaries
 from semacdr.plan.config import Config
 from semacdr.plan.plan import Plan
 from semacdr.plan.systems import parse
@@ -16,7 +17,7 @@ DIRECTION = ("movie_book", "movie_to_book")
 
 
 def record(plan, place=DIRECTION, **system):
-    return plan.record(*place, parse(["x"], system))
+    return plan.record(*place, parse(system, "x"))
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +94,7 @@ def test_a_baseline_without_training_has_one_run_for_all_seeds():
     runs = plan.experiment_runs("movie_book", "baselines")
     assert [run.seed for run in runs["popularity"]] == [5, 5, 5, 5]
     assert [run.seed for run in runs["sasrec"]] == [5, 6, 5, 6]
-    assert len(plan.table_runs("movie_book")["popularity/full"]) == 2  # a direction each
+    assert len(plan.table_runs("movie_book")["popularity/full"]) == 2  # one per direction
 
 
 def test_an_experiment_takes_its_directions_and_seeds():
@@ -130,3 +131,29 @@ def test_variants_of_another_scenario_are_allowed_where_the_data_are_the_same():
     other = plan_of(example("engines"), {"scenarios": {"movie_book_encoder": {"release": "amazon2014"}}})
     with pytest.raises(UserError, match="differ in release"):
         other.experiment_runs("movie_book", "engines")
+
+
+def test_sweeps_share_the_runs_of_their_default_values():
+    """The default of a sweep is a run of the table, and two sweeps of the same values share runs."""
+    plan = plan_of()
+    folders = [run.folder for sweep in summaries.sweeps(plan, "movie_book") for run in all_runs(plan, sweep.name)]
+    assert len(folders) == 5 + 6 + 4 + 4 and len(set(folders)) == 5 + 6 + 4 + 4 - 2
+    table = {run.folder for run in plan.table_runs("movie_book")["semacdr/ce"]}
+    assert table & set(folders)
+
+
+def all_runs(plan, experiment):
+    return [run for runs in plan.experiment_runs("movie_book", experiment).values() for run in runs]
+
+
+def test_the_report_of_the_sample_shares_the_runs_of_its_experiments():
+    plan = plan_of()
+    glance = {run.folder for run in all_runs(plan, "ablation_glance")}
+    assert {run.folder for runs in summaries.mixing_runs(plan, "movie_book").values() for run in runs} <= glance
+
+
+def test_an_experiment_has_its_own_seeds_and_not_those_of_a_table_s_system():
+    plan = plan_of({"train": {"systems": {"semacdr-ce": {"seeds": [1, 2, 3, 4]}}}})
+    assert {run.seed for run in plan.experiment_runs("movie_book", "visibility")["causal"]} == {1}
+    assert {run.seed for run in plan.table_runs("movie_book")["semacdr/ce"]} == {1, 2, 3, 4}
+    assert {run.seed for run in plan.table_runs("movie_book")["sasrec/ce"]} == {1}

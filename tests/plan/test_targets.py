@@ -4,12 +4,13 @@ import re
 
 import pytest
 import yaml
-from plans import ROOT, example, overlaid, plan_of
+from plans import ROOT, SHIPPED, example, overlaid, plan_of
+from workflow_rules import workflow_rules
 
 from semacdr.errors import UserError
 from semacdr.plan.config import Config
 from semacdr.plan.plan import Plan
-from semacdr.plan.start import load_plan, targets
+from semacdr.plan.start import check_targets, targets
 from semacdr.plan.targets import check, needed_runs
 
 
@@ -18,39 +19,66 @@ from semacdr.plan.targets import check, needed_runs
     [
         ("results/nope/metrics.tsv", ["no scenario 'nope'", "known: movie_book, kitchen_food, cd_movie"]),
         ("results/movie_bok/metrics.tsv", ["did you mean 'movie_book'?"]),
-        ("results/movie_book/ablaton.tsv", ["nothing makes 'ablaton'; did you mean 'ablation'?", "experiments are "]),
-        ("results/movie_book/metrics.csv", ["'metrics' is made as metrics.tsv, metrics.md"]),
-        ("results/movie_book/ablation.png", ["'ablation' is made as ablation.tsv, ablation.md"]),
-        (
-            "results/movie_book/movie_to_boks/split.parquet",
-            ["no folder 'movie_to_boks'; did you mean"],
-        ),
+        ("results/movie_book/ablaton.tsv", ["no rule makes it; did you mean 'ablation.tsv'?", "results/movie_book "]),
+        ("results/movie_book/metrics.csv", ["did you mean 'metrics.tsv'?", "metrics.md"]),
+        ("results/movie_book/ablation.png", ["no rule makes it", "sweep_rate.png"]),
+        ("results/movie_book", ["no rule makes it", "results has mean_ranks.tsv, mean_ranks.png"]),
+        ("results/mean_rank.tsv", ["did you mean 'mean_ranks.tsv'?"]),
+        ("results/movie_book/movie_to_boks/split.parquet", ["did you mean 'results/movie_book/movie_to_book'?"]),
+        ("results/movie_book/movie_to_book/splt.parquet", ["did you mean 'split.parquet'?", "candidates.parquet"]),
+        ("results/movie_book/movie_to_book/graphs/mixd.parquet", ["did you mean 'mixed.parquet'?"]),
+        ("results/movie_book/semantics/prices.txt", ["did you mean 'price.txt'?"]),
+        ("results/movie_book/movie_to_book/tune/sasre-ce.json", ["has no system sasre-ce; did you mean 'sasrec-ce'?"]),
         ("results/movie_book/movie_to_book/sasrec/seed1/ranks.parquet", ["is the run sasrec"]),
+        ("metrics", ["rule metrics makes several files; name one of results/movie_book/metrics.tsv"]),
+        ("run", ["no rule makes it; did you mean 'runs'?", "targets are sample, mean_ranks, runs, all, or files"]),
+        ("result/movie_book/metrics.tsv", ["did you mean 'results/movie_book/metrics.tsv'?"]),
     ],
-)
+)  # fmt: skip
 def test_an_unknown_target_lists_what_is_known(target, words):
     with pytest.raises(UserError) as refused:
-        check(plan_of(), [target])
-    assert all(word in str(refused.value) for word in words), refused.value
+        check(plan_of(), [target], workflow_rules())
+    text = str(refused.value)
+    assert "\n" not in text and all(word in text for word in words), text
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "all", "runs", "sample", "results/mean_ranks.png", "results/movie_book/sweep_rate.png",
+        "results/movie_book/report.html", "results/movie_book/tuned.json", "results/movie_book/semantics/price.txt",
+        "results/movie_book/semantics/shards/1of2.parquet", "results/kitchen_food/kitchen_to_food/tune/sasrec-ce.json",
+        "resources/raw/amazon2014/reviews_Books.json.gz", "logs/movie_book/metrics.log",
+    ],
+)  # fmt: skip
+def test_a_known_target_passes(target):
+    check(plan_of(), [target], workflow_rules())
 
 
 def test_wrong_names_in_sections_are_refused_with_their_file():
     for change, target, words in (
-        ({"metrics": {"systems": ["sasrek"]}}, "metrics.tsv", "there is no 'sasrek'; did you mean 'sasrec'?"),
-        ({"report": {"systems": ["sasrek"]}}, "report.html", "report.systems: there is no 'sasrek'"),
-        ({"efficiency": {"experiment": "base"}}, "efficiency.tsv", "efficiency.experiment: there is no 'base'"),
-        ({"sensitivity": {"experiments": ["loss"]}}, "sensitivity.tsv", "sensitivity.experiments: there is no 'loss'"),
-        ({"domain_mixing": {"variants": ["ful"]}}, "domain_mixing.tsv", "domain_mixing.variants: there is no 'ful'"),
+        ({"metrics": {"systems": ["sasrek"]}}, "metrics.tsv", "there is no system 'sasrek'; did you mean 'sasrec'?"),
+        ({"report": {"systems": ["sasrek"]}}, "report.html", "report.systems[0]: there is no system 'sasrek'"),
+        ({"efficiency": {"experiment": "base"}}, "efficiency.tsv", "efficiency.experiment: there is no experiment"),
+        ({"sensitivity": {"experiments": ["loss"]}}, "sensitivity.tsv", "experiments[0]: there is no sweep 'loss'"),
+        ({"domain_mixing": {"variants": ["ful"]}}, "domain_mixing.tsv", "there is no variant 'ful'; did you mean"),
     ):  # fmt: skip
-        with pytest.raises(UserError) as refused:
-            load_plan(overlaid(change), [ROOT / "config.yaml"], [f"results/kitchen_food/{target}"])
-        assert words in str(refused.value)
+        refusal(change, f"results/kitchen_food/{target}", words)
+
+
+def refusal(change, target, words):
+    plan = plan_of(change)
+    with pytest.raises(UserError) as refused:
+        check_targets(plan, [target], workflow_rules(), [ROOT / "config.yaml"])
+    assert words in str(refused.value)
 
 
 def test_a_missing_taxonomy_and_missing_local_files_are_named_before_anything_runs(tmp_path):
     local = {"raw": {"amazon2014": {"source": "local", "folder": str(tmp_path)}}}
-    with pytest.raises(UserError, match=r"raw\.amazon2014\.folder: scenario kitchen_food: .*Home_and_Kitchen"):
-        load_plan(overlaid(local), [ROOT / "config.yaml"], ["results/kitchen_food/metrics.tsv"])
+    target, words = "results/kitchen_food/metrics.tsv", "raw.amazon2014.folder: scenario kitchen_food: "
+    refusal(local, target, words)
+    file = {"scenarios": {"kitchen_food": {"taxonomy": {"file": "nowhere.json"}}}}
+    refusal(file, target, "taxonomy.file: scenario kitchen_food has no taxonomy nowhere.json: write it")
 
 
 def commands(text):
@@ -61,7 +89,7 @@ def commands(text):
 
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_example_reaches_the_targets_that_it_names(path, monkeypatch):
-    monkeypatch.setattr("semacdr.plan.targets.check_local", lambda config, scenario: None)  # the user's own files
+    monkeypatch.setattr("semacdr.plan.targets.check_local", lambda config, scenario: None)  # the user's files
     for command in commands(path.read_text()):
         words = command.split("#")[0].split()
         files = [word for word in words if word.endswith(".yaml")]
@@ -69,13 +97,14 @@ def test_every_example_reaches_the_targets_that_it_names(path, monkeypatch):
         named = [one for word in words if word.startswith("results/") for one in braces(word)]
         assert named, command
         try:
-            check(plan, named)
+            own = {*plan.experiments, *plan.config.scenarios} - {*plan_of().experiments, *SHIPPED["scenarios"]}
+            check(plan, named, workflow_rules(*(ROOT / file for file in files if own)))
         except UserError as error:  # the example says to copy tuned settings first
             assert "copy it to resources/tuned" in str(error) and path.stem == "tune_loss"
 
 
 def braces(word):
-    """What a shell makes of {a,b}."""
+    """The shell's expansion of {a,b}."""
     found = re.search(r"\{([^{}]*)\}", word)
     if not found:
         return [word]

@@ -17,7 +17,7 @@ PLACE = ("movie_book", "movie_to_book")
 
 @pytest.fixture
 def tuned(tmp_path, monkeypatch):
-    """Writes a file of tuned settings, and gives the plan of the shipped config with changes."""
+    """A function that writes a file of tuned settings and returns the plan of the shipped config with changes."""
     (tmp_path / "resources/tuned").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(plans, "SOURCES", tmp_path / "src")
@@ -36,7 +36,7 @@ def entry(settings=None, **training):
 
 
 def trained(plan, place=PLACE, **system):
-    record = plan.record(*place, parse(["x"], {"model": "sasrec", "loss": "ce", **system}))
+    record = plan.record(*place, parse({"model": "sasrec", "loss": "ce", **system}, "x"))
     return json.loads(record.training) | json.loads(record.settings), json.loads(record.tuned)
 
 
@@ -99,11 +99,11 @@ def test_the_full_kitchen_food_is_not_trained_with_settings_of_an_extract():
 
 
 def test_a_key_names_model_inputs_group_and_loss():
-    assert tuning_key(parse(["x"], {"model": "sasrec"})) == "sasrec-bce"
+    assert tuning_key(parse({"model": "sasrec"}, "x")) == "sasrec-bce"
     enhanced = {"model": "c2dsr", "loss": "ce", "settings": {"semantics": True, "dropout": 0.1}}
-    assert tuning_key(parse(["x"], enhanced)) == "c2dsr-semantics-ce"
-    assert tuning_key(parse(["x"], {"model": "semacdr", "loss": "ce", "tuning_group": "plus"})) == "semacdr-plus-ce"
-    assert tuning_key(parse(["x"], {"model": "popularity"})) == "popularity"
+    assert tuning_key(parse(enhanced, "x")) == "c2dsr-semantics-ce"
+    assert tuning_key(parse({"model": "semacdr", "loss": "ce", "tuning_group": "plus"}, "x")) == "semacdr-plus-ce"
+    assert tuning_key(parse({"model": "popularity"}, "x")) == "popularity"
 
 
 def test_a_loss_left_to_tuning_is_the_chosen_one_or_refused(tuned):
@@ -135,8 +135,8 @@ def test_an_open_loss_is_part_of_the_space():
 @pytest.mark.parametrize(
     ("space", "message"),
     [
-        ({"sasrek": {}}, "tune.space.sasrek: there is no such system; did you mean 'sasrec'?"),
-        ({"common": {"dmi": {"low": 1, "high": 2}}}, "has no setting 'dmi'; did you mean 'dim'?"),
+        ({"sasrek": {}}, "tune.space.sasrek: there is no system 'sasrek'; did you mean 'sasrec'?"),
+        ({"common": {"dmi": {"low": 1, "high": 2}}}, "'dmi'; did you mean 'dim'?"),
         ({"common": {"visibility": {"choices": ["causal", "all"]}}}, "visibility: is the same for all systems"),
         ({"sasrec": {"loss": {"choices": ["ce", "bpr"]}}}, "only a system with `loss: tuned` leaves its loss open"),
         ({"plus": {"graph": {"choices": ["none", "sequence"]}}}, "plus sets graph itself; set it to null here"),

@@ -1,4 +1,4 @@
-"""The benchmarks of size and speed, at toy size: each runs, and measures what it says."""
+"""The benchmarks of size and speed, at toy size: each runs and measures what its docstring says."""
 
 import json
 import os
@@ -11,11 +11,11 @@ import polars as pl
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PEOPLE, BOOKS, MOVIES, EVENTS = 60, 340, 335, (700, 800)
+USERS, BOOKS, MOVIES, EVENTS = 60, 340, 335, (700, 800)
 
 
 def call(script, *arguments):
-    """What a benchmark prints."""
+    """The output of a benchmark."""
     paths = os.pathsep.join([str(ROOT / "src"), os.environ.get("PYTHONPATH", "")])
     command = [sys.executable, str(ROOT / "benchmarks" / script), *map(str, arguments)]
     environment = os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
@@ -27,7 +27,7 @@ def call(script, *arguments):
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("scale")
-    sizes = ["--users", PEOPLE, "--items", BOOKS, MOVIES, "--events", *EVENTS, "--shares", "quarter", "full"]
+    sizes = ["--users", USERS, "--items", BOOKS, MOVIES, "--events", *EVENTS, "--shares", "quarter", "full"]
     assert "1,500 events of 60 users" in call("scale_data.py", *sizes, "--output", folder)
     return folder
 
@@ -35,18 +35,18 @@ def data(tmp_path_factory):
 def test_the_data_are_of_the_size_that_was_asked_for(data):
     events = pl.read_parquet(data / "full/interactions.parquet")
     assert dict(events.group_by("domain").len().iter_rows()) == {"book": EVENTS[0], "movie": EVENTS[1]}
-    assert events["user"].n_unique() == PEOPLE and not events.select("user", "item").is_duplicated().any()
+    assert events["user"].n_unique() == USERS and not events.select("user", "item").is_duplicated().any()
     assert events.group_by("user", "domain").len()["len"].min() >= 3
     assert events.filter(domain="book")["item"].max() < BOOKS <= events.filter(domain="movie")["item"].min()
     assert events.equals(events.sort("user", "timestamp", "domain", "item"))
     quarter = pl.read_parquet(data / "quarter/interactions.parquet")
-    assert quarter.equals(events.filter(pl.col("user") < PEOPLE / 4))
+    assert quarter.equals(events.filter(pl.col("user") < USERS / 4))
     items = pl.read_parquet(data / "full/items.parquet")
     assert items.group_by("domain", maintain_order=True).len().rows() == [("book", BOOKS), ("movie", MOVIES)]
 
 
-def test_people_take_what_they_like_and_what_is_popular(data):
-    """The simulator's people have favourites: a user's genres are fewer than those of as many events by chance."""
+def test_simulated_users_choose_items_they_like_and_popular_ones(data):
+    """Simulated users have favourites: a user has fewer genres than as many random events."""
     events, places = (
         pl.read_parquet(data / "full" / f"{name}.parquet") for name in ("interactions", "semantics/agnostic")
     )
@@ -71,8 +71,8 @@ def test_scale_measures_each_job_and_draws_them(data, tmp_path):
     assert table.select("job", "users").rows() == [(job, users) for job in jobs for users in (15, 60)]
     assert table["seconds"].min() > 0 and table["peak_mb"].min() > 100 and set(table["rounds"]) == {1}
     assert (tmp_path / "p.png").read_bytes()[:4] == b"\x89PNG"
-    told = [json.loads(line) for line in (data / "measured.jsonl").read_text().splitlines()]
-    assert len(told) == len(table)
+    measured = [json.loads(line) for line in (data / "measured.jsonl").read_text().splitlines()]
+    assert len(measured) == len(table)
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +92,7 @@ def test_padding_compares_the_same_mathematics_and_measures_what_is_around(direc
 
 
 @pytest.mark.slow
-def test_gpu_runs_on_a_cpu_from_what_was_carried_and_with_the_model_of_a_checkout(data, direction, tmp_path):
+def test_gpu_runs_on_a_cpu_from_packed_data_and_with_the_model_of_a_checkout(data, direction, tmp_path):
     call("gpu_data.py", "pack", direction, tmp_path / "carried")
     call("gpu_data.py", "unpack", tmp_path / "carried", tmp_path / "back/movie_to_book")
     for name in ("source", "target", "mixed"):
@@ -122,7 +122,7 @@ CHECKOUT = '''
 import torch
 
 class SASRec(torch.nn.Module):
-    """What the loop asks of the model of a checkout, and nothing else."""
+    """The interface that the loop needs from the model of a checkout, and nothing else."""
 
     def __init__(self, users, items, args):
         super().__init__()

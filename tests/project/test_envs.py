@@ -1,4 +1,4 @@
-"""Environments say what pyproject says, and the code imports only what its environment has and what may be run."""
+"""Environments agree with pyproject, and the code imports only packages that its environment has."""
 
 import ast
 import re
@@ -7,6 +7,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
+
+from semacdr.plan.code_inputs import imported, modules
+from semacdr.plan.declarations import file_of
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -23,21 +26,20 @@ PACKAGES = {  # the pip package of a module, where its name differs
     "urllib3": "requests",  # which is built on it and catches some of its errors only
 }
 OWN = {path.name for path in (ROOT / "src").iterdir()}
-UNCALLED = {  # what is imported in a function that is called only by who has it
+UNCALLED = {  # imports in functions that only run where the package is installed
     "data": {"torch"},  # cli.use_threads
     "encode": {"xllamacpp"},  # a local language model
     "figures": {"torch"},  # cli.use_threads
-    "report": {"torch"},  # likewise
+    "report": {"torch"},  # cli.use_threads
 }
-STAGES = {
-    "data": ["raw", "sample", "preprocess", "split", "snippets", "metrics", "compare", "cold_start", "tune_select"],
-    "encode": ["taxonomy", "semantics", "encode"],
-    "graph": ["graph"],
-    "train": ["train", "rank", "recommend", "vectors"],
-    "tune": ["tune_search"],
-    "figures": ["domain_mixing", "taste_similarity", "curves", "sensitivity", "efficiency", "mean_ranks"],
-    "report": ["report"],
+WORKFLOW = "\n".join(path.read_text() for path in sorted(ROOT.glob("workflow/rules/*.smk")))
+RULES = re.split(r"\n(?=rule |use rule )", WORKFLOW)
+COMMAND = re.compile(r"python -m semacdr\.stages\.(\w+)")
+STAGES = {  # by environment the stages of the rules that name it
+    name: sorted({stage for rule in RULES if f"envs/{name}.yaml" in rule for stage in COMMAND.findall(rule)})
+    for name in ENVIRONMENTS
 }
+COMMANDS = {"answers", "describe_settings"}  # that no rule with an environment runs
 MODELS = sorted(f"semacdr.models.{path.stem}" for path in (ROOT / "src/semacdr/models").glob("[!_]*.py"))
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
 
@@ -46,40 +48,21 @@ def pins(path):
     return dict(re.findall(r"^ +- ([a-z0-9-]+)==(\S+)$", path.read_text(), re.MULTILINE))
 
 
-def imported(tree):
-    """Absolute names of all that a file imports, wherever it stands."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-
-
-def foreign(module, seen=None):
+def foreign(module):
     """Top-level modules outside package and standard library that importing a module can need, and the files."""
-    seen = {} if seen is None else seen
-    if "." in module:
-        foreign(module.rpartition(".")[0], seen)
-    stem = ROOT.joinpath("src", *module.split("."))
-    path = next((p for p in (stem.with_suffix(".py"), stem / "__init__.py") if p.exists()), None)
-    if path and path not in seen:
-        seen[path] = set()
-        for name in imported(ast.parse(path.read_text())):
-            top = name.partition(".")[0]
-            if top in OWN:
-                foreign(name, seen)
-            elif top not in sys.stdlib_module_names:
-                seen[path].add(top)
-    return {(name, path.name) for path, names in seen.items() for name in names}
+    found = {(name.partition(".")[0], file_of(one).name) for one in modules(module) for name in imported(one)}
+    return {(top, file) for top, file in found if top not in OWN and top not in sys.stdlib_module_names}
 
 
-def packages(*modules):
+def packages(*names):
     """The pip packages that the modules need."""
-    return {PACKAGES.get(name, name) for module in modules for name, _ in foreign(module)}
+    return {PACKAGES.get(name, name) for module in names for name, _ in foreign(module)}
 
 
-def test_the_environments_are_the_ones_known_here():
-    assert ENVIRONMENTS.keys() == STAGES.keys()
+def test_every_stage_runs_in_one_of_the_environments():
+    assert all(STAGES.values())
+    stages = {path.stem for path in (ROOT / "src/semacdr/stages").glob("[!_]*.py")}
+    assert stages - {stage for names in STAGES.values() for stage in names} == COMMANDS
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
@@ -102,7 +85,7 @@ def test_the_python_version_agrees(name):
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
-def test_an_environment_has_what_its_stages_import_and_nothing_more(name):
+def test_an_environment_has_exactly_the_packages_its_stages_import(name):
     stages = [f"semacdr.stages.{stage}" for stage in STAGES[name]] + (MODELS if name in ("train", "tune") else [])
     assert pins(ENVIRONMENTS[name]).keys() == packages(*stages) - UNCALLED.get(name, set())
 
@@ -114,7 +97,7 @@ def test_an_environment_has_what_its_stages_import_and_nothing_more(name):
 def test_training_and_ranking_need_little(module):
     found = foreign(module)
     assert not {pair for pair in found if pair[0] not in {"torch", "numpy", "pyarrow", "safetensors"}}
-    assert "torch" in {name for name, _ in found} or module == "semacdr.models.settings"  # else the walk sees nothing
+    assert "torch" in {name for name, _ in found} or module == "semacdr.models.settings"  # else the walk finds nothing
 
 
 def test_the_walk_sees_what_is_imported_through_others():
@@ -129,7 +112,9 @@ def test_the_walk_sees_what_is_imported_through_others():
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT / "src")))
 def test_nothing_executable_is_loaded_and_no_import_is_relative(path):
     tree = ast.parse(path.read_text())
-    assert not {name.partition(".")[0] for name in imported(tree)} & {"pickle", "cPickle", "dill", "marshal", "shelve"}
+    names = [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
+    names += [str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    assert not {name.partition(".")[0] for name in names} & {"pickle", "cPickle", "dill", "marshal", "shelve"}
     for node in ast.walk(tree):
         assert not (isinstance(node, ast.ImportFrom) and node.level), f"relative import in line {node.lineno}"
         if isinstance(node, ast.Call):

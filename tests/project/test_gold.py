@@ -1,4 +1,4 @@
-"""The gold labels in tests/data: whole, drawn as written down, and true to the taxonomies and the catalogue."""
+"""The gold labels in tests/resources: complete, drawn as described, and consistent with taxonomies and catalogue."""
 
 import hashlib
 from collections import Counter
@@ -89,7 +89,7 @@ def test_the_command_counts_titles_and_draws_again(tmp_path, capsys):
     assert capsys.readouterr().out == "kitchen: 50 items with a title; the draw takes 50 of 50 labelled\n"
 
 
-# The numbers that the README tells
+# The numbers in the README
 
 
 def bests(scenario):

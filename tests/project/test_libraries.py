@@ -1,4 +1,4 @@
-"""The comparison with other libraries: what they are given, how their scores are ranked, and what the table says."""
+"""The comparison with other libraries: their inputs, how their scores are ranked, and the table."""
 
 import argparse
 import json
@@ -20,7 +20,7 @@ from semacdr.storage import tables
 
 
 def direction(world):
-    """The folder of a direction as the pipeline has it: the scenario's tables lie one above."""
+    """The folder of a direction as the pipeline makes it: the scenario's tables are one level above."""
     folder = world.folder / "movie_to_book"
     folder.mkdir(exist_ok=True)
     for name in ("split", "candidates"):

@@ -1,4 +1,4 @@
-"""The comparison with official code: what its table says of both sides."""
+"""The comparison with official code: the numbers of both sides in its table."""
 
 import json
 
@@ -7,7 +7,7 @@ from parity import finished, pair, readable, row
 
 
 def made(side, seed_values, *, seconds):
-    """Runs of one side, a (full, sampled) pair a seed; two epochs, of which the first is the best."""
+    """Runs of one side, one (full, sampled) pair per seed; two epochs, of which the first is the best."""
     epochs = [{"seconds": n * seconds, "cpu_seconds": n * 2.0, "valid_ndcg_10": 0.3 / n} for n in (1, 2)]
     return [
         {
@@ -22,7 +22,7 @@ def made(side, seed_values, *, seconds):
     ]
 
 
-def test_a_side_is_told_by_means_and_deviations_over_its_seeds():
+def test_a_side_has_means_and_deviations_over_its_seeds():
     found = row("sasrec", "official", made("theirs", [(0.1, 0.4), (0.2, 0.4), (0.3, 0.7)], seconds=10.0), [2] * 3)
     assert (found.system, found.side, found.code, found.seeds) == ("sasrec", "official", "theirs 1.0", 3)
     assert (found.epochs, found.best_epoch, found.ended_by) == (2, 1, "patience, seconds")

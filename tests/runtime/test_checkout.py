@@ -1,4 +1,4 @@
-"""Which code this is."""
+"""The version of the code that results record."""
 
 import subprocess
 
@@ -13,7 +13,7 @@ def test_the_commit_is_that_of_the_checkout(tmp_path):
     assert checkout.code(tmp_path).commit is None and checkout.code(tmp_path).name == ""  # no checkout
     git("init")
     (tmp_path / "a.py").write_text("1\n")
-    assert checkout.code(tmp_path).commit is None  # nothing in it is of git
+    assert checkout.code(tmp_path).commit is None  # git tracks nothing in it
     git("add", "a.py")
     git("commit", "-m", "a")
     head = subprocess.run(["git", "-C", str(tmp_path), "rev-parse", "HEAD"], capture_output=True, text=True)

@@ -1,4 +1,4 @@
-"""Progress: a line that is overwritten on a terminal, and now and then a line in a log."""
+"""Progress: a line that is updated on a terminal, and an occasional line in a log."""
 
 import io
 import itertools

@@ -1,4 +1,4 @@
-"""Filing: letters by log-probability, JSON by schema, and descriptions that are judged."""
+"""Filing: letters by log-probability, JSON by schema, and the validation of descriptions."""
 
 import json
 import math
@@ -28,7 +28,7 @@ def test_letter_scores_by_hand():
     answer = Answer(scores={"A": math.log(0.5), " B": math.log(0.2), "The": math.log(0.1), "Z": math.log(0.05)})
     scores, why = filing.letter_scores(answer, 3)
     assert why == ""
-    probabilities = np.array([0.5, 0.2, 0.05])  # C was not told: at most as likely as the last that was
+    probabilities = np.array([0.5, 0.2, 0.05])  # C was not returned: at most as likely as the last returned one
     np.testing.assert_allclose(np.exp(scores), probabilities / probabilities.sum())
 
 
@@ -42,8 +42,8 @@ def test_a_letter_told_in_two_ways_counts_both():
     [
         (Answer(text="A"), "no log-probabilities"),
         (Answer(refusal="no", scores={"A": -1.0, "B": -2.0}), "refused"),
-        (Answer(scores={"The": -0.1, "A": -3.0}), "no letters among the likeliest tokens"),
-        (Answer(scores={"D": -0.1, "E": -3.0}), "no letters among the likeliest tokens"),
+        (Answer(scores={"The": -0.1, "A": -3.0}), "no letters among the most likely tokens"),
+        (Answer(scores={"D": -0.1, "E": -3.0}), "no letters among the most likely tokens"),
     ],
 )
 def test_letters_that_do_not_conform(answer, why):
@@ -187,7 +187,7 @@ def test_json_within_a_fence_or_after_thoughts_is_read(text):
 
 
 @pytest.mark.parametrize("text", [f"Here it is:\n```json\n{FILED}\n```", f"```json\n{FILED}", "```json\n{}\n```"])
-def test_what_is_not_one_fence_around_the_json_stays_refused(text):
+def test_anything_but_one_fence_around_the_json_is_refused(text):
     assert PARSE(Answer(text=text, finish="stop"))[0] is None
 
 
@@ -201,12 +201,12 @@ def test_outliers_by_the_frequency_of_feature_words():
     texts[2] = texts[3]
     texts[4] = "Grommet thistledown parsnip candlewick overmorrow."
     known[2] = "Title: Another story"
-    known[4] = "Title: Grommet thistledown parsnip candlewick overmorrow"  # its own data say so
+    known[4] = "Title: Grommet thistledown parsnip candlewick overmorrow"  # these words are in its metadata
     assert outliers(texts, known.get, 0.25, 0.6) == {
-        0: "outlier: one word over and over",
-        1: "outlier: words that no other description has",
-        2: "outlier: the text of another item",
-        3: "outlier: the text of another item",
+        0: "outlier: repeats one word",
+        1: "outlier: most words are in no other description",
+        2: "outlier: same text as another item",
+        3: "outlier: same text as another item",
     }
 
 

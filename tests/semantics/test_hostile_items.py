@@ -1,4 +1,4 @@
-"""What an item says changes no other item's request, and in its own nothing but the data."""
+"""An item's text changes no other item's request, and only the data in its own."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Cold start: groups by what training knows, their numbers by hand, the page, and every refusal."""
+"""Cold start: groups by training events, their numbers by hand, the page, and every refusal."""
 
 import numpy as np
 import polars as pl
@@ -39,7 +39,7 @@ def test_groups_are_the_users_up_to_each_bound(counts, bounds):
 
 @pytest.fixture
 def write_split(tmp_path):
-    """Write a split from each user's items, the last two held out; of those who are cold all but the last is hidden."""
+    """Write a split from each user's items, the last two held out; for cold users all but the last are hidden."""
 
     def writer(items, cold=(), **meta):
         rows = []
@@ -64,7 +64,7 @@ def stage(comparing):
     return run
 
 
-# Training knows of user 0 nothing, of 1 one event, of 2 and 3 two; of item 7 users 1 and 2, of 8 users 2 and 3.
+# Training events: user 0 none, 1 one, 2 and 3 two each; item 7 with users 1 and 2, item 8 with users 2 and 3.
 ITEMS = {0: [1, 8, 9, 7], 1: [7, 1, 8], 2: [7, 8, 1, 9], 3: [8, 2, 3, 9]}
 
 
@@ -125,7 +125,7 @@ def test_each_direction_has_its_own_counts(write_run, write_split, stage):
 
 def test_what_does_not_belong_together_is_refused(write_run, write_split, stage):
     runs = {name: [write_run({1: 1, 2: 1})] for name in "ab"}
-    with pytest.raises(UserError, match=r"lacks the split\.parquet of movie to book, which is ranked"):
+    with pytest.raises(UserError, match=r"lacks the split\.parquet of movie to book, which was ranked"):
         stage([write_split(ITEMS, source="book", target="movie")], **runs)
     with pytest.raises(UserError, match=r"split_movie\.parquet: its users are not those of .*run0/seed1/ranks"):
         stage([write_split(ITEMS)], **runs)
@@ -140,5 +140,5 @@ def test_ranks_of_another_split_are_refused(write_run, write_split, stage):
 
 def test_groups_without_a_bound_are_refused(write_run, write_split, stage):
     runs = {name: [write_run(dict.fromkeys(ITEMS, 1))] for name in "ab"}
-    with pytest.raises(UserError, match=r"cold_start\.item_groups must be a list of at least 1 entries"):
+    with pytest.raises(UserError, match=r"cold_start\.item_groups: must be a list of at least 1 entries"):
         stage([write_split(ITEMS)], "--settings", '{"item_groups": []}', **runs)

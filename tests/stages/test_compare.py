@@ -52,7 +52,7 @@ def test_signed_rank_sees_a_shift_and_nothing_where_there_is_none():
 
 @pytest.mark.parametrize("zeros", [0.0, 0.5, 0.85, 0.95])
 def test_signed_rank_is_that_of_flipped_signs(zeros):
-    """An oracle: each difference has either sign alike, so the sum of signed ranks has mean 0 and this variance."""
+    """An oracle: each sign is equally likely, so the sum of signed ranks has mean 0 and this variance."""
     rng = np.random.default_rng(3)
     for shift in (0.0, 0.15, 0.3):
         values = np.where(rng.random(800) < zeros, 0.0, rng.normal(shift, 1, 800).round(1))
@@ -119,7 +119,7 @@ def test_p_values_are_corrected_for_the_number_of_variants(write_run, stage):
     assert [float(row["p_holm"]) for row in part] == pytest.approx(holm(raw), rel=1e-4)
     raw = [float(row["p_bootstrap"]) for row in part]
     assert [float(row["p_bootstrap_holm"]) for row in part] == pytest.approx(holm(raw), rel=1e-4)
-    assert {row["std"] for row in rows} == {""}  # of one seed it is unknown
+    assert {row["std"] for row in rows} == {""}  # unknown for one seed
 
 
 def test_what_cannot_be_compared_is_refused(write_run, stage):
@@ -143,7 +143,7 @@ DIGESTS = {f"made_from_{name}": name for name in ("interactions", "items", "spli
 
 
 def test_variants_of_other_scenarios_are_compared_on_the_same_data(write_run, stage):
-    """Such as another encoder on the same reviews: the scenario's name and the embeddings differ, all else is alike."""
+    """For example another encoder on the same reviews: only the scenario's name and the embeddings differ."""
     one = write_run({1: 1, 2: 2}, **DIGESTS)
     other = write_run({1: 3, 2: 2}, scenario="encoded", **DIGESTS | {"made_from_embeddings": "other"})
     rows, page = stage(llm=[one], encoder=[other])
@@ -154,7 +154,7 @@ def test_variants_of_other_scenarios_are_compared_on_the_same_data(write_run, st
 
 @pytest.mark.parametrize("name", ["interactions", "items", "split", "candidates"])
 def test_variants_on_other_data_are_refused(write_run, stage, name):
-    """Also where the users are the same, in one scenario or two."""
+    """Also if the users are the same, in one scenario or in two."""
     one = write_run({1: 1, 2: 2}, **DIGESTS)
     for scenario in ("movie_book", "encoded"):
         other = write_run({1: 1, 2: 2}, scenario=scenario, **DIGESTS | {f"made_from_{name}": "other"})
@@ -162,7 +162,7 @@ def test_variants_on_other_data_are_refused(write_run, stage, name):
             stage(a=[one], b=[other])
 
 
-def test_one_run_stands_for_every_seed_of_what_learns_nothing(write_run, stage):
+def test_one_run_counts_for_every_seed_of_a_non_learned_baseline(write_run, stage):
     learned = [write_run({1: 1, 2: n}, seed=str(n)) for n in (1, 2, 3)]
     still = write_run({1: 1, 2: 4}, model="popularity")
     rows, page = stage(a=learned, b=[still] * 3)

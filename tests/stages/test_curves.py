@@ -1,4 +1,4 @@
-"""Curves: what is drawn is what the comparison of a sweep says."""
+"""Curves: the drawn values are those of the sweep's comparison."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The stored schema and page are those of the settings classes, and the shipped config and examples conform."""
+"""The stored schema and page match the settings classes, and the shipped config and examples are valid."""
 
 from pathlib import Path
 

@@ -103,7 +103,7 @@ def test_neighbours_and_shares_equal_a_naive_count(seed, books, movies, k):
     assert found == pytest.approx([expected[books:].mean(), expected[:books].mean(), expected.mean()])
 
 
-def test_chance_is_what_permutations_of_the_domains_come_to(tmp_path, stage):
+def test_chance_is_the_mean_of_permutations_of_the_domains(tmp_path, stage):
     rng = np.random.default_rng(0)
     domains = ["book"] * 40 + ["movie"] * 10
     rows, *_ = stage("--permutations", 400, random=[write(tmp_path, {"x": rng.normal(size=(50, 5))}, domains)])
@@ -111,7 +111,7 @@ def test_chance_is_what_permutations_of_the_domains_come_to(tmp_path, stage):
     for row in rows:
         assert float(row["permuted"]) == pytest.approx(float(row["chance"]), abs=0.01)
         assert float(row["permuted_low"]) < float(row["chance"]) < float(row["permuted_high"])
-    assert chances(1, 1) == pytest.approx([1, 1, 1])  # the one other item is of the other domain
+    assert chances(1, 1) == pytest.approx([1, 1, 1])  # the only other item is in the other domain
 
 
 def test_the_same_seed_gives_the_same_bytes(tmp_path, stage):

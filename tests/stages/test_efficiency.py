@@ -42,7 +42,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 def table(tmp_path):
-    """An experiment's TSV; the rows before and after those that count hold other numbers."""
+    """An experiment's TSV; the rows around the relevant ones hold other numbers."""
     kinds = [("cold", "full", "ndcg", 10), ("warm", "sampled", "ndcg", 10), ("warm", "full", "hr", 10)]
     kinds += [("warm", "full", "ndcg", 10), ("cold", "full", "ndcg", 10), ("warm", "full", "ndcg", 5)]
     lines = [
@@ -102,7 +102,7 @@ def test_the_front_is_what_nothing_beats_in_both():
 
 
 def test_numbers_in_the_picture_hide_neither_each_other_nor_a_dot():
-    """Also those of systems that took the same time and are equally good."""
+    """Also the numbers of systems with the same time and quality."""
     rows = [row(str(number), 50 + number // 4, 0.07) for number in range(16)] + [row("far", 1, 0.01)]
     drawn = efficiency_figure(rows, "field")
     (axis,) = drawn.axes
@@ -119,7 +119,7 @@ def test_a_run_of_an_older_version_is_refused_by_name(folder, missing):
         read_record(Path(folder("old", **{missing: None})))
 
 
-def test_what_the_experiment_or_the_runs_lack_is_refused_by_name(folder, table):
+def test_anything_missing_in_the_experiment_or_the_runs_is_refused_by_name(folder, table):
     runs = [Path(folder(name)) for name in ("a1", "c1")]
     with pytest.raises(UserError, match=r"field\.tsv: has no 'c' from movie to book"):
         efficiency.efficiency_rows({"c": runs[1:]}, table)

@@ -1,4 +1,4 @@
-"""The graphs of a direction: which edges, no more history than training has, and the adjacency as numpy has it."""
+"""The graphs of a direction: their edges, no history beyond training, and the adjacency as by numpy."""
 
 import importlib.util
 import logging
@@ -205,7 +205,7 @@ def test_the_adjacency_has_the_edges_that_dgl_finds(world):
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 @pytest.mark.parametrize("name", ["source.parquet", "source.bin", "mixed.bin"])
 def test_a_full_disk_is_one_line_with_the_file(tmp_path, name):
-    """S10: DGL raised a traceback that did not say what was wrong."""
+    """S10: DGL's traceback did not say what was wrong."""
     (tmp_path / "graphs").mkdir()
     (tmp_path / f"graphs/.new.{name}").symlink_to("/dev/full")
     with pytest.raises(UserError, match=f"graphs/{name}: cannot be written.*no space left on device") as caught:

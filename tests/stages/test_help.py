@@ -1,4 +1,4 @@
-"""Every stage tells what it reads and writes, and an error for a user is one line and no traceback."""
+"""Every stage's help says what it reads and writes, and an error for a user is one line without a traceback."""
 
 import importlib
 import os
@@ -22,7 +22,7 @@ def test_help_says_what_a_stage_reads_and_writes(stage, capsys, monkeypatch):
     lines = capsys.readouterr().out.splitlines()
     assert any(line.startswith("Reads ") for line in lines)
     assert any(line.startswith("Writes ") for line in lines)
-    assert module.__doc__.splitlines()[0] in lines  # the description stands as it is written, not rewrapped
+    assert module.__doc__.splitlines()[0] in lines  # the description is printed as written, not rewrapped
     assert any(line.startswith("  --") for line in lines)
 
 

@@ -1,4 +1,4 @@
-"""Mean ranks and the critical difference, against Demšar's own example and by hand."""
+"""Mean ranks and the critical difference, against Demšar's example and by hand."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ UCI = mean_ranks.Means(dict.fromkeys(FORMS, ""), C45, "uci")
 
 
 def table(path, directions, release="mine", split=""):
-    """An experiment's TSV of NDCG@10 by direction and variant; around it what must not count, in reverse order."""
+    """An experiment's TSV of NDCG@10 by direction and variant; around them rows that must not count, reversed."""
     kinds = [
         ("warm", "sampled", "ndcg", 10),
         ("warm", "full", "ndcg", 10),
@@ -47,7 +47,9 @@ def test_demsars_example():
     assert ranks == pytest.approx({"C4.5": 3.143, "C4.5+m": 2.000, "C4.5+cf": 2.893, "C4.5+m+cf": 1.964}, abs=5e-4)
     assert [row.variant for row in rows] == ["C4.5+m+cf", "C4.5+m", "C4.5+cf", "C4.5"]
     assert rows[0].critical_difference == pytest.approx(1.25, abs=5e-3)
-    assert rows[0].p_friedman == pytest.approx(chi2.sf(9.28 / (1 - 78 / 840), 3), rel=5e-3)  # he corrects no ties
+    assert rows[0].p_friedman == pytest.approx(
+        chi2.sf(9.28 / (1 - 78 / 840), 3), rel=5e-3
+    )  # he does not correct for ties
     assert indistinguishable(rows) == [(0, 3)]  # at 5 % Nemenyi's test separates none of the four
 
 
@@ -94,5 +96,5 @@ def test_what_cannot_be_compared_is_refused(tmp_path, directions, words):
 
 def test_validation_events_are_refused(tmp_path):
     means = {"x": 1, "y": 2, "z": 3}
-    with pytest.raises(UserError, match="is of validation events"):
+    with pytest.raises(UserError, match="contains validation events"):
         mean_ranks.read_means([table(tmp_path / "a.tsv", {("m", "b"): means, ("b", "m"): means}, split="valid")])

@@ -1,4 +1,4 @@
-"""The metrics stage: exact numbers, the order of rows, every refusal. The readable table is in test_readable.py."""
+"""The metrics stage: exact numbers, the order of rows, every refusal. The page is in test_metrics_page.py."""
 
 import pytest
 
@@ -15,7 +15,7 @@ def refused(metrics_stage, *paths, **options):
     return str(caught.value)
 
 
-# the numbers
+# numbers
 
 
 def test_two_seeds_by_hand(write_run, metrics_stage, tmp_path):
@@ -206,7 +206,7 @@ def test_a_system_that_is_not_that_of_its_runs_is_refused(write_run, metrics_sta
 
 
 def test_one_run_may_be_two_rows(write_run, metrics_stage):
-    """Systems that are configured alike are trained once; each row says which run it is of."""
+    """Systems with equal configurations are trained once; each row names its run."""
     run = write_run({1: 1})
     rows, page = metrics_stage(systems={"sasrec/full": [run], "sasrec/ce": [run]})
     assert {(row["variant"], row["run"]) for row in rows} == {("full", "run0"), ("ce", "run0")}

@@ -54,7 +54,7 @@ def test_records_that_are_not_whole_are_refused(write_run, metrics_stage, file, 
 
 
 def test_the_page_says_which_systems_were_tuned(write_run, metrics_stage):
-    """Where only some were; a model without training needs no tuning."""
+    """The note if only some systems were tuned; a model without training needs no tuning."""
     tuned = {"names": ["learning_rate"], "other_data": None}
     still = write_run({1: 1}, model="popularity")
     settings = json.loads((still / "settings.json").read_text())

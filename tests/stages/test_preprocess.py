@@ -17,7 +17,7 @@ FILES = ["interactions.parquet", "items.parquet", "preprocess.tsv", "statistics.
 
 
 def full(users, items, first_day=0):
-    """Every user takes every item, a day apart."""
+    """Every user has every item, one day apart."""
     return [review(user, item, first_day + day) for user in users for day, item in enumerate(items)]
 
 
@@ -106,7 +106,7 @@ def test_one_item_number_in_two_domains_is_two_items(tmp_path):
 
 
 def cascade():
-    """u3 lacks books, and F4 hangs on u3: one pass keeps F4 with a single user, iterating drops it and then u2."""
+    """u3 lacks books, and F4 needs u3: one pass keeps F4 with a single user, iterating drops it and then u2."""
     films = full(["u1", "u4"], A) + full(["u2"], ["F1", "F2", "F4"]) + full(["u3"], ["F2", "F3", "F4"])
     return films, full(["u1", "u2", "u4"], B)
 
@@ -121,7 +121,7 @@ def test_once_is_one_pass_and_iterated_goes_on(tmp_path):
 
 
 def test_iterated_follows_a_long_chain(tmp_path):
-    """Film G0 has user c0 alone; without it c0 goes, which leaves G1 to c1 alone, and so on."""
+    """Film G0 has only user c0; without it c0 is dropped, which leaves G1 with only c1, and so on."""
     films = full(["u1", "u2"], A) + [r for n in range(7) for r in full([f"c{n}"], ["F1", f"G{n}", f"G{n + 1}"])]
     books = full(["u1", "u2", *(f"c{n}" for n in range(7))], B)
     once = events(run(tmp_path / "once", films, books, *SMALL))
@@ -177,12 +177,12 @@ def test_metadata_reach_their_items_and_missing_ones_are_empty(tmp_path):
     rows = {(row["domain"], row["item_id"]): row for row in read(output / "items.parquet", "items").to_dicts()}
     assert rows["film", "F2"] == {"item": 5, "item_id": "F2", "domain": "film", "title": "Two", "brand": "Studio",
                                   "categories": ["Films", "War"], "description": "Text."}  # fmt: skip
-    for empty in (rows["film", "F1"], rows["book", "F2"]):  # the same number among books is another item
+    for empty in (rows["film", "F1"], rows["book", "F2"]):  # the same number in books is another item
         assert (empty["title"], empty["brand"], empty["categories"], empty["description"]) == ("", "", [], "")
 
 
 def test_a_metadata_file_without_any_of_the_items_is_an_error(tmp_path):
-    """U1: with no id found, all items were untitled and the stage ended well."""
+    """U1: when no id was found, all items had no title and the stage still succeeded."""
     with pytest.raises(UserError) as caught:
         run(tmp_path, full(["u1", "u2"], A), full(["u1", "u2"], B), *SMALL, meta_films=[{"asin": "X1", "title": "X"}])
     for part in ("meta_Films.json.gz: none of its 1 lines", "of the 3 items of domain 'film', such as 'F1'", "check"):
@@ -231,7 +231,7 @@ def test_an_empty_result_says_which_filter_emptied_it(tmp_path, films, books, me
 
 
 def test_fewer_than_three_events_a_user_are_refused(tmp_path):
-    with pytest.raises(UserError, match=r"\.min_user_interactions must be a whole number of at least 3, not 2"):
+    with pytest.raises(UserError, match=r"\.min_user_interactions: must be a whole number of at least 3, not 2"):
         run(tmp_path, [], [], "--min-user-interactions", "2")
 
 
@@ -272,7 +272,7 @@ def test_another_order_of_the_lines_gives_the_same_bytes(tmp_path, filter_):
 
 
 def fixpoint(rows, min_item, min_user):
-    """Remove one offending event at a time, by whichever condition, until there is none."""
+    """Remove one event that violates any condition at a time, until there is none."""
     rows = set(rows)
     while True:
 

@@ -28,7 +28,7 @@ def history_of(world):
 @pytest.mark.parametrize("name", ["sasrec", "semacdr", "popularity"])
 @pytest.mark.parametrize("kind", ["world", "cold_world"])
 def test_the_test_item_stands_at_its_rank(kind, name, request, tmp_path):
-    """Popularity makes ties: there the place lies within those that the rank is the mean of."""
+    """Popularity makes ties: then the place is among those whose mean is the rank."""
     world = request.getfixturevalue(kind)
     trained = world.train(name, tmp_path, "--epochs", "1")
     ranks = world.rank(name, trained, tmp_path / "ranks.parquet")

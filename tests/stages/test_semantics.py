@@ -58,15 +58,15 @@ def test_calibrated_takes_off_each_option_s_mean_in_the_domain():
     given = np.array([[1, 0.8], [0, 0.6], [0.6, 0.96]], np.float32)
     scores = calibrated(given, groups=np.array(["a", "a", "b"]))
     np.testing.assert_allclose(scores, [[0.5, 0.1], [-0.5, -0.1], [0, 0]], atol=1e-6)
-    assert given[0, 0] == 1 and scores.dtype == np.float32  # what was given stays
+    assert given[0, 0] == 1 and scores.dtype == np.float32  # the given scores are unchanged
 
 
-def test_choose_takes_the_best_and_what_is_near_up_to_the_most():
+def test_choose_takes_the_best_and_near_ones_up_to_the_maximum():
     scores = np.array([[0.5, 0.48, 0.46, 0.1], [0.1, 0.2, 0.5, 0.4], [-0.3, -0.1, -0.12, -0.2]])
     assert choose(scores, 2, 0.05) == ([0, 0, 1, 2, 2], [0, 1, 2, 1, 2])
     assert choose(scores, 3, 0.05) == ([0, 0, 0, 1, 2, 2], [0, 1, 2, 2, 1, 2])
     assert choose(scores, 1, 0.5) == ([0, 1, 2], [0, 2, 1])
-    assert choose(scores, 2, 0.2) == ([0, 0, 1, 1, 2, 2], [0, 1, 2, 3, 1, 2])  # the best first, whatever its place
+    assert choose(scores, 2, 0.2) == ([0, 0, 1, 1, 2, 2], [0, 1, 2, 3, 1, 2])  # the best first, whatever its position
     assert choose(scores, 4, 0) == ([0, 1, 2], [0, 2, 1])
     assert choose(np.zeros((1, 4)), 2, 0.03) == ([0, 0], [0, 1])  # ties go by position
 
@@ -83,7 +83,7 @@ def works(domain, count):
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """Semantics and encode on 60 works whose genres are not told, and one item without any text."""
+    """Semantics and encode on 60 works without their genres, and one item without any text."""
     chosen = [("book", work) for work in works("book", 30)] + [("film", work) for work in works("film", 30)]
     rows = [
         {"item": item, "item_id": f"X{item}", "domain": domain, "title": work["title"], "brand": work["creator"],
@@ -140,7 +140,7 @@ def genres(agnostic, item):
 
 
 def test_assigned_genres_are_true_ones_far_above_chance(run, agnostic):
-    """An item counts where one of its assigned genres is one of its own; chance assigns as many at random."""
+    """An item counts if one of its assigned genres is a true one; chance assigns the same number at random."""
     hits, chance, options = [], [], 16
     for item, work in enumerate(run.works):
         true, assigned = set(work["genres"].split("|")), genres(agnostic, item)
@@ -191,16 +191,18 @@ def test_vectors_are_unit_and_in_item_order_and_those_of_each_text_alone(run):
 def test_texts_that_semantics_encoded_are_not_encoded_again(run, tmp_path, monkeypatch):
     whole = (run.folder / "embeddings.parquet").read_bytes()
     given = ["--inner", f"{run.folder}/inner.parquet", "--encoded", f"{run.folder}/encoded.parquet", "--threads", "1"]
-    encode.main([*given, "--batch-size", "32", "--output", f"{tmp_path}/other.parquet"])  # in another way: made anew
+    encode.main(
+        [*given, "--batch-size", "32", "--output", f"{tmp_path}/other.parquet"]
+    )  # another batch size: encoded again
     other = load_text(tmp_path / "other.parquet", len(run.items)).numpy()
     np.testing.assert_allclose(other, load_text(run.folder / "embeddings.parquet", len(run.items)).numpy(), atol=1e-5)
     monkeypatch.setattr(encode, "TextEncoder", None)
     encode.main([*given, "--output", f"{tmp_path}/taken.parquet"])
     assert (tmp_path / "taken.parquet").read_bytes() == whole
-    with pytest.raises(TypeError):  # it would be encoded
+    with pytest.raises(TypeError):  # it would call the encoder
         encode.main([*given, "--encoder", "another", "--output", f"{tmp_path}/none.parquet"])
     inner, meta = tables.read(run.folder / "inner.parquet", "inner")
-    texts = ["another text", *inner["text"].to_pylist()[1:]]  # by hand: as many, and not the same
+    texts = ["another text", *inner["text"].to_pylist()[1:]]  # edited: the same number of texts, but not the same
     tables.write(inner.set_column(1, "text", pa.array(texts)), tmp_path / "inner.parquet", "inner", meta)
     given[1] = f"{tmp_path}/inner.parquet"
     with pytest.raises(TypeError):
@@ -221,7 +223,7 @@ def test_an_encoder_that_is_not_there_is_named(tmp_path, monkeypatch):
         TextEncoder(f"{tmp_path}/none")
 
 
-# What training makes of the tables
+# How training reads the tables
 
 
 def test_membership_sums_to_one_in_each_category(run, agnostic):
@@ -255,7 +257,7 @@ def test_membership_by_hand_with_unknown_where_none(tmp_path):
 def test_tables_of_another_scenario_are_refused(run, tmp_path):
     with pytest.raises(UserError, match=r"agnostic\.parquet: assigns item 4, the scenario has 4 items; run semantics"):
         load_semantics(assignments(tmp_path, (0, "Mood", "wry"), (4, "Mood", "wry")), 4)
-    with pytest.raises(UserError, match=r"agnostic\.parquet: holds no assignment; run semantics again"):
+    with pytest.raises(UserError, match=r"agnostic\.parquet: contains no assignment; run semantics again"):
         load_semantics(assignments(tmp_path), 4)
     with pytest.raises(UserError, match=r"embeddings\.parquet: its items are not the scenario's 4 items in order"):
         load_text(run.folder / "embeddings.parquet", 4)

@@ -49,7 +49,7 @@ def run(tmp_path, monkeypatch):
 
 
 def of_parts(kind, *parts):
-    """A script by which all requests about some of the items go wrong."""
+    """A script by which all requests about some of the items fail."""
     return lambda key, asked: kind if any(f", part {part}\n" in key[0] for part in parts) else None
 
 
@@ -63,7 +63,7 @@ def test_more_items_without_a_good_answer_than_allowed_are_an_error_that_keeps_t
             run(server.url)
         assert not (tmp_path / "inner.parquet").exists()
         asked = server.asked.total()
-        assert asked == 10 + 2 * 3  # filing is not asked for
+        assert asked == 10 + 2 * 3  # filing is not requested
         rows = run(server.url, max_fallback_share=0.3)
         assert server.asked.total() == asked + 10 + 2 * 3 and not server.again
     by_encoder = {row["item"] for row in rows if row["provenance"].startswith("engine=encoder")}
@@ -98,7 +98,7 @@ def test_an_endpoint_that_is_down_is_an_error_however_few_the_items(run):
 
 
 def test_letters_without_log_probabilities_fall_back_where_that_is_allowed(run):
-    """An endpoint that gives none: all answers to the letters lack them."""
+    """An endpoint without log-probabilities: no answer to the letters has them."""
     with Server(lambda key, asked: "empty" if "\nA. " in key[0] else None) as server:
         with pytest.raises(UserError, match=r"file: Genre: 10 of 10 items .*: no log-probabilities"):
             run(server.url, "letters")
@@ -150,9 +150,7 @@ def vectors(path, *rows, **meta):
 
 def test_a_table_of_vectors_that_are_not_finite_is_named(tmp_path):
     vectors(tmp_path / "embeddings.parquet", [1, 0], [float("nan"), 0])
-    with pytest.raises(
-        UserError, match=r"embeddings\.parquet: the vector of item 1 is not finite; .*run stage encode again"
-    ):
+    with pytest.raises(UserError, match=r"embeddings\.parquet: the vector of item 1 is not finite; .*encode again"):
         load_text(tmp_path / "embeddings.parquet", 2)
     how = {"encoder": PACKAGED, "batch_size": "64", "texts": text_encoder.fingerprint(["a"])}
     vectors(tmp_path / "encoded.parquet", [float("inf"), 0], **how)
@@ -169,7 +167,7 @@ def test_an_encoder_of_a_hub_that_cannot_be_reached_fails_within_seconds_in_one_
 
     monkeypatch.setattr(huggingface_hub.HfApi, "model_info", unreachable)
     start = time.monotonic()
-    message = "text encoder 'some/model' cannot be loaded: it is no folder, and the model hub cannot be reached: "
+    message = "text encoder 'some/model' cannot be loaded: it is not a folder, and the model hub cannot be reached: "
     with pytest.raises(UserError, match=message) as raised:
         TextEncoder("some/model", threads=1)
     assert time.monotonic() - start < 30 and "\n" not in str(raised.value)

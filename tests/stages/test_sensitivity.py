@@ -1,4 +1,4 @@
-"""Sensitivity: several sweeps in one table and one picture, each line and point as it is in its own."""
+"""Sensitivity: several sweeps in one table and one picture, with the rows and points of each sweep."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from semacdr.storage import tsv
 
 @pytest.fixture
 def sweep(tmp_path, write_run, comparing):
-    """A sweep's comparison under a name of its own, of the ranks of one of three users by value."""
+    """A named sweep's comparison, from the ranks of one of three users by value."""
 
     def write(name, ranks, users=(1, 2, 3), **meta):
         places = dict.fromkeys(users, 1)
@@ -52,7 +52,7 @@ def test_the_picture_has_a_column_per_setting_and_one_scale_in_a_row(sweep):
     assert "SemaCDR by its settings: mean of 1 seed and 3 users' test events" in drawn.get_suptitle()
 
 
-def test_sweeps_of_other_users_or_directions_do_not_stand_beside_each_other(sweep, tmp_path):
+def test_sweeps_of_different_users_or_directions_do_not_fit_in_one_figure(sweep, tmp_path):
     one, other = sweep("one", {"1": 1, "2": 2}), sweep("other", {"1": 1, "2": 2}, users=(1, 2))
     with pytest.raises(UserError, match=r"sweeps of different .* dim: .* 3 users.*; blocks: .* 2 users"):
         make(tmp_path, dim=one, blocks=other)

@@ -1,4 +1,4 @@
-"""Snippets: of each item what was written before every validation event, never what came later, whatever the line."""
+"""Snippets: each item's reviews from before every validation event, never later ones, whatever the line."""
 
 import polars as pl
 import pyarrow as pa
@@ -21,7 +21,7 @@ def said(user, item, day):
 
 
 def written(user, item, day, **more):
-    """A review whose text says whose it is, of what, and when."""
+    """A review whose text contains its user, item and day."""
     return review(user, item, day) | {"reviewText": said(user, item, day)} | more
 
 
@@ -46,7 +46,7 @@ def splits(folder):
 
 
 def run(folder, *options):
-    """The stage; what was written of each item, by its item_id."""
+    """Run the stage; returns each item's snippets by item_id."""
     argv = ["--domains", *DOMAINS, "--reviews", folder / "films.json.gz", folder / "books.json.gz"]
     for name in ("interactions", "users", "items"):
         argv += [f"--{name}", folder / f"{name}.parquet"]
@@ -63,8 +63,8 @@ def all_said(found):
 
 
 ALL = ["--per-item", "99"]
-# u1 takes films F1 to F5 on days 0, 10, …, 40, and books B1 to B5 on days 5, 15, …, 45: one before the last is F4 on
-# day 30, and B4 on day 35. u2 does the same with other items, so that each catalogue has some to draw.
+# u1 has films F1 to F5 on days 0, 10, …, 40, and books B1 to B5 on days 5, 15, …, 45: one before the last is F4 on
+# day 30, and B4 on day 35. u2 has other items on the same days, so that each catalogue has some to draw.
 FILMS = [("u1", f"F{n + 1}", 10 * n) for n in range(5)] + [("u2", f"G{n}", 10 * n) for n in range(5)]
 BOOKS = [("u1", f"B{n + 1}", 10 * n + 5) for n in range(5)] + [("u2", f"C{n}", 10 * n) for n in range(5)]
 
@@ -78,13 +78,13 @@ def small(tmp_path):
     return build
 
 
-def test_only_what_precedes_the_validation_event_of_both_directions_is_told(small):
+def test_only_reviews_before_the_validation_events_of_both_directions_are_used(small):
     mine = {text for text in all_said(run(small(), *ALL)) if text.startswith("u1")}
     films = {said("u1", f"F{n + 1}", 10 * n) for n in range(3)}
     assert mine == films | {said("u1", f"B{n + 1}", 10 * n + 5) for n in range(3)}
 
 
-def test_a_source_event_of_the_day_of_the_validation_event_is_not_told(small):
+def test_a_review_of_the_day_of_the_validation_event_is_not_used(small):
     """u2's films and books come on the same days; the validation events on day 30, and nothing else of that day."""
     theirs = {text for text in all_said(run(small(), *ALL)) if text.startswith("u2")}
     assert theirs == {said("u2", f"{kind}{n}", 10 * n) for kind in "GC" for n in range(3)}
@@ -103,7 +103,7 @@ def test_where_the_earliest_review_has_no_text_none_of_a_later_day_takes_its_pla
     assert found["F0"] == ["Same day"]
 
 
-def test_reviews_of_items_and_people_who_were_filtered_out_are_not_told(small):
+def test_reviews_of_items_and_users_that_were_filtered_out_are_not_used(small):
     found = run(small([written("u3", "F1", 0), written("u1", "H1", 0)]), *ALL)
     assert not any("u3" in text for text in all_said(found))
 
@@ -165,15 +165,15 @@ def test_what_is_told_is_what_the_rule_says_event_by_event(tmp_path_factory, his
             run(folder, *ALL)
 
 
-# Which, and how they read
+# Which reviews are chosen, and their form
 
 
 def crowd(count=9):
-    """Many people who all begin with film F1 and book B1."""
-    people = [f"p{number}" for number in range(count)]
+    """Many users who all begin with film F1 and book B1."""
+    users = [f"p{number}" for number in range(count)]
     days = {"F1": 0, "F2": 2, "F3": 4, "F4": 6}
-    films = [written(user, item, day) for user in people for item, day in days.items()]
-    return films, [written(user, f"B{item[1:]}", day) for user in people for item, day in days.items()]
+    films = [written(user, item, day) for user in users for item, day in days.items()]
+    return films, [written(user, f"B{item[1:]}", day) for user in users for item, day in days.items()]
 
 
 def test_each_item_has_at_most_as_many_as_are_asked_for_chosen_by_the_seed(tmp_path):
@@ -182,10 +182,12 @@ def test_each_item_has_at_most_as_many_as_are_asked_for_chosen_by_the_seed(tmp_p
     assert len(every["F1"]) == 9 and len(three["F1"]) == len(other["F1"]) == 3
     assert every["F1"][:3] == three["F1"] != other["F1"]
     assert run(tmp_path, "--per-item", "1")["F1"] == three["F1"][:1]
-    assert len({tuple(text.split()[0] for text in found) for found in three.values()}) > 1  # other people elsewhere
+    assert (
+        len({tuple(text.split()[0] for text in found) for found in three.values()}) > 1
+    )  # other users for other items
 
 
-def test_neither_the_order_of_the_lines_nor_other_people_change_the_choice_and_bytes_are_the_same(tmp_path):
+def test_neither_the_order_of_lines_nor_other_users_change_the_choice_and_the_bytes(tmp_path):
     films, books = crowd()
     prepare(tmp_path / "one", films, books)
     prepare(tmp_path / "two", films[::-1], books[::-1])
@@ -248,7 +250,7 @@ def test_the_two_splits_must_be_of_both_directions(small):
         run(folder)
 
 
-# What semantics makes of them
+# How semantics uses them
 
 
 def test_items_are_told_with_their_reviews(small):

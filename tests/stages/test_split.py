@@ -1,4 +1,4 @@
-"""Split: roles in the user's order, and candidates that are what they claim to be."""
+"""Split: roles in the user's order, and candidates with the promised properties."""
 
 import logging
 
@@ -41,7 +41,7 @@ def test_the_last_is_the_test_the_one_before_the_validation(tmp_path):
     ]
 
 
-def test_events_of_one_day_stand_in_the_order_of_their_items(tmp_path):
+def test_events_of_one_day_are_ordered_by_item(tmp_path):
     world = World([(0, "film", item, day) for item, day in ((7, 0), (5, 1), (6, 1), (2, 1))])
     rows = [(0, 15, "train"), (0, 10, "train"), (0, 13, "valid"), (0, 14, "test")]
     assert tables_of(run(tmp_path, world))[0].rows() == rows
@@ -107,7 +107,7 @@ def test_negatives_are_drawn_uniformly():
     drawn = split.draw_candidates(pl.DataFrame(rows, schema=["user", "item", "role"], orient="row"), catalogue, 4, 7)
     for part in split.SPLITS:
         chosen = np.array(drawn.filter(pl.col("split") == part)["negatives"].to_list())
-        for place in range(4):  # at each place, not only in all
+        for place in range(4):  # at each place, not only overall
             counts = np.bincount(chosen[:, place], minlength=12)
             assert counts[history].sum() == 0
             free = np.delete(counts, history)
@@ -189,7 +189,7 @@ def test_all_but_the_test_event_of_a_cold_user_is_hidden(tmp_path):
     assert frame.filter(~cold).equals(whole.filter(~cold))
     assert set(frame.filter(cold & (pl.col("role") != "test"))["role"]) == {"hidden"}
     assert frame.filter(pl.col("role") == "test").equals(whole.filter(pl.col("role") == "test"))
-    # The candidates are those that the same users would have: none that is hidden, and no validation of who is cold.
+    # The same candidates as without cold users: no hidden item, and no validation row of cold users.
     assert candidates.equals(drawn.filter(~(cold & (pl.col("split") == "valid"))))
     for name in ("split", "candidates"):
         assert tables.read(output / f"{name}.parquet", name)[1]["cold_users"] == "0.2"
@@ -198,7 +198,7 @@ def test_all_but_the_test_event_of_a_cold_user_is_hidden(tmp_path):
 def test_who_is_cold_hangs_on_the_seed_and_the_user_alone(tmp_path):
     first = cold_of(run(tmp_path / "a", many_users(), cold=0.2))
     assert 40 <= len(first) <= 80  # of 300
-    assert cold_of(run(tmp_path / "b", many_users("book"), cold=0.2)) == first  # of the other direction
+    assert cold_of(run(tmp_path / "b", many_users("book"), cold=0.2)) == first  # in the other direction
     assert first < cold_of(run(tmp_path / "c", many_users(), cold=0.4))
     assert cold_of(run(tmp_path / "d", many_users(), cold=0.2, seed=1)) != first
     frame = split.leave_one_out(many_users().interactions, "film").filter(pl.col("user") % 7 != 0)
@@ -222,7 +222,7 @@ def test_the_log_counts_cold_users(tmp_path, caplog):
 
 def test_a_share_that_leaves_nobody_is_refused(tmp_path):
     for share in ("1", "-0.1", "nan"):
-        with pytest.raises(UserError, match=r"split\.cold_users must be a number of at least 0 and below 1, not"):
+        with pytest.raises(UserError, match=r"split\.cold_users: must be a number of at least 0 and below 1, not"):
             run(tmp_path / share, three_users(), cold=share)
     with pytest.raises(UserError, match=r"all 3 users are cold, so none is left to train on; lower split\.cold_users"):
         run(tmp_path / "most", three_users(), cold=0.999)

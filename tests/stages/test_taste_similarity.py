@@ -1,4 +1,4 @@
-"""Taste similarity: histograms and similarities by hand, random partners, and that planted tastes alone are found."""
+"""Taste similarity: histograms and similarities by hand, random partners, and that only planted tastes are found."""
 
 import csv
 
@@ -67,7 +67,7 @@ def test_partners_are_others_each_once_with_about_as_many_events(counts, seed):
 
 
 def planted(users=120, taste=1.0, seed=0):
-    """Two categories: in Genre users keep their own subcategory with the chance `taste`, in Noise all is chance."""
+    """Two categories: in Genre users keep a personal subcategory with probability `taste`, in Noise all is random."""
     rng, categories = np.random.default_rng(seed), []
     favourite = rng.integers(4, size=users)
     for name, chance in (("Genre", taste), ("Noise", 0.0)):
@@ -91,8 +91,8 @@ def test_a_taste_that_carries_over_is_found_and_chance_is_not():
     assert genre.difference == pytest.approx(genre.similarity - genre.random)
 
 
-def test_who_does_much_in_both_domains_does_not_look_alike_for_it():
-    """Events by chance alone, few or many of them, as many in both domains: p is as by chance."""
+def test_many_events_in_both_domains_do_not_make_users_look_similar():
+    """Random events, few or many, the same number in both domains: p is uniform."""
     found = []
     for seed in range(30):
         rng = np.random.default_rng(seed)
@@ -112,13 +112,15 @@ def test_the_least_events_choose_the_users_and_the_typical_user_is_nearest_the_m
     own = similarity(one / one.sum(1, keepdims=True), other / other.sum(1, keepdims=True))
     assert own[0] == own[1] == pytest.approx(1) and own[2] < own[0] and own[3] == pytest.approx(0)
     assert taste_similarity.median_user(categories, 4) == 0
-    with pytest.raises(UserError, match="0 users have 5 training events or more in both domains, the most is 4; lower"):
+    with pytest.raises(
+        UserError, match="0 users have 5 training events or more in both domains; the maximum is 4; lower"
+    ):
         taste_similarity.similarity_rows(categories, 5, 9, 0, "x")
 
 
 @pytest.fixture
 def scenario(tmp_path):
-    """Eight users of ten books and ten films each, one a day of each; items are filed under two categories."""
+    """Eight users with ten books and ten films each, one of each per day; items are filed under two categories."""
     rng = np.random.default_rng(0)
     events = [
         (user, domain, int(item), day)
@@ -159,7 +161,7 @@ def test_the_stage(scenario):
 
 
 def test_events_are_those_that_neither_direction_holds_out(scenario):
-    """Of ten events a day apart the last two are test and validation; source events of those days are not visible."""
+    """The last two of ten daily events are validation and test; source events of those days are not visible."""
     folder, events = scenario
     paths = [folder / f"to_{target}/split.parquet" for target in ("book", "film")]
     user, item = shared_training(folder / "to_film/interactions.parquet", folder / "to_film/items.parquet", paths)

@@ -1,4 +1,4 @@
-"""Taxonomies: those that are shipped, and what is said of one that cannot be used."""
+"""Taxonomies: the shipped ones, and the errors for unusable ones."""
 
 import json
 import re

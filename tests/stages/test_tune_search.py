@@ -1,4 +1,4 @@
-"""The stage tune on the small world: real trials, killed and resumed; what it chooses is what training gets."""
+"""Stage tune_search on the small world: real trials, killed and resumed; training gets the chosen settings."""
 
 import json
 import os
@@ -16,11 +16,11 @@ from semacdr.stages import tune_search
 
 SPACE = {"learning_rate": {"low": 0.001, "high": 0.02, "log": True}, "dropout": {"low": 0.0, "high": 0.6}}
 SOURCES = Path(tune_search.__file__).parents[2]
-UNLIKE = ("seconds", "cpu_seconds", "date")  # of one run and the next
+UNLIKE = ("seconds", "cpu_seconds", "date")  # these differ between runs
 
 
 def options(world, folder, name="sasrec", trials=4, **more):
-    """The stage's command line on a world; trials end by themselves, so that they are the same each time."""
+    """The stage's command line on a world; trials end without a time limit, so they are the same each time."""
     training = {"loss": more.pop("loss", "ce"), "max_length": 20, "batch_size": 16}
     given = {"model": name, "model-settings": '{"dim": 16}', "name": name, "key": f"{name}-ce"}
     given |= {"space": json.dumps(SPACE), "trials": trials, "trial-seconds": 600, "epochs": 4}
@@ -55,7 +55,7 @@ def test_what_is_chosen_trains_to_the_value_that_was_found(world, whole, tmp_pat
     assert whole["found"]["first"] <= whole["found"]["value"]
 
 
-def test_training_under_what_was_found_is_training_under_its_settings(world, whole, tmp_path):
+def test_training_with_the_found_settings_equals_training_with_them_given(world, whole, tmp_path):
     chosen = ["--learning-rate", str(whole["training"]["learning_rate"]), "--loss", "ce", "--seed", "1"]
     world.train("sasrec", tmp_path / "a", *chosen, "--epochs", "2", dim=16, **whole["settings"])
     (tmp_path / "found.json").write_text(json.dumps(whole))
@@ -79,7 +79,7 @@ def test_the_loss_is_chosen_with_the_rest_and_trained_with(world, tmp_path):
     assert max(values) == pytest.approx(found["found"]["value"], rel=1e-6)
 
 
-def test_seconds_of_pretraining_are_told_apart_and_are_of_training(world, tmp_path):
+def test_seconds_of_pretraining_are_recorded_separately_and_belong_to_training(world, tmp_path):
     world.train("tri_cdr", tmp_path, "--seed", "1", "--epochs", "1", dim=16, pretraining=3)
     cost = json.loads((tmp_path / "cost.json").read_text())
     assert 0 < cost["pretraining_seconds"] < cost["training_seconds"] < cost["best_seconds"]
@@ -90,7 +90,10 @@ def test_seconds_of_pretraining_are_told_apart_and_are_of_training(world, tmp_pa
     [
         ({"model": "cl4srec", "training": {}, "settings": {}}, "has settings of cl4srec, not of sasrec"),
         ({"model": "sasrec", "training": {}}, "cannot be read as a file of stage tune_search: KeyError"),
-        ({"model": "sasrec", "training": {}, "settings": {"droput": 0.1}}, "sasrec has no setting 'droput'"),
+        (
+            {"model": "sasrec", "training": {}, "settings": {"droput": 0.1}},
+            "sasrec.droput: there is no setting 'droput'",
+        ),
     ],
 )
 def test_a_proposal_that_is_none_of_the_system(world, tmp_path, found, words):
@@ -122,8 +125,8 @@ def test_other_data_begin_anew_and_the_same_run_no_trial(world, whole, tmp_path,
     monkeypatch.setattr(tune_search, "fit", lambda *_: pytest.fail("a trial ran"))
     assert alike(run(world, tmp_path, trials=2)) == alike(first)
     monkeypatch.setattr(
-        tune_search.systems, "machine_of", lambda args, training, threads: (torch.device("cpu"), threads)
-    )  # of any CPUs
+        tune_search.systems, "machine_of", lambda device, training, threads: (torch.device("cpu"), threads)
+    )  # on any CPUs
     for more in (
         {"trial-seconds": 601},
         {"code": SOURCES / "semacdr/stages/tune_search.py"},
@@ -196,5 +199,5 @@ def test_a_trial_that_needs_too_much_memory_fails_alone(world, tmp_path, monkeyp
 
 
 def test_an_empty_space_is_refused(world, tmp_path):
-    with pytest.raises(UserError, match=r"tune.space: has no setting of sasrec"):
+    with pytest.raises(UserError, match=r"tune\.space has no setting of sasrec"):
         run(world, tmp_path, space="{}")

@@ -7,9 +7,9 @@ import torch
 from semacdr.errors import UserError
 from semacdr.models.base import Semantics
 from semacdr.stages import vectors
+from semacdr.stages._direction import trained_of
 from semacdr.storage import tables
 from semacdr.training.inputs import load_graph
-from semacdr.training.trained import load_trained
 
 LIGHT = '{"dim": 16, "convolution": "light", "self_information": "residual", "inner": false, "agnostic": false}'
 
@@ -31,7 +31,7 @@ def test_spaces_are_the_propagated_nodes_of_all_items_in_order(world, light):
     frame = pl.from_arrow(table)
     assert meta["release"] == "test" and (meta["source"], meta["target"]) == ("movie", "book")
     assert (meta["model"], meta["seed"]) == ("semacdr", "3")
-    model = load_trained(vectors.arguments(options(world, "semacdr", trained)), 1).model
+    model = trained_of(vectors.arguments(options(world, "semacdr", trained)), 1).model
     identity, users = model.identity.weight.detach(), model.user_identity.weight.detach()
     graphs = {name: load_graph(world.folder / f"graphs/{name}.parquet").to_dense().double() for name in
               ("source", "target", "mixed")}  # fmt: skip
@@ -66,5 +66,5 @@ def test_the_first_categories():
     assert first.sizes == (2,) and torch.equal(first.membership, membership[:, :2])
     assert torch.equal(Semantics((2, 3), membership).first(2).membership, membership)
     for count in (0, 3):
-        with pytest.raises(UserError, match=f"{count} categories are asked for, the taxonomy has 2"):
+        with pytest.raises(UserError, match=f"{count} categories are requested, but the taxonomy has 2"):
             Semantics((2, 3), membership).first(count)

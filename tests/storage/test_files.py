@@ -60,7 +60,7 @@ def test_a_full_disk_is_one_line_with_the_file_and_leaves_the_earlier_one(tmp_pa
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_quota_and_an_error_without_number_are_told_as_no_space_too(tmp_path):
+def test_a_used_up_quota_and_an_error_without_number_are_reported_as_no_space_too(tmp_path):
     for error in (OSError(errno.EDQUOT, "Disk quota exceeded"), OSError("No space left on device (os error 28)")):
         with pytest.raises(UserError, match="no space left on device"), files.replacing(tmp_path / "x"):
             raise error

@@ -1,4 +1,4 @@
-"""Tables: contracts, damaged files, digests, and rows a block at a time."""
+"""Tables: contracts, damaged files, digests, and rows in blocks."""
 
 import numpy as np
 import pyarrow as pa

@@ -1,4 +1,4 @@
-"""The optimiser: torch's own steps, without torch's compiler."""
+"""The optimiser: identical to torch's steps, without torch's compiler."""
 
 import subprocess
 import sys

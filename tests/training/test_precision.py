@@ -1,4 +1,4 @@
-"""Precision and determinism: what bfloat16 changes, what stays float32, and what is refused."""
+"""Precision and determinism: what bfloat16 changes, what remains float32, and what is refused."""
 
 import os
 
@@ -60,7 +60,7 @@ def test_the_stage_refuses_bfloat16_on_a_cpu(world, tmp_path):
 
 @pytest.mark.parametrize(("option", "value"), [("--precision", "float16"), ("--visibility", "none")])
 def test_an_unknown_choice_is_refused(world, tmp_path, option, value):
-    with pytest.raises(UserError, match=rf"train\.{option[2:]} must be one of .*, not '{value}'"):
+    with pytest.raises(UserError, match=rf"train\.{option[2:]}: must be one of .*, not '{value}'"):
         world.train("sasrec", tmp_path / "a", option, value)
 
 
@@ -80,12 +80,12 @@ def test_deterministic_sets_torch_for_cuda_and_warns_of_its_price(cuda, caplog):
 
 
 def test_deterministic_changes_nothing_on_a_cpu(world, tmp_path):
-    plain, told = (world.train("sasrec", tmp_path / name, *more, "--device", "cpu")
+    plain, deterministic = (world.train("sasrec", tmp_path / name, *more, "--device", "cpu")
                    for name, more in (("a", ()), ("b", ("--deterministic",))))  # fmt: skip
     assert not torch.are_deterministic_algorithms_enabled()
-    states = [load_file(folder / "checkpoint.safetensors") for folder in (plain, told)]
+    states = [load_file(folder / "checkpoint.safetensors") for folder in (plain, deterministic)]
     assert all(torch.equal(values, states[1][name]) for name, values in states[0].items())
-    assert '"deterministic": true' in (told / "settings.json").read_text()
+    assert '"deterministic": true' in (deterministic / "settings.json").read_text()
 
 
 def test_an_operation_that_cannot_be_deterministic_is_an_error_that_says_what_to_do(world, tmp_path, monkeypatch):

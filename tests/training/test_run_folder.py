@@ -1,4 +1,4 @@
-"""A run's files belong to each other and to the data, or are refused in a sentence that says what differs."""
+"""A run's files must belong to each other and to the data; otherwise an error says what differs."""
 
 import json
 import shutil
@@ -101,7 +101,7 @@ def test_a_flipped_bit_of_the_checkpoint_is_found(world, run, tmp_path):
     [
         (b"{}", "has no valid entry 'model'"), (b"[]", "has no valid entry 'model'"), (b"", "cannot be read"),
         (b'{"model": "sasrec"}', "has no valid entry 'seed'"), (b'{"a": "\xff"}', "cannot be read"),
-        (None, "training.max_length must be a whole number of at least 1|training.max_length must be a whole number"),
+        (None, "training.max_length: must be a whole number of at least 1|training.max_length: must be a whole number"),
     ],
 )  # fmt: skip
 def test_a_settings_file_that_is_none_is_refused(world, run, tmp_path, text, message):
@@ -158,7 +158,7 @@ def test_permuted_text_vectors_are_refused_in_ranking(world, run, tmp_path):
 def test_text_vectors_of_another_scenario_are_refused_in_training(world, tmp_path):
     other = copied(world, tmp_path)
     other_vectors(other, lambda vectors: vectors, META | {"scenario": "large"})
-    with pytest.raises(UserError, match=r"embeddings\.parquet: its scenario is 'large', that of the split is 'small'"):
+    with pytest.raises(UserError, match=r"embeddings\.parquet: its scenario is 'large', but the split's is 'small'"):
         other.train("semacdr", tmp_path / "run")
 
 
@@ -182,21 +182,20 @@ def test_graphs_of_the_other_direction_are_refused(world, tmp_path):
         other.train("semacdr", tmp_path / "run")
 
 
-def test_a_graph_whose_metadata_name_another_direction_is_refused(world, tmp_path):
+@pytest.mark.parametrize(
+    ("reverse", "change", "why"),
+    [
+        (False, {"source": "book", "target": "movie"}, "its source is 'book', but the split's is 'movie'"),
+        (True, {}, "the rows of the adjacency table are not sorted"),
+    ],
+)
+def test_a_graph_of_another_direction_or_out_of_order_is_refused(world, tmp_path, reverse, change, why):
     other = copied(world, tmp_path)
     path = other.folder / "graphs/mixed.parquet"
     table, meta = tables.read(path, "adjacency")
-    tables.write(table, path, "adjacency", meta | {"source": "book", "target": "movie"})
-    with pytest.raises(UserError, match=r"mixed\.parquet: its source is 'book', that of the split is 'movie'"):
-        other.train("semacdr", tmp_path / "run")
-
-
-def test_a_graph_out_of_order_is_refused(world, tmp_path):
-    other = copied(world, tmp_path)
-    path = other.folder / "graphs/mixed.parquet"
-    table, meta = tables.read(path, "adjacency")
-    tables.write(table.take(np.arange(len(table))[::-1]), path, "adjacency", meta)
-    with pytest.raises(UserError, match=r"mixed\.parquet: the rows of the adjacency table are not sorted"):
+    table = table.take(np.arange(len(table))[::-1]) if reverse else table
+    tables.write(table, path, "adjacency", meta | change)
+    with pytest.raises(UserError, match=rf"mixed\.parquet: {why}"):
         other.train("semacdr", tmp_path / "run")
 
 
@@ -222,17 +221,19 @@ def test_the_other_direction_is_refused(world, run, tmp_path):
 
 @pytest.mark.parametrize("option", ["--epochs", "--batch-size", "--max-length", "--threads"])
 def test_none_of_what_there_must_be_one_of_is_refused(world, tmp_path, option):
-    with pytest.raises(UserError, match=rf"train\.{option[2:].replace('-', '_')} must be a whole number of at least 1"):
+    with pytest.raises(
+        UserError, match=rf"train\.{option[2:].replace('-', '_')}: must be a whole number of at least 1"
+    ):
         world.train("sasrec", tmp_path, option, "0")
 
 
 def test_ranking_in_batches_of_none_is_refused(world, run, tmp_path):
-    with pytest.raises(UserError, match=r"rank\.batch_size must be a whole number of at least 1, not 0"):
+    with pytest.raises(UserError, match=r"rank\.batch_size: must be a whole number of at least 1, not 0"):
         world.rank("semacdr", run, tmp_path / "ranks.parquet", "--batch-size", "0")
 
 
 def test_users_with_three_events_each_leave_nothing_to_learn_from(tmp_path):
-    """One event to train on is no step: the next one is the validation event (F5)."""
+    """A single training event gives no step: the next event is the validation event (F5)."""
     events = random_events(users=12).sort("user", "domain", "timestamp", "item")
     events = (
         events.group_by("user", "domain", maintain_order=True).head(3).select("user", "item", "domain", "timestamp")

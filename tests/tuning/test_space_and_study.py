@@ -1,4 +1,4 @@
-"""The search for settings: what may be chosen, trials that survive a kill, the same budget for all."""
+"""The search for settings: the search space, trials that survive a kill, the same budget for all."""
 
 import json
 import math
@@ -37,7 +37,7 @@ SHIPPED = sorted(Path("resources/tuned").glob("*.json"))
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
-def test_what_is_in_force_is_the_better_end_of_equal_budgets_and_every_setting_is_one_of_the_model_s(path):
+def test_the_tuned_settings_are_the_better_after_full_training_and_all_are_settings_of_the_model(path):
     directions = json.loads(path.read_text())["directions"].values()
     entries = [entry for kinds in directions for entry in kinds.values()]
     assert len(entries) > 20 and len({json.dumps(entry["found"]["budget"]) for entry in entries}) == 1
@@ -57,7 +57,7 @@ def quality(params):
 
 
 class Toy:
-    """Trials of three epochs that need no training; the process may be interrupted in one, a setting may be no good."""
+    """Trials of three epochs that need no training; the process may be interrupted in one, a setting may fail."""
 
     def __init__(self, interrupt_at=None, refuse=None):
         self.seen, self.interrupt_at, self.refuse = [], interrupt_at, refuse
@@ -69,7 +69,7 @@ class Toy:
         for epoch in range(1, 4):
             trial.report(quality(trial.params) * epoch, epoch)
             if len(self.seen) == self.interrupt_at:
-                raise KeyboardInterrupt  # nothing of the trial is told any more, as after kill -9
+                raise KeyboardInterrupt  # the trial is not recorded, as after kill -9
             if trial.should_prune():
                 return Outcome(quality(trial.params) * epoch, True, {"epochs": epoch})
         return Outcome(quality(trial.params) * 3, False, {"epochs": 3})
@@ -80,13 +80,13 @@ def run(path, toy, budget=BUDGET, name="a"):
         return search(study, SPACE, {"dropout": 0.5}, budget, toy)
 
 
-def told(trials):
+def results_of(trials):
     return [(trial.params, trial.value, trial.state, trial.user_attrs) for trial in trials]
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """A search that nothing disturbed."""
+    """A search without interruption."""
     return run(tmp_path_factory.mktemp("whole") / "trials.sqlite", Toy())
 
 
@@ -95,14 +95,14 @@ def test_a_killed_search_goes_on_with_the_same_trials_and_loses_none(tmp_path, w
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "trials.sqlite", Toy(interrupt_at=at))
     with open_study(tmp_path / "trials.sqlite", "a", BUDGET) as study:
-        assert told(ended(study)) == told(whole)[: at - 1]
+        assert results_of(ended(study)) == results_of(whole)[: at - 1]
     toy = Toy()
-    assert told(run(tmp_path / "trials.sqlite", toy)) == told(whole)
+    assert results_of(run(tmp_path / "trials.sqlite", toy)) == results_of(whole)
     assert toy.seen == [trial.params for trial in whole[at - 1 :]]
 
 
 def test_the_search_is_one(whole):
-    """Not one point many times, and not without learning: it prunes, and its best is no bad one."""
+    """The search does not repeat one point and it learns: it prunes, and its best value is good."""
     assert len({json.dumps(trial.params) for trial in whole}) == BUDGET.trials
     assert {TrialState.PRUNED, TrialState.COMPLETE} == {trial.state for trial in whole}
     assert all(trial.state == TrialState.COMPLETE for trial in whole[: BUDGET.random_trials])
@@ -118,19 +118,19 @@ def test_the_first_trial_has_the_settings_that_are_there(whole):
 
 def test_more_trials_go_on_from_those_that_are_there_and_fewer_take_the_first(tmp_path, whole):
     fewer = Settings(**vars(BUDGET) | {"trials": 4})
-    assert told(run(tmp_path / "trials.sqlite", Toy(), fewer)) == told(whole)[:4]
+    assert results_of(run(tmp_path / "trials.sqlite", Toy(), fewer)) == results_of(whole)[:4]
     toy = Toy()
-    assert told(run(tmp_path / "trials.sqlite", toy)) == told(whole)
+    assert results_of(run(tmp_path / "trials.sqlite", toy)) == results_of(whole)
     assert len(toy.seen) == 3
     toy = Toy()
-    assert told(run(tmp_path / "trials.sqlite", toy, fewer)) == told(whole)[:4] and toy.seen == []
+    assert results_of(run(tmp_path / "trials.sqlite", toy, fewer)) == results_of(whole)[:4] and toy.seen == []
 
 
 def test_another_study_in_the_same_file_has_its_own_trials(tmp_path, whole):
     two = Settings(**vars(BUDGET) | {"trials": 2})
     run(tmp_path / "trials.sqlite", Toy(), two, name="a")
     toy = Toy()
-    assert told(run(tmp_path / "trials.sqlite", toy, two, name="b")) == told(whole)[:2]
+    assert results_of(run(tmp_path / "trials.sqlite", toy, two, name="b")) == results_of(whole)[:2]
     assert len(toy.seen) == 2
 
 
@@ -178,28 +178,28 @@ def test_a_file_that_is_none_of_trials_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"droput": {"low": 0, "high": 1}}, "tune.space: sasrec has no setting 'droput'"),
-        ({"members": {"low": 1, "high": 2}}, "tune.space: sasrec has no setting 'members'"),
+        ({"droput": {"low": 0, "high": 1}}, "there is no setting 'droput'"),
+        ({"members": {"low": 1, "high": 2}}, "there is no setting 'members'"),
         ({"dropout": {"low": 0.5, "high": 0.5}}, "sasrec: dropout needs numbers, low below high"),
-        ({"dropout": {"low": "a", "high": "b"}}, "sasrec.dropout must be a number of at least 0 and below 1, not 'a'"),
-        ({"dropout": {"low": 0.5}}, "sasrec.dropout must be a number of at least 0"),
+        ({"dropout": {"low": "a", "high": "b"}}, "sasrec.dropout: must be a number of at least 0 and below 1, not 'a'"),
+        ({"dropout": {"low": 0.5}}, "sasrec.dropout: must be a number of at least 0"),
         ({"dropout": 0.5}, "sasrec: dropout must be"),
         ({"dropout": {"low": 0, "high": 0.9, "logarithmic": True}}, "sasrec: dropout must be"),
         ({"dropout": {"low": 0.0, "high": 0.9, "log": True}}, "sasrec: dropout is not a valid range"),
         ({"dropout": {"low": 0.1, "high": 0.9, "log": True, "step": 0.1}}, "sasrec: dropout is not a valid range"),
-        ({"blocks": {"low": 1, "high": 2.5}}, "sasrec.blocks must be a whole number of at least 1, not 2.5"),
+        ({"blocks": {"low": 1, "high": 2.5}}, "sasrec.blocks: must be a whole number of at least 1, not 2.5"),
         ({"blocks": {"low": 1, "high": 3, "step": 0.5}}, "blocks needs a step above 0, a whole number"),
         ({"dropout": {"low": 0.1, "high": 0.5, "step": -0.1}}, "dropout needs a step above 0"),
         ({"norm": {"low": "pre", "high": "post"}}, "sasrec: norm needs numbers"),
         ({"norm": {"choices": ["pre"]}}, "sasrec: norm needs at least two choices"),
-        ({"norm": {"choices": ["pre", 1]}}, "sasrec.norm must be one of original, pre, post, not 1"),
+        ({"norm": {"choices": ["pre", 1]}}, "sasrec.norm: must be one of original, pre, post, not 1"),
         (
             {"loss": {"choices": ["ce", "brp"]}},
-            "sasrec.loss must be one of bpr, bce, gbce, sampled_softmax, ce, not 'brp'",
+            "sasrec.loss: must be one of bpr, bce, gbce, sampled_softmax, ce or null, not 'brp'",
         ),
         (
             {"precision": {"choices": ["float32", "float16"]}},
-            "sasrec.precision must be one of float32, bfloat16, not 'float16'",
+            "sasrec.precision: must be one of float32, bfloat16, not 'float16'",
         ),
         ({"epochs": {"low": 1, "high": 2}}, "sasrec: epochs is the same for all models"),
     ],
@@ -257,7 +257,7 @@ FILTER = {"min_item_interactions": 5, "min_user_interactions": 3, "filter": "ite
 
 
 def found(tmp_path, name, direction=("kitchen", "food"), key=None, seconds=120.0, ends=(0.05, 0.07)):
-    """What stage tune would have written of a system, and stage train of it without tuning and with it."""
+    """The files of stage tune_search for a system, and of stage train without tuning and with it."""
     budget = {"trials": 2, "trial_seconds": seconds, "seeds": [1, 2], "threads": 1, "device": "cpu"}
     counts = dict.fromkeys(tune_select.COUNTS, 1)
     written = {
@@ -291,7 +291,7 @@ def collect(tmp_path, *paths):
     return [path.read_text() for path in outputs.values()]
 
 
-def test_what_was_chosen_is_one_file_by_direction_and_kind_of_system(tmp_path):
+def test_the_chosen_settings_are_one_file_by_direction_and_kind_of_system(tmp_path):
     paths = [found(tmp_path, "sasrec"), found(tmp_path, "c2dsr"), found(tmp_path, "c2dsr", ("food", "kitchen"))]
     settings, table, page = collect(tmp_path, *paths)
     assert json.loads(settings)["preprocess"] == FILTER
@@ -345,7 +345,7 @@ def test_a_system_that_was_not_trained_to_its_end_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"untuned/seed2/history.tsv: cannot be read as a table"):
         collect(tmp_path, path)
     (path.with_suffix("") / "untuned/seed1/cost.json").write_text("{}")
-    with pytest.raises(UserError, match=r"sasrec_kitchen.json: this file and its full trainings are not those"):
+    with pytest.raises(UserError, match=r"sasrec_kitchen.json: this file or its full trainings were not written"):
         collect(tmp_path, path)
 
 
@@ -355,5 +355,5 @@ def test_other_budgets_and_two_systems_in_one_place_are_refused(tmp_path):
     with pytest.raises(UserError, match="mine and sasrec are both sasrec-ce"):
         collect(tmp_path, found(tmp_path, "sasrec"), found(tmp_path, "mine", key="sasrec-ce"))
     (tmp_path / "none.json").write_text("{}")
-    with pytest.raises(UserError, match=r"none.json: this file and its full trainings are not those"):
+    with pytest.raises(UserError, match=r"none.json: this file or its full trainings were not written"):
         collect(tmp_path, found(tmp_path, "sasrec"), tmp_path / "none.json")

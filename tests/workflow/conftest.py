@@ -1,4 +1,4 @@
-"""A copy of the project with a tiny config of its own, run once a session; each test changes a copy of that copy."""
+"""A copy of the project with a tiny config, run once a session; each test changes a copy of that copy."""
 
 import shutil
 import subprocess
@@ -12,7 +12,7 @@ SPACE = {"common": {"learning_rate": {"low": 0.002, "high": 0.01}, "dropout": {"
 
 @pytest.fixture(scope="session")
 def checkout(tmp_path_factory) -> Project:
-    """The project as git has it, changes of tracked files included."""
+    """The project's tracked files, with uncommitted changes."""
     project = Project(tmp_path_factory.mktemp("checkout"))
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
     for name in filter(None, listed.split("\0")):
@@ -24,7 +24,7 @@ def checkout(tmp_path_factory) -> Project:
 
 @pytest.fixture(scope="session")
 def finished(checkout, tmp_path_factory, worker_id) -> Project:
-    """The tiny project after a run, the same for all who test side by side; tests leave it as it is."""
+    """The tiny project after a run, shared by all parallel tests, which must not change it."""
     folder = tmp_path_factory.getbasetemp() if worker_id == "master" else tmp_path_factory.getbasetemp().parent
     with FileLock(folder / "finished.lock"):
         if not (folder / "finished").exists():

@@ -29,7 +29,7 @@ def test_one_edit_adds_a_setting(project):
     python("-m", "semacdr.stages.describe_settings")
     schema = json.loads((project / "workflow/schemas/config.schema.json").read_text())
     added = {"type": "integer", "minimum": 1, "default": 7, "description": "a setting that this test adds"}
-    assert schema["properties"]["split"]["properties"]["shade"] == added
+    assert schema["$defs"]["split"]["properties"]["shade"] == added
     assert "a setting that this test adds" in (project / "docs/settings.md").read_text()
     assert project.plan() == {}
     project.configure(lambda config: config["split"].update(shade=8))

@@ -1,4 +1,4 @@
-"""The workflow with a language model: what runs again and what is asked again, and that no file holds the key."""
+"""The workflow with a language model: which jobs and requests are repeated, and that no file holds the key."""
 
 import pytest
 from fake_llm_server import Server
@@ -17,9 +17,10 @@ def asking(config, url):
     """A tiny config that asks a scripted endpoint about the sample's items."""
     shrink(config)
     config["scenarios"]["movie_book"]["release"] = "sample"
+    config["raw"]["sample"] = {"source": "sample"}  # without its recorded answers
     config["semantics"] |= {"engine": "llm", "llm": {"answer_attempts": 2}}
     config["llm"] |= {"model": "scripted", "endpoint": url}
-    config["llm"]["running"] |= {"concurrency": 8, "timeout": 5, "http_retries": 0, "retry_passes": 2}
+    config["llm"]["running"] = {"concurrency": 8, "timeout": 5, "http_retries": 0, "retry_passes": 2}
 
 
 def test_no_file_of_failed_and_good_runs_holds_the_key(checkout, tmp_path, monkeypatch):
@@ -43,7 +44,7 @@ def test_no_file_of_failed_and_good_runs_holds_the_key(checkout, tmp_path, monke
     assert [path for path in files if KEY.encode() in path.read_bytes()] == []
 
 
-def test_an_answer_is_asked_for_once_and_runs_again_only_what_its_question_touches(checkout, tmp_path, monkeypatch):
+def test_an_answer_is_requested_once_and_only_stages_that_use_it_rerun(checkout, tmp_path, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     project, names = checkout.copy(tmp_path / "project"), ("inner.parquet", "agnostic.parquet", "semantics.tsv")
     with Server() as first, Server() as second:
@@ -52,7 +53,7 @@ def test_an_answer_is_asked_for_once_and_runs_again_only_what_its_question_touch
         assert project.run(TARGETS[0]) == {"sample": 1, "preprocess": 1, "taxonomy": 1, "semantics": 1}
         made, asked = [(project / f"{FOLDER}/{name}").read_bytes() for name in names], first.asked.total()
 
-        def elsewhere(config):  # how answers are come by is no part of the question
+        def elsewhere(config):  # how answers are obtained is no part of the question
             config["llm"] |= {"endpoint": second.url, "budget": 1.0, "prices": {"scripted": {"input": 1, "output": 1}}}
             config["llm"]["running"] |= {"concurrency": 3, "http_retries": 1}
 
@@ -61,7 +62,7 @@ def test_an_answer_is_asked_for_once_and_runs_again_only_what_its_question_touch
         project.append("src/semacdr/llm/store.py", "# a comment\n")
         assert project.run(TARGETS[0]) == {"semantics": 1}
         project.configure(lambda config: config["semantics"].update(shards=2))
-        assert project.run(TARGETS[0]) == {"shard": 2, "semantics": 1}
+        assert project.run(TARGETS[0]) == {"semantics_shard": 2, "semantics": 1}
         assert [(project / f"{FOLDER}/{name}").read_bytes() for name in names] == made
         assert second.asked.total() == 0
         project.configure(lambda config: (config["semantics"].update(shards=1), config["llm"].update(offline=True)))
@@ -70,7 +71,7 @@ def test_an_answer_is_asked_for_once_and_runs_again_only_what_its_question_touch
         assert status == 1 and "lacks 200 answers, the first for the categories of SAMPLE" in printed
         project.configure(lambda config: config["llm"].update(offline=False))
         assert project.run(TARGETS[0]) == {"semantics": 1}
-        assert (first.asked.total(), second.asked.total()) == (asked, 200)  # descriptions are not asked for again
+        assert (first.asked.total(), second.asked.total()) == (asked, 200)  # descriptions are not requested again
 
 
 def test_the_sample_s_recorded_answers_need_no_request_and_a_changed_prompt_says_that_it_does(
@@ -79,13 +80,13 @@ def test_the_sample_s_recorded_answers_need_no_request_and_a_changed_prompt_says
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     project = checkout.copy(tmp_path / "project")
     few_works(project)
-    project.configure(lambda c: (c["sample"].update(users=100), c["preprocess"].update(min_item_interactions=1)))
+    project.configure(lambda c: c.update(sample={"users": 100}, preprocess={"min_item_interactions": 1}))
     project.run(TARGETS[0])
     made = tables.read(project / f"{FOLDER}/agnostic.parquet", "agnostic")[0]["provenance"].to_pylist()
-    told = tables.read(project / f"{FOLDER}/inner.parquet", "inner")[0]["provenance"].to_pylist()
+    provenance = tables.read(project / f"{FOLDER}/inner.parquet", "inner")[0]["provenance"].to_pylist()
     sure = "engine=llm model=qwen2.5-coder-1.5b-instruct-q4_k_m weights=cc324af070c2 "
-    assert len(told) == 200 and {row.startswith(sure) for row in made} == {True}
-    assert sum(row.startswith(sure) for row in told) > 150  # judged beside fewer works, some stand out and fall back
+    assert len(provenance) == 200 and {row.startswith(sure) for row in made} == {True}
+    assert sum(row.startswith(sure) for row in provenance) > 150  # among fewer works, some are outliers and fall back
     project.append("resources/prompts/letters.txt", "Think of the whole work.\n")
     status, printed = project.call(TARGETS[0], *RUN)
     assert status == 1 and "lacks 1,000 answers" in printed and "examples/record_sample.yaml" in printed

@@ -1,9 +1,8 @@
-"""The target cold_start: what it trains, what makes it stale, and what cold users do to everything after the split."""
+"""The target cold_start: its trainings, what makes it stale, and the effect of cold users on all stages after split."""
 
 import csv
 
 import pytest
-import yaml
 
 pytestmark = pytest.mark.slow
 
@@ -23,12 +22,12 @@ def rows_of(project, path):
         return list(csv.DictReader(file, delimiter="\t"))
 
 
-def test_it_trains_what_is_new_and_runs_again_for_its_own_settings_and_code_alone(project):
+def test_it_trains_new_runs_and_reruns_only_for_its_settings_and_code(project):
     project.configure(tiny)
     assert project.run() == {}
     assert project.run(TARGET) == {"train": 2, "rank": 2, "cold_start": 1}
     assert project.run(TARGET) == {}
-    project.configure(lambda config: config["metrics"].update(ks=[3]))
+    project.configure(lambda config: config.update(metrics={"ks": [3]}))
     project.append("src/semacdr/stages/compare.py", "# a comment\n")
     assert project.plan(TARGET) == {}
     project.configure(lambda config: config["cold_start"].update(user_groups=[4]))
@@ -40,7 +39,7 @@ def test_it_trains_what_is_new_and_runs_again_for_its_own_settings_and_code_alon
     assert project.plan(TARGET) == {"cold_start": 1}
 
 
-def test_cold_users_make_stale_what_follows_the_split_and_have_a_group_of_their_own(project):
+def test_cold_users_make_all_stages_after_split_stale_and_have_a_separate_group(project):
     project.configure(lambda config: config["split"].update(cold_users=0.3))
     project.configure(tiny)
     metrics = "results/movie_book/metrics.tsv"
@@ -51,11 +50,3 @@ def test_cold_users_make_stale_what_follows_the_split_and_have_a_group_of_their_
     assert {row["group"] for row in rows_of(project, metrics)} == {"warm", "cold"}
     assert {row["grouping"] for row in rows_of(project, TARGET)} == {"user", "item"}
     assert project.run(metrics, TARGET) == {}
-
-
-@pytest.mark.parametrize("scenario", ["movie_book_cold", "kitchen_food_cold"])
-def test_the_example_plans_every_variant(checkout, scenario):
-    jobs = checkout.plan(f"results/{scenario}/cold_start.tsv", "--configfile", "examples/cold_start.yaml")
-    config = yaml.safe_load((checkout / "config.yaml").read_text())
-    assert jobs["split"] == jobs["graph"] == 2 and jobs["cold_start"] == 1
-    assert jobs["train"] == jobs["rank"] == 2 * 2 * len(config["cold_start"]["variants"])  # directions and seeds

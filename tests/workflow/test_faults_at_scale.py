@@ -1,4 +1,4 @@
-"""The stage with engine llm on 2,000 items, where a fifth of what is asked goes wrong, and where it is killed."""
+"""The stage with engine llm on 2,000 items, when a fifth of the requests fails and when it is killed."""
 
 import csv
 import os
@@ -33,7 +33,7 @@ SHARE = share_of(0.2)
 
 
 def script(key, times):
-    """A fifth goes wrong; of five items every answer is a refusal."""
+    """A fifth of the requests fails; for five items every answer is a refusal."""
     part = int(re.search(r", part (\d+)", key[0])[1])
     return "refusal" if part % 400 == 7 else SHARE(key, times)
 
@@ -53,7 +53,7 @@ def catalogue(tmp_path_factory):
 
 
 def stage(catalogue: Path, url: str, folder: Path) -> subprocess.Popen:
-    """The stage in a process group of its own; its log in a file."""
+    """The stage in a new process group, with its log in a file."""
     folder.mkdir(exist_ok=True)
     command = [sys.executable, "-m", "semacdr.stages.semantics", "--items", catalogue, "--engine", "llm"]
     command += ["--output", folder, "--taxonomy", "resources/taxonomies/movie_book.json", "--method", "structured"]
@@ -99,7 +99,7 @@ def test_every_item_ends_with_an_answer_or_a_recorded_failure(finished):
     assert all(0 < count < 0.05 * ITEMS for count in fallbacks.values())
 
 
-def test_no_answer_that_arrived_whole_is_asked_for_again_and_all_kinds_of_faults_were_met(finished):
+def test_no_complete_answer_is_requested_again_and_all_kinds_of_faults_occurred(finished):
     server = finished.server
     assert not server.again and set(server.whole.values()) == {1}
     met = Counter(script(key, n) for key, times in server.asked.items() for n in range(1, times + 1))
@@ -127,7 +127,7 @@ def test_killed_ten_times_it_loses_no_more_than_was_under_way_and_writes_the_sam
             assert process.poll() is None
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-            assert len(server.again) - again <= CONCURRENCY  # those that the kill before had under way
+            assert len(server.again) - again <= CONCURRENCY  # requests that were under way at the last kill
             again = len(server.again)
         finish(stage(catalogue, server.url, tmp_path), tmp_path)
         assert len(server.again) - again <= CONCURRENCY

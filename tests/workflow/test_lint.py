@@ -29,7 +29,7 @@ def test_dag(checkout, scenario):
 
 
 def test_the_workflow_runs_in_another_directory(checkout, tmp_path):
-    """Results go there; code, prompts and taxonomies come from the checkout."""
+    """Results are written to the given folder; code, prompts and taxonomies come from the checkout."""
     (tmp_path / "elsewhere").mkdir()
     folder = str(tmp_path / "elsewhere")
     target = "results/movie_book/movie_to_book/split.parquet"
@@ -54,7 +54,7 @@ def test_a_mistake_is_one_line(checkout, arguments, words):
 
 
 def test_hostile_names_reach_the_stages_as_they_are(checkout, tmp_path):
-    """Quotes, blanks, braces and a command in values of the config are words of the command, and run nothing."""
+    """Quotes, blanks, braces and a command in config values are passed as they are, and run nothing."""
     folder = "a b's {x} $(touch hacked)"
     (tmp_path / "laid.yaml").write_text(
         yaml.safe_dump(
@@ -81,7 +81,7 @@ def test_hostile_names_reach_the_stages_as_they_are(checkout, tmp_path):
     assert not list(project.folder.rglob("hacked"))
 
 
-def test_promised_cores_run_no_more_threads_than_there_are_cpus(checkout):
+def test_more_cores_than_cpus_run_no_more_threads_than_there_are_cpus(checkout):
     """With four times the cores that the machine has, a job of one thread asks for four of them."""
     there = len(os.sched_getaffinity(0))
     status, text = checkout.call("results/kitchen_food/metrics.tsv", "-n", "--cores", str(4 * there))

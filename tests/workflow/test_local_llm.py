@@ -74,7 +74,7 @@ def test_items_go_through_a_real_model_and_its_answers_are_asked_for_once(run, m
         assert (first / name).read_bytes() == (second / name).read_bytes()
 
 
-def test_the_server_ends_when_the_one_who_started_it_is_killed():
+def test_the_server_ends_when_the_process_that_started_it_is_killed():
     code = (
         "import time; from semacdr.llm import local\n"
         "with local.serving(local.weights_file('smollm2'), local.Local(1)) as url:\n"

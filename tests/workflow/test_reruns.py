@@ -1,4 +1,4 @@
-"""What changed decides what runs: each proof changes one thing in a finished project and really runs it again."""
+"""What reruns after which change: each test changes one thing in a finished project and really reruns it."""
 
 import hashlib
 import json
@@ -25,9 +25,9 @@ REVIEW = {"reviewerID": "SAMPLE-P00001", "asin": "SAMPLEB001", "overall": 4.0, "
 
 
 def digests(folder: Path) -> dict[str, str]:
-    """The sha256 of each file under a folder; but for seconds, in cost.json and metrics.md, and for DGL's graphs.
+    """The sha256 of each file under a folder, without seconds (in cost.json and metrics.md) and DGL's graphs.
 
-    DGL writes memory addresses into its files. The Parquet files beside them hold the same graphs.
+    DGL writes memory addresses into its files. The Parquet files next to them hold the same graphs.
     """
     files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     files = [path for path in files if path.name != "cost.json" and path.suffix != ".bin"]
@@ -55,7 +55,7 @@ def test_nothing_changed(project):
 
 
 def test_touched_sources(project, checkout):
-    """As git checkout does it: all files of the repository get a new time, at most some of them a new content."""
+    """As after git checkout: all files of the repository get a new time, but at most some of them new content."""
     for path in checkout.folder.rglob("*"):
         if path.is_file():
             (project / str(path.relative_to(checkout.folder))).touch()
@@ -87,7 +87,7 @@ def test_training_setting(project):
     project.configure(lambda config: config["train"].pop("learning_rate"))
     assert project.run() == {"metrics": 1}
     status, text = project.call("runs", "--cores", "1")
-    assert status == 0 and text.count("\tnothing\t") == 6, text  # what only the other settings needed
+    assert status == 0 and text.count("\tnothing\t") == 6, text  # runs that only the other settings needed
     assert table != (project / "results/movie_book/metrics.tsv").read_text()
 
 
@@ -118,7 +118,7 @@ def test_taxonomy(project):
 
 
 def test_edited_taxonomy(project):
-    """A taxonomy that a person edits where the rule wrote it is not made anew but used as it is."""
+    """A taxonomy that a user edits where the rule wrote it is used as it is, not overwritten."""
     path = project / "results/movie_book/semantics/taxonomy.json"
     edited = path.read_text().replace('"Bleak"', '"Hopeless"')
     path.write_text(edited)
@@ -128,7 +128,7 @@ def test_edited_taxonomy(project):
 
 
 def test_settings_by_which_a_model_makes_the_taxonomy(project):
-    """They count where a model makes it, and there alone; what changes no answer never counts."""
+    """They count only if a model makes the taxonomy; options that change no answer never count."""
     project.configure(lambda config: config["taxonomy"].update(seed=1))
     project.append("resources/prompts/taxonomy_merge.txt", "Merge well.\n")
     project.append("src/semacdr/llm/store.py", "# a comment\n")
@@ -154,7 +154,7 @@ def test_an_experiment_trains_what_is_new_in_it(project):
 
 
 def test_an_experiment_over_two_scenarios(project):
-    """The variant that names another scenario of the same data takes that one's runs; other data are refused."""
+    """A variant that names another scenario of the same data uses that scenario's runs; other data are refused."""
 
     def change(config):
         config["scenarios"]["other"] = config["scenarios"]["movie_book"] | {"semantics": {"max_characters": 30}}
@@ -181,7 +181,7 @@ def test_local_file(project):
 
 
 def test_simulated_file(project):
-    """A changed output of a rule: Snakemake does not make it anew, which would undo the change, but uses it."""
+    """A changed output of a rule is used: Snakemake does not rebuild it, which would undo the change."""
     project.configure(lambda config: config["scenarios"]["movie_book"].update(release="sample"))
     interactions = "results/movie_book/interactions.parquet"
     assert project.run(interactions) == {"preprocess": 1}
@@ -192,7 +192,7 @@ def test_simulated_file(project):
 
 @pytest.fixture(scope="module")
 def resumed(finished, tmp_path_factory):
-    """The project made a second time from nothing but the given files, killed in training and resumed."""
+    """The project is made a second time from only the given files, killed in training and resumed."""
     project = finished.copy(tmp_path_factory.mktemp("resumed") / "project")
     for made in ("results", "logs", "resources/raw", ".snakemake"):
         shutil.rmtree(project / made)

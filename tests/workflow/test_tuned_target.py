@@ -1,4 +1,4 @@
-"""Tuning end to end: the target makes settings, which count once a person copies them."""
+"""Tuning end to end: the target makes settings, which apply once a user copies them."""
 
 import json
 
@@ -17,7 +17,7 @@ def runs(project, direction, model):
 
 
 def test_what_tuning_chose_counts_once_a_person_copies_it(tuning):
-    # What is compared with the proposals are the table's own runs, so that only these are trained anew.
+    # The proposals are compared with the table's runs, so only the proposals are trained.
     assert tuning.run(MADE) == {"tune_search": 4, "tune_retrain": 4, "tune_select": 1}
     assert tuning.plan() == {}  # tuning changes no run by itself
     content = json.loads((tuning / MADE).read_text())

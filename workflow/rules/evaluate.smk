@@ -1,13 +1,12 @@
 """Tables of results: the result table, experiments with paired tests, costs, mean ranks over scenarios, all runs.
 
 REQUIRED  ranks.parquet, settings.json and cost.json of the runs that the config asks for
-OUTPUTS   results/<scenario>/metrics.tsv, <experiment>.tsv, cold_start.tsv, efficiency.tsv, each with .md to read;
+OUTPUTS   results/<scenario>/metrics.tsv, <experiment>.tsv, cold_start.tsv, efficiency.tsv, each with a readable .md;
           results/mean_ranks.tsv and .png; `snakemake runs` prints a list of all runs
 """
 
-import json
-
 from semacdr.plan.targets import needed_runs
+from semacdr.plan.run_list import list_runs
 
 
 localrules:
@@ -68,7 +67,7 @@ rule compare:
     message:
         "Comparing the variants of {wildcards.experiment} on {wildcards.scenario}"
     shell:
-        "python -m semacdr.stages.compare {params.runs:q} --title {params.title:q} --split {params.split}"
+        "python -m semacdr.stages.compare {params.runs:q} --title {params.title:q} --split {params.split:q}"
         " --output {output.table:q} --table {output.page:q} 2> {log:q}"
 
 
@@ -92,7 +91,7 @@ rule cold_start:
         settings=settings("cold_start"),
         title="Cold start, {scenario}",
     message:
-        "Comparing variants by what is known of user and item on {wildcards.scenario}"
+        "Comparing variants by training events of user and item on {wildcards.scenario}"
     shell:
         "python -m semacdr.stages.cold_start {params.runs:q} --splits {input.splits:q} --title {params.title:q}"
         " --settings {params.settings:q} --output {output.table:q} --table {output.page:q} 2> {log:q}"
@@ -100,8 +99,8 @@ rule cold_start:
 
 rule efficiency:
     input:
-        runs=lambda wc: distinct(plan.efficiency_runs(wc.scenario), "settings.json", "cost.json"),
-        experiment=lambda wc: f"results/{wc.scenario}/{plan.summarised('efficiency', wc.scenario).name}.tsv",
+        runs=lambda wc: distinct(summaries.efficiency_runs(plan, wc.scenario), "settings.json", "cost.json"),
+        experiment=lambda wc: f"results/{wc.scenario}/{summaries.summarised(plan, 'efficiency', wc.scenario).name}.tsv",
         code=code("semacdr.stages.efficiency"),
     output:
         table=report("results/{scenario}/efficiency.tsv", category="{scenario}", caption="../report/efficiency.rst"),
@@ -115,8 +114,8 @@ rule efficiency:
         "../../envs/figures.yaml"
     threads: cpus(1)
     params:
-        runs=lambda wc: as_options(plan.efficiency_runs(wc.scenario)),
-        title=lambda wc: f"{plan.summarised('efficiency', wc.scenario).name}, {wc.scenario}",
+        runs=lambda wc: as_options(summaries.efficiency_runs(plan, wc.scenario)),
+        title=lambda wc: f"{summaries.summarised(plan, 'efficiency', wc.scenario).name}, {wc.scenario}",
     message:
         "Comparing quality and cost on {wildcards.scenario}"
     shell:
@@ -126,7 +125,9 @@ rule efficiency:
 
 rule mean_ranks:
     input:
-        tables=lambda wc: [f"results/{one}/{plan.summarised('mean_ranks').name}.tsv" for one in plan.config.run],
+        tables=lambda wc: [
+            f"results/{one}/{summaries.summarised(plan, 'mean_ranks').name}.tsv" for one in plan.config.run
+        ],
         code=code("semacdr.stages.mean_ranks"),
     output:
         table=report("results/mean_ranks.tsv", caption="../report/mean_ranks.rst"),
@@ -139,7 +140,7 @@ rule mean_ranks:
         "../../envs/figures.yaml"
     threads: cpus(1)
     params:
-        title=lambda wc: f"{plan.summarised('mean_ranks').name}, {' and '.join(plan.config.run)}",
+        title=lambda wc: f"{summaries.summarised(plan, 'mean_ranks').name}, {' and '.join(plan.config.run)}",
     message:
         "Computing mean ranks over {params.title}"
     shell:
@@ -148,9 +149,9 @@ rule mean_ranks:
 
 
 rule runs:
-    params:
-        needed=lambda wc: json.dumps(needed_runs(plan)),
+    log:
+        "logs/runs.tsv",
     message:
         "Listing all runs"
-    shell:
-        "python -m semacdr.stages.runs --results results --needed {params.needed:q}"
+    run:
+        list_runs(Path("results"), needed_runs(plan), Path(log[0]))

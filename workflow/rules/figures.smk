@@ -32,13 +32,13 @@ rule curves:
     message:
         "Drawing {wildcards.experiment} of {wildcards.scenario}"
     shell:
-        "python -m semacdr.stages.curves --experiment {input.table:q} --setting {params.setting} --system {params.system}"
+        "python -m semacdr.stages.curves --experiment {input.table:q} --setting {params.setting:q} --system {params.system:q}"
         " --picture {output:q} 2> {log:q}"
 
 
 rule sensitivity:
     input:
-        tables=lambda wc: [f"results/{wc.scenario}/{sweep.name}.tsv" for sweep in plan.sweeps(wc.scenario)],
+        tables=lambda wc: [f"results/{wc.scenario}/{sweep.name}.tsv" for sweep in summaries.sweeps(plan, wc.scenario)],
         code=code("semacdr.stages.sensitivity"),
     output:
         table=report("results/{scenario}/sensitivity.tsv", category="{scenario}", caption="../report/curves.rst"),
@@ -51,18 +51,18 @@ rule sensitivity:
         "../../envs/figures.yaml"
     threads: cpus(1)
     params:
-        sweeps=lambda wc: plan.sweep_options(wc.scenario),
-        system=lambda wc: plan.sweeps(wc.scenario)[0].model,
+        sweeps=lambda wc: summaries.sweep_options(plan, wc.scenario),
+        system=lambda wc: summaries.sweeps(plan, wc.scenario)[0].model,
     message:
         "Drawing the sensitivity to settings on {wildcards.scenario}"
     shell:
-        "python -m semacdr.stages.sensitivity {params.sweeps:q} --system {params.system}"
+        "python -m semacdr.stages.sensitivity {params.sweeps:q} --system {params.system:q}"
         " --output {output.table:q} --picture {output.picture:q} 2> {log:q}"
 
 
 rule domain_mixing:
     input:
-        vectors=lambda wc: distinct(plan.mixing_runs(wc.scenario), "vectors.parquet"),
+        vectors=lambda wc: distinct(summaries.mixing_runs(plan, wc.scenario), "vectors.parquet"),
         code=code("semacdr.stages.domain_mixing"),
     output:
         table=report(
@@ -79,7 +79,7 @@ rule domain_mixing:
         "../../envs/figures.yaml"
     threads: cpus(1)
     params:
-        runs=lambda wc: as_options(plan.mixing_runs(wc.scenario)),
+        runs=lambda wc: as_options(summaries.mixing_runs(plan, wc.scenario)),
         settings=settings("domain_mixing"),
     message:
         "Measuring how the domains of {wildcards.scenario} mix"

@@ -1,4 +1,4 @@
-"""The source, target and mixed graph of one direction: normalised adjacency in Parquet, from training events alone.
+"""The source, target and mixed graph of one direction: normalised adjacency in Parquet, from training events only.
 
 REQUIRED  results/<scenario>/interactions.parquet, items.parquet, <source>_to_<target>/split.parquet
 OUTPUTS   results/<scenario>/<source>_to_<target>/graphs/*.parquet

@@ -1,4 +1,4 @@
-"""Raw reviews and metadata, under the 2014 release's names whatever the release.
+"""Raw reviews and metadata of any release, under the names of the 2014 release.
 
 REQUIRED  nothing (download), a folder (local) or the embedded catalogue (sample)
 OUTPUTS   resources/raw/<release>/reviews_<Category>.json.gz, meta_<Category>.json.gz
@@ -42,7 +42,7 @@ rule sample:
 
 rule raw:
     input:
-        # No code here: a changed line of code must not fetch gigabytes again; the checksum guards the files.
+        # No code as input: a changed line of code must not download gigabytes again. The checksum protects the files.
         local=lambda wc: local_file(plan.config, wc.release, wc.kind, wc.category),
     output:
         "resources/raw/{release}/{kind}_{category}.json.gz",
@@ -64,6 +64,6 @@ rule raw:
     message:
         "Fetching {wildcards.kind} of {wildcards.category} ({params.source})"
     shell:
-        "python -m semacdr.stages.raw --source {params.source} --release {wildcards.release:q} --kind {wildcards.kind}"
+        "python -m semacdr.stages.raw --source {params.source:q} --release {wildcards.release:q} --kind {wildcards.kind:q}"
         " --category {wildcards.category:q} {params.place:q} --inbox {params.inbox:q}"
         " --checksums {params.checksums:q} --output {output:q} 2> {log:q}"

@@ -1,6 +1,6 @@
-"""One page to read and to pass on: results/<scenario>/report.html, with everything in it.
+"""One self-contained page for reading and sharing: results/<scenario>/report.html.
 
-REQUIRED  the result table and what it is made from; recommendations, experiments and figures that section report names
+REQUIRED  the result table and its inputs; recommendations, experiments and figures that section report names
 OUTPUTS   results/<scenario>/report.html
 """
 
@@ -14,13 +14,13 @@ rule report:
         runs=lambda wc: distinct(plan.table_runs(wc.scenario), "settings.json", "cost.json", "history.tsv"),
         shown=lambda wc: [
             f"{run}/{name}.parquet"
-            for run in plan.report_files(wc.scenario)["shown"]
+            for run in summaries.report_files(plan, wc.scenario)["shown"]
             for name in ("ranks", "recommendations")
         ],
-        experiments=lambda wc: plan.report_files(wc.scenario)["experiments"],
+        experiments=lambda wc: summaries.report_files(plan, wc.scenario)["experiments"],
         figures=lambda wc: [
             str(Path(picture).with_suffix(kind))
-            for picture in plan.report_files(wc.scenario)["figures"]
+            for picture in summaries.report_files(plan, wc.scenario)["figures"]
             for kind in (".png", ".tsv")
         ],
         statistics="results/{scenario}/statistics.tsv",
@@ -49,7 +49,7 @@ rule report:
     threads: cpus(1)
     params:
         runs=lambda wc: plan.run_folders(wc.scenario),
-        given=lambda wc: plan.report_options(wc.scenario),
+        given=lambda wc: summaries.report_options(plan, wc.scenario),
         benchmarks="logs/benchmarks/{scenario}",
         settings=settings("report"),
     message:

@@ -1,10 +1,10 @@
-"""Item semantics: the shared categories, each item's text within its domain, its place in the categories, its vector.
+"""Item semantics: the shared categories, and each item's text within its domain, subcategories and vector.
 
-REQUIRED  results/<scenario>/items.parquet; with taxonomy.engine file the file that taxonomy.file names; with engine llm,
-          of either stage, resources/prompts; with semantics.reviews the raw reviews
+REQUIRED  results/<scenario>/items.parquet; with taxonomy.engine file the file that taxonomy.file names; with engine llm
+          in either stage, resources/prompts; with semantics.reviews the raw reviews
 OUTPUTS   results/<scenario>/semantics/taxonomy.json, taxonomy.tsv, inner.parquet, agnostic.parquet, encoded.parquet,
           semantics.tsv, cost.json; results/<scenario>/embeddings.parquet
-ON DEMAND results/<scenario>/semantics/price.txt: what asking would cost, before a request is sent
+ON DEMAND results/<scenario>/semantics/price.txt: the cost of asking, before any request is sent
 """
 
 from semacdr.plan import asking
@@ -98,7 +98,7 @@ rule semantics:
         "../../envs/encode.yaml"
     threads: cpus(option("semantics", "threads"))
     resources:
-        gpu=gpus,
+        gpu=jobs.gpus,
     params:
         engine=lambda wc: plan.config.settings("semantics", wc.scenario).engine,
         settings=lambda wc: asking.stage_settings(plan.config, wc.scenario, "semantics"),
@@ -114,7 +114,7 @@ rule semantics:
     shell:
         "python -m semacdr.stages.semantics --items {input.catalogue:q} --taxonomy {input.taxonomy:q}"
         " {params.snippets:q} --settings {params.settings:q} {params.model:q} {params.how:q}"
-        " --threads {params.threads} {params.goal:q} 2> {log:q}"
+        " --threads {params.threads:q} {params.goal:q} 2> {log:q}"
 
 
 use rule semantics as semantics_shard with:
@@ -137,7 +137,7 @@ use rule semantics as semantics_shard with:
     params:
         goal=lambda wc, output: ["--shard", f"{wc.shard}/{wc.shards}", "--export", output[0]],
     message:
-        "Asking for shard {wildcards.shard} of {wildcards.shards} of {wildcards.scenario}"
+        "Asking the language model, shard {wildcards.shard} of {wildcards.shards} of {wildcards.scenario}"
 
 
 use rule semantics as semantics_price with:
@@ -177,7 +177,7 @@ rule encode:
         "../../envs/encode.yaml"
     threads: cpus(option("encode", "threads"))
     resources:
-        gpu=gpus,
+        gpu=jobs.gpus,
     params:
         settings=settings("encode"),
         threads=lambda wc, input: plan.options("encode", wc.scenario).threads,
@@ -185,4 +185,4 @@ rule encode:
         "Encoding the item texts of {wildcards.scenario}"
     shell:
         "python -m semacdr.stages.encode --inner {input.inner:q} --encoded {input.encoded:q}"
-        " --settings {params.settings:q} --threads {params.threads} --output {output:q} 2> {log:q}"
+        " --settings {params.settings:q} --threads {params.threads:q} --output {output:q} 2> {log:q}"

@@ -7,41 +7,13 @@ OUTPUTS   results/<scenario>/<source>_to_<target>/<run>/seed<N>/checkpoint.safet
 """
 
 
-def record(wc):
-    """The record of a job's run."""
-    return plan.found(wc.scenario, wc.direction, wc.run)
-
-
-def model_inputs(wc):
-    """The inputs of its model beside the history."""
-    return plan.inputs(wc.scenario, wc.direction, record(wc))
-
-
-def model_code(stage):
-    """The code of a stage and of the run's model."""
-    return lambda wc: code(f"semacdr.stages.{stage}", f"semacdr.models.{record(wc).model}")
-
-
-def paths(wc, input):
-    """The input paths as options."""
-    given = {"interactions": input.interactions, "items": input.catalogue, "split": input.split}
-    given |= {name: input[name] for name in ("agnostic", "embeddings") if input.get(name)}
-    given |= {"graphs": str(Path(input.graphs[0]).parent)} if input.get("graphs") else {}
-    return [word for name, path in given.items() for word in (f"--{name}", path)]
-
-
-def gpus_to_learn(wc):
-    """GPUs that a job of a run asks for; none for a non-learned baseline."""
-    return gpus(wc) if plan.learns(record(wc).model) else 0
-
-
 rule train:
     input:
-        unpack(model_inputs),
+        unpack(jobs.model_inputs),
         interactions="results/{scenario}/interactions.parquet",
         catalogue="results/{scenario}/items.parquet",
         split="results/{scenario}/{direction}/split.parquet",
-        code=model_code("train"),
+        code=jobs.model_code("train"),
     output:
         checkpoint="results/{scenario}/{direction}/{run}/seed{seed}/checkpoint.safetensors",
         history="results/{scenario}/{direction}/{run}/seed{seed}/history.tsv",
@@ -55,7 +27,7 @@ rule train:
         "../../envs/train.yaml"
     threads: cpus(option("train", "threads"))
     resources:
-        gpu=gpus_to_learn,
+        gpu=jobs.gpus_to_learn,
     params:
         paths=paths,
         model=lambda wc: record(wc).model,
@@ -67,21 +39,21 @@ rule train:
     message:
         "Training {wildcards.run}, {wildcards.direction}, seed {wildcards.seed} ({wildcards.scenario})"
     shell:
-        "python -m semacdr.stages.train {params.paths:q} --model {params.model} --settings {params.settings:q}"
-        " --model-settings {params.model_settings:q} --tuned {params.tuned:q} --seed {wildcards.seed}"
-        " --threads {params.threads} --output {params.folder:q} 2> {log:q}"
+        "python -m semacdr.stages.train {params.paths:q} --model {params.model:q} --settings {params.settings:q}"
+        " --model-settings {params.model_settings:q} --tuned {params.tuned:q} --seed {wildcards.seed:q}"
+        " --threads {params.threads:q} --output {params.folder:q} 2> {log:q}"
 
 
 rule rank:
     input:
-        unpack(model_inputs),
+        unpack(jobs.model_inputs),
         interactions="results/{scenario}/interactions.parquet",
         catalogue="results/{scenario}/items.parquet",
         split="results/{scenario}/{direction}/split.parquet",
         candidates="results/{scenario}/{direction}/candidates.parquet",
         checkpoint="results/{scenario}/{direction}/{run}/seed{seed}/checkpoint.safetensors",
         settings="results/{scenario}/{direction}/{run}/seed{seed}/settings.json",
-        code=model_code("rank"),
+        code=jobs.model_code("rank"),
     output:
         "results/{scenario}/{direction}/{run}/seed{seed}/ranks.parquet",
     log:
@@ -92,7 +64,7 @@ rule rank:
         "../../envs/train.yaml"
     threads: cpus(option("rank", "threads"))
     resources:
-        gpu=gpus_to_learn,
+        gpu=jobs.gpus_to_learn,
     params:
         paths=paths,
         how=lambda wc, input: plan.as_flags("rank", wc.scenario),
@@ -106,13 +78,13 @@ rule rank:
 
 rule recommend:
     input:
-        unpack(model_inputs),
+        unpack(jobs.model_inputs),
         interactions="results/{scenario}/interactions.parquet",
         catalogue="results/{scenario}/items.parquet",
         split="results/{scenario}/{direction}/split.parquet",
         checkpoint="results/{scenario}/{direction}/{run}/seed{seed}/checkpoint.safetensors",
         settings="results/{scenario}/{direction}/{run}/seed{seed}/settings.json",
-        code=model_code("recommend"),
+        code=jobs.model_code("recommend"),
     output:
         "results/{scenario}/{direction}/{run}/seed{seed}/recommendations.parquet",
     log:
@@ -123,7 +95,7 @@ rule recommend:
         "../../envs/train.yaml"
     threads: cpus(option("recommend", "threads"))
     resources:
-        gpu=gpus_to_learn,
+        gpu=jobs.gpus_to_learn,
     params:
         paths=paths,
         settings=settings("recommend"),
@@ -138,13 +110,13 @@ rule recommend:
 
 rule vectors:
     input:
-        unpack(model_inputs),
+        unpack(jobs.model_inputs),
         interactions="results/{scenario}/interactions.parquet",
         catalogue="results/{scenario}/items.parquet",
         split="results/{scenario}/{direction}/split.parquet",
         checkpoint="results/{scenario}/{direction}/{run}/seed{seed}/checkpoint.safetensors",
         settings="results/{scenario}/{direction}/{run}/seed{seed}/settings.json",
-        code=model_code("vectors"),
+        code=jobs.model_code("vectors"),
     output:
         "results/{scenario}/{direction}/{run}/seed{seed}/vectors.parquet",
     log:
@@ -158,7 +130,7 @@ rule vectors:
         paths=paths,
         folder=folder,
     message:
-        "Item vectors of {wildcards.run}, {wildcards.direction}, seed {wildcards.seed} ({wildcards.scenario})"
+        "Writing item vectors of {wildcards.run}, {wildcards.direction}, seed {wildcards.seed} ({wildcards.scenario})"
     shell:
         "python -m semacdr.stages.vectors {params.paths:q} --run {params.folder:q} --threads 1 --device cpu"
         " --output {output:q} 2> {log:q}"

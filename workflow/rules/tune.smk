@@ -1,23 +1,17 @@
-"""Settings by trials on validation events, with the same budget for every system of an experiment.
+"""Tuning: settings chosen by trials on validation events, with the same budget for every system of an experiment.
 
-tune_search runs trials; tune_retrain trains what they propose to the end; tune_select chooses, on validation, between
-that and the settings without tuning. To train with what was chosen, copy results/<scenario>/tuned.json to
-resources/tuned/<scenario>.json.
+tune_search runs trials; tune_retrain trains the proposed and the untuned settings fully; tune_select chooses between them
+on validation. To use the chosen settings, copy results/<scenario>/tuned.json to resources/tuned/<scenario>.json.
 
-REQUIRED  what train reads
+REQUIRED  the inputs of train
 OUTPUTS   results/<scenario>/<source>_to_<target>/tune/<key>.json and the four files of train in
-          tune/<key>/proposed/seed<N>/; results/<scenario>/tuned.json, tune.tsv, and tune.md to read. The trials are
-          beside <key>.json in <key>.sqlite, which is no output, so that a killed search goes on from there.
+          tune/<key>/proposed/seed<N>/; results/<scenario>/tuned.json, tune.tsv, and a readable tune.md. The trials
+          are next to <key>.json in <key>.sqlite, which is not an output, so that a killed search can resume.
 """
 
 from semacdr.plan.tune import TunePlan
 
 tuning = TunePlan(plan)
-
-
-def tuned_record(wc):
-    """What the trials of a system start from."""
-    return tuning.start(wc.scenario, wc.direction, wc.key)
 
 
 localrules:
@@ -26,11 +20,11 @@ localrules:
 
 rule tune_search:
     input:
-        unpack(lambda wc: plan.inputs(wc.scenario, wc.direction, tuned_record(wc))),
+        unpack(lambda wc: plan.inputs(wc.scenario, wc.direction, tuning.record(wc))),
         interactions="results/{scenario}/interactions.parquet",
         catalogue="results/{scenario}/items.parquet",
         split="results/{scenario}/{direction}/split.parquet",
-        code=lambda wc: code("semacdr.stages.tune_search", f"semacdr.models.{tuned_record(wc).model}"),
+        code=lambda wc: code("semacdr.stages.tune_search", f"semacdr.models.{tuning.record(wc).model}"),
     output:
         "results/{scenario}/{direction}/tune/{key}.json",
     log:
@@ -43,12 +37,12 @@ rule tune_search:
         "../../envs/tune.yaml"
     threads: cpus(option("tune", "threads"))
     resources:
-        gpu=gpus,
+        gpu=jobs.gpus,
     params:
         paths=paths,
-        model=lambda wc: tuned_record(wc).model,
-        training=lambda wc: tuned_record(wc).training,
-        model_settings=lambda wc: tuned_record(wc).settings,
+        model=lambda wc: tuning.record(wc).model,
+        training=lambda wc: tuning.record(wc).training,
+        model_settings=lambda wc: tuning.record(wc).settings,
         name=lambda wc: tuning.system(wc.scenario, wc.key)[0],
         settings=settings("tune"),
         space=lambda wc: tuning.space(wc.scenario, wc.key),
@@ -57,20 +51,20 @@ rule tune_search:
     message:
         "Tuning {wildcards.key}, {wildcards.direction} ({wildcards.scenario})"
     shell:
-        "python -m semacdr.stages.tune_search {params.paths:q} --code {input.code:q} --model {params.model}"
+        "python -m semacdr.stages.tune_search {params.paths:q} --code {input.code:q} --model {params.model:q}"
         " --training {params.training:q} --model-settings {params.model_settings:q} --name {params.name:q}"
-        " --key {wildcards.key:q} --space {params.space:q} --settings {params.settings:q} --threads {params.threads}"
+        " --key {wildcards.key:q} --space {params.space:q} --settings {params.settings:q} --threads {params.threads:q}"
         " --storage {params.storage:q} --output {output:q} 2> {log:q}"
 
 
 rule tune_retrain:
     input:
-        unpack(lambda wc: plan.inputs(wc.scenario, wc.direction, tuned_record(wc))),
+        unpack(lambda wc: plan.inputs(wc.scenario, wc.direction, tuning.record(wc))),
         interactions="results/{scenario}/interactions.parquet",
         catalogue="results/{scenario}/items.parquet",
         split="results/{scenario}/{direction}/split.parquet",
         found="results/{scenario}/{direction}/tune/{key}.json",
-        code=lambda wc: code("semacdr.stages.train", f"semacdr.models.{tuned_record(wc).model}"),
+        code=lambda wc: code("semacdr.stages.train", f"semacdr.models.{tuning.record(wc).model}"),
     output:
         checkpoint="results/{scenario}/{direction}/tune/{key}/proposed/seed{seed}/checkpoint.safetensors",
         history="results/{scenario}/{direction}/tune/{key}/proposed/seed{seed}/history.tsv",
@@ -86,20 +80,20 @@ rule tune_retrain:
         "../../envs/train.yaml"
     threads: cpus(option("tune", "threads"))
     resources:
-        gpu=gpus,
+        gpu=jobs.gpus,
     params:
         paths=paths,
-        model=lambda wc: tuned_record(wc).model,
-        settings=lambda wc: tuned_record(wc).training,
-        model_settings=lambda wc: tuned_record(wc).settings,
+        model=lambda wc: tuning.record(wc).model,
+        settings=lambda wc: tuning.record(wc).training,
+        model_settings=lambda wc: tuning.record(wc).settings,
         threads=lambda wc, input: plan.options("tune", wc.scenario).threads,
         folder=folder,
     message:
         "Training the proposed settings of {wildcards.key}, {wildcards.direction}, seed {wildcards.seed}"
     shell:
-        "python -m semacdr.stages.train {params.paths:q} --model {params.model} --settings {params.settings:q}"
-        " --model-settings {params.model_settings:q} --proposed {input.found:q} --seed {wildcards.seed}"
-        " --threads {params.threads} --output {params.folder:q} 2> {log:q}"
+        "python -m semacdr.stages.train {params.paths:q} --model {params.model:q} --settings {params.settings:q}"
+        " --model-settings {params.model_settings:q} --proposed {input.found:q} --seed {wildcards.seed:q}"
+        " --threads {params.threads:q} --output {params.folder:q} 2> {log:q}"
 
 
 rule tune_select:

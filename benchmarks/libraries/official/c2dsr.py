@@ -1,20 +1,21 @@
-"""C2DSR as its authors published it (cjx96/C2DSR) on the training events of a direction: X is source, Y is target.
+"""Train C2DSR's official code (cjx96/C2DSR) on the training events of a direction: X is source, Y is target.
 
-Theirs are the files' format, loader (labels, corrupted sequences, batches), graphs, model, loss, optimiser and step.
-Per user the loader gets the mixed window of training_windows and, as the last label, its last positive; the graphs get
-all events before validation. To rank, it gets the mixed window before the event, with a stand-in for the positive;
-scores are the logits that CDSRTrainer.test_batch compares. The checkout stays as it is; what is changed in reading it:
-* loader.py: the length is `maxlen` instead of 15, and no negatives are drawn, as ranks are taken elsewhere;
-* trainer.py: `used`, the last positions that are learned, is a setting (10 as published; 0: all), and the labels of
-  infomax go to the GPU with everything else or not at all.
+Official are the file format, loader (labels, corrupted sequences, batches), graphs, model, loss, optimiser and step.
+For each user the loader gets the mixed window of training_windows and, as the last label, its last positive; the graphs
+get all events before validation. To rank, the loader gets the mixed window before the event, with a placeholder for the
+positive; scores are the logits that CDSRTrainer.test_batch compares. The checkout is not edited; these changes are made
+when it is read:
+* loader.py: the length is `maxlen` instead of 15, and no negatives are drawn, because ranks are computed elsewhere;
+* trainer.py: `used`, the number of last positions that are learned, is a setting (10 as published; 0: all), and the
+  labels of infomax go to the GPU with everything else or not at all.
 
-`maxlen` is max_length + 1: at exactly `maxlen` events the position table would overflow and a ranked sequence be lost.
-A max_length above a scenario's longest mixed window adds padding alone, which costs time and takes attention.
-Kept as published: batches and corrupted items drawn once for all epochs (`redraw` true: for each), the mean over all of
-the `used` positions, padding that takes attention, edges counted as often as seen, no training with users that lack a
-labelled event in either domain, a first target item that is never a last label. Settings are those of train_rec.py and
-max_length, used, redraw, and `xavier`: true lets all weights begin as ours do, false the item and position tables as
-standard normal. Where there is a GPU it is used, unless `cuda` is false.
+`maxlen` is max_length + 1: with exactly `maxlen` events the position table would overflow and a ranked sequence would
+be lost. A max_length above a scenario's longest mixed window only adds padding, which costs time and gets attention.
+Kept as published: batches and corrupted items are drawn once for all epochs (`redraw` true: in each); means are over
+all of the `used` positions; padding gets attention; edges are counted as often as they occur; users without a labelled
+event in either domain are not trained on; the first target item is never a last label. Settings are those of
+train_rec.py and max_length, used, redraw and `xavier` (true: all weights are initialised as ours; false: item and
+position tables are standard normal). A GPU is used if there is one, unless `cuda` is false.
 """
 
 import contextlib
@@ -44,7 +45,7 @@ NAME = "direction"
 
 
 def rows(history: History, ragged: Ragged) -> list[np.ndarray]:
-    """By row the items, numbered over the scenario, as theirs: source from 0, target after it, in either order here."""
+    """The items of each row, numbered over the scenario as in the official code: source from 0, then target."""
     items, source = ragged.values, history.source_items
     target = items - history.target_items.start + len(source)
     own = np.where((items >= source.start) & (items < source.stop), items - source.start, target)
@@ -52,7 +53,7 @@ def rows(history: History, ragged: Ragged) -> list[np.ndarray]:
 
 
 def write(folder: Path, history: History, max_length: int) -> None:
-    """What their loader and GraphMaker read; the place in the sequence stands for the time."""
+    """Write the input of the official loader and GraphMaker, with the place in the sequence as the time."""
     folder.mkdir(parents=True)
     first = len(history.source_items)
     windows = training_windows(history, max_length)
@@ -66,7 +67,7 @@ def write(folder: Path, history: History, max_length: int) -> None:
         "Alist": history.source_items,
         "Blist": history.target_items,
     }
-    for split in ("valid", "test"):  # their last entry is the positive; the first target item stands for it
+    for split in ("valid", "test"):  # the last entry is the positive; the first target item replaces it
         ranked = evaluation_windows(history, split, max_length)
         files[f"{split}data_new"] = [np.append(x, first) for x in rows(history, ranked.mixed)]
     for name, lines in files.items():
@@ -88,7 +89,7 @@ def main() -> None:
     sys.path.insert(0, str(code))
     loader = changed("utils.loader", code / "utils/loader.py", LOADER)
     trainer = changed("model.trainer", code / "model/trainer.py", TRAINER)
-    from utils.GraphMaker import GraphMaker  # theirs, found only now
+    from utils.GraphMaker import GraphMaker  # official; importable only now
 
     torch.set_num_threads(args.threads)
     random.seed(args.seed)

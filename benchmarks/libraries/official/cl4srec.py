@@ -1,18 +1,18 @@
-"""CL4SRec of JamZheng/CL4SRec-pytorch on the training events of a direction, trained by its own Trainer.
+"""Train CL4SRec of JamZheng/CL4SRec-pytorch on the training events of a direction, with its own Trainer.
 
-parity.py, one folder above, runs it.
+parity.py, one folder above, runs this script.
 
---settings are options of its main.py; below stand those that differ from its defaults, cl_embs as SemaCDR names it.
-`betas` is one more: of its Adam, whose default is torch's (0.9, 0.999); our engine has (0.9, 0.98). The checkout stays
-as it is: model, optimiser, loss, sampler, augmentation and the training epoch are its own. What is given to it:
-* the sequences, instead of data_iterator.Data.__init__, which reads a file, drops users and items of fewer than five
-  events and numbers the others anew. TrainData and TestData cut off two events and one, which they take for held out:
-  zeros stand there, so no held-out item is ever in it;
-* only users with two training events or more: it has no input to augment of who has one, and would crash;
+--settings are options of its main.py; those below differ from its defaults, with cl_embs as SemaCDR names it. `betas`
+is an additional one: those of its Adam, by default torch's (0.9, 0.999); our engine has (0.9, 0.98). The checkout is
+not edited: model, optimiser, loss, sampler, augmentation and the training epoch are official. These inputs are ours:
+* the sequences, instead of data_iterator.Data.__init__, which reads a file, drops users and items with fewer than five
+  events and renumbers the others. TrainData and TestData cut off two events and one event, as held out; zeros are put
+  there, so no held-out item is in a sequence;
+* only users with at least two training events: the code cannot augment the input of a user with one, and would crash;
 * pre_seq_aug, an option that TrainData reads and main.py lacks; nothing uses it;
-* a tensorboardX and a logger that write nothing. Trainer.eval is not used: Run.epoch judges after each epoch, by the
-  scores of full_sort_predict over the batches of TestData, nothing left out of the catalogue.
-Its defaults for validation, patience and the number of epochs give way to the protocol's.
+* a tensorboardX and a logger that write nothing. Trainer.eval is not used: Run.epoch validates after each epoch, by the
+  scores of full_sort_predict over the batches of TestData, with the whole catalogue as candidates.
+The protocol's settings replace the code's defaults for validation, patience and the number of epochs.
 """
 
 import importlib
@@ -35,14 +35,14 @@ SAID += ("cl_embs", "w_clloss", "temp", "aug_type", "mask_p", "crop_p", "reorder
 
 
 class Writer:
-    """Stands for tensorboardX.SummaryWriter."""
+    """Replaces tensorboardX.SummaryWriter."""
 
     def add_scalar(self, *_) -> None:
         """Write nothing."""
 
 
 def given(self, dataset: tuple[list[list[int]], int], max_len: int, logger: logging.Logger) -> None:
-    """The constructor of Data, where `dataset` holds the sequences and the number of items, which count from 1."""
+    """The constructor of Data; `dataset` holds the sequences and the number of items, which are numbered from 1."""
     self.pos_seqs, self.num_items = dataset
     self.num_users, self.max_len, self.logger = len(self.pos_seqs), max_len, logger
 

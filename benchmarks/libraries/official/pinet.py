@@ -1,24 +1,25 @@
-"""π-Net's official code (TensorFlow 1.12) on the training events of a direction, beside this project's `pinet`.
+"""Train π-Net's official code (TensorFlow 1.12) on the training events of a direction, next to this project's `pinet`.
 
-parity.py, one folder above, runs it.
+parity.py, one folder above, runs this script.
 
 Official are the network, its loss, clipping and optimiser (PiNet.py), and how interleaved sessions become a batch
-(processdata and batchtoinput of Train2.py). The target is its domain A, the source its domain B; the window that our
-systems see of a user is a session. The checkout is neither edited nor written to. What is done from here:
+(processdata and batchtoinput of Train2.py). The target is its domain A, the source its domain B; a session is the
+window of a user that our systems see. The checkout is not edited. What this script changes:
 
-* TensorFlow 2 stands in, by tensorflow.compat.v1 without v2 behaviour: its nn.rnn_cell for tf.contrib.rnn, and its
-  glorot_normal_initializer for xavier_initializer(uniform=False), whose standard deviation is 0.3 % smaller.
-* Every step is learned. An official example has one target in each domain, the last of a session; a user would be one
-  example. All of the network is causal, and so a subclass hands the official prediction layers the outputs of encoder
-  and transfer unit after each step in place of their last states: with dropout off the same as each prefix by itself;
-  the dropout of an output is of the same rate as that of a state. The official loss takes these rows as it takes
+* TensorFlow 2 replaces TensorFlow 1.12, by tensorflow.compat.v1 without v2 behaviour: its nn.rnn_cell replaces
+  tf.contrib.rnn, and its glorot_normal_initializer replaces xavier_initializer(uniform=False), whose standard deviation
+  is 0.3 % smaller.
+* Every step is learned. An official example has one target in each domain, the last of a session, so a user would be
+  one example. The network is causal. A subclass therefore passes the outputs of encoder and transfer unit after each
+  step to the official prediction layers, instead of their last states. Without dropout this equals running each prefix
+  separately; the dropout of an output has the same rate as that of a state. The official loss treats these rows like
   sessions: the mean of a batch's target steps plus that of its source steps.
-* The seed is the given one, not 1, and Train2.py, which trains where it is imported, lends its functions alone.
-* An epoch is cut into batches of like size: the official cut has an empty batch where the size divides the users.
+* The seed is the given one, not 1. Train2.py trains when it is imported, so only its functions are taken.
+* An epoch is cut into batches of similar size: the official code makes an empty batch if the size divides the users.
 * The epoch is chosen by validation of the target's prediction; officially it is the 50th.
 
-Sizes, batch and learning rate are those of the comparison. keep_prob is the official 0.8: each output is dropped again
-as the next unit's input, so that 0.64 is kept there, and of each recurrent state 0.8.
+Sizes, batch and learning rate are those of the comparison. keep_prob is the official 0.8. Each output is dropped again
+as the input of the next unit, so 0.64 of it is kept; of each recurrent state 0.8 is kept.
 """
 
 import ast
@@ -42,11 +43,11 @@ import tensorflow.compat.v1 as tf
 
 NETWORK = {"embedding_size": 64, "hidden_size": 64, "num_members": 4, "num_layers": 1}
 SETTINGS = NETWORK | {"keep_prob": 0.8, "learning_rate": 0.001, "batch_size": 256, "max_length": 100}
-INPUTS = ("seq_A", "seq_B", "pos_A", "pos_B", "len_A", "len_B")  # as batchtoinput gives them, before the two targets
+INPUTS = ("seq_A", "seq_B", "pos_A", "pos_B", "len_A", "len_B")  # as batchtoinput returns them, before the two targets
 
 
 def functions_of(path: Path, **names) -> SimpleNamespace:
-    """The functions of a script without what it runs; `names` are their globals."""
+    """The functions of a script, without running it; `names` are their globals."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     tree.body = [part for part in tree.body if isinstance(part, ast.FunctionDef)]
     exec(compile(tree, path, "exec"), names)  # noqa: S102
@@ -54,7 +55,7 @@ def functions_of(path: Path, **names) -> SimpleNamespace:
 
 
 def official(code: Path) -> type:
-    """The network's class, on the TensorFlow that is here."""
+    """The network's class, on the installed TensorFlow."""
     tf.disable_v2_behavior()
     tf.logging.set_verbosity(tf.logging.ERROR)
     layers = SimpleNamespace(xavier_initializer=lambda uniform: tf.glorot_normal_initializer())
@@ -74,7 +75,7 @@ def every_step(network: type, seed: int) -> type:
     def unit(name: str):
         def call(self, *given):
             outputs, states = getattr(network, name)(self, *given)
-            self.outputs[name] = tf.pad(outputs, [[0, 0], [1, 0], [0, 0]])  # zeros where nothing came yet
+            self.outputs[name] = tf.pad(outputs, [[0, 0], [1, 0], [0, 0]])  # zeros if nothing came before
             return outputs, states
 
         return call
@@ -99,9 +100,9 @@ def every_step(network: type, seed: int) -> type:
 
 
 class Sessions:
-    """Windows as official sessions, and their steps: (own events, other domain's events, item) each.
+    """Windows as official sessions, and their steps, each (own events, other domain's events, item).
 
-    A source step follows what the history has before its item; a window's first source event is none.
+    A source step sees the history's events before its item; a window's first source event is not a step.
     """
 
     def __init__(self, windows: Windows, script: SimpleNamespace, items: int) -> None:
@@ -121,7 +122,7 @@ class Sessions:
         self.steps = {"A": of_target, "B": [steps[1:] for steps in of_source]}
 
     def feed(self, model, rows, keep_prob: float, last: bool = False) -> dict:
-        """What the network takes of a batch; with `last` of each session's steps the last one alone."""
+        """The network's inputs for a batch; with `last` only the last step of each session."""
         arrays = self.script.batchtoinput([self.records[row] for row in rows], 0, self.items)
         feed = {getattr(model, name): array for name, array in zip(INPUTS, arrays, strict=False)}
         for domain in "AB":
@@ -133,7 +134,7 @@ class Sessions:
 
 
 class Variables:
-    """What is learned, as Run takes a module."""
+    """The learned variables, in the form that Run expects of a module."""
 
     def __init__(self, session) -> None:
         self.session = session

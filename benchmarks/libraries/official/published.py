@@ -1,4 +1,4 @@
-"""Published code as the scripts beside this file read it: a checkout stays as cloned, pieces change in reading."""
+"""Import published code with changes: the checkout is not edited, pieces of its text are replaced when it is read."""
 
 import importlib.util
 import subprocess
@@ -18,13 +18,13 @@ class _Changed(InspectLoader):
         text = self.path.read_text(encoding="utf-8")
         for old, new in self.pieces.items():
             if old not in text:
-                raise SystemExit(f"{self.path}: has no '{old}'; not the version that the changes are for")
+                raise SystemExit(f"{self.path}: has no '{old}'; the changes are for another version")
             text = text.replace(old, new)
         return text
 
 
 def changed(name: str, path: Path, pieces: dict[str, str]) -> ModuleType:
-    """The module in `path` with all pieces replaced, which who imports `name` later gets, too."""
+    """The module in `path` with all pieces replaced; later imports of `name` get it, too."""
     spec = importlib.util.spec_from_loader(name, _Changed(path, pieces))
     sys.modules[name] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(sys.modules[name])
@@ -32,13 +32,13 @@ def changed(name: str, path: Path, pieces: dict[str, str]) -> ModuleType:
 
 
 def commit(code: Path) -> str:
-    """Of a checkout."""
+    """The commit of a checkout."""
     found = subprocess.run(["git", "-C", code, "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
     return found.stdout.strip()
 
 
 def stand_in(*names: str) -> None:
-    """For packages that published code imports and nothing here needs of it: debuggers, plots."""
+    """Replace packages that published code imports but nothing here needs: debuggers, plots."""
     for name in names:
         sys.modules[name] = MagicMock()
-        sys.modules[name].__spec__ = ModuleSpec(name, None)  # torch asks what packages there are
+        sys.modules[name].__spec__ = ModuleSpec(name, None)  # torch looks for installed packages

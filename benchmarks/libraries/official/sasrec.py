@@ -1,18 +1,19 @@
-"""SASRec of pmixer/SASRec.pytorch on the training events of a direction, trained by its own main.py.
+"""Train SASRec of pmixer/SASRec.pytorch on the training events of a direction, with its own main.py.
 
-parity.py, one folder above, runs it.
+parity.py, one folder above, runs this script.
 
---settings are options of its main.py; below stand those that differ from its defaults. The checkout stays as it is:
-main.py runs as a script, with its own model, initialisation, optimiser and loss, in a folder of its own, and of what it
-imports are replaced
+--settings are options of its main.py; those below differ from its defaults. The checkout is not edited: main.py runs as
+a script in a separate folder, with its own model, initialisation, optimiser and loss. These imports of main.py are
+replaced:
 * utils.data_partition and build_index: they read a file and hold out two events of users with four; the training events
-  come instead. No user's validation or test event is among them;
-* utils.WarpSampler: three processes run sample_function without end; here it is called for the batches of one epoch at
-  a time, so that its CPU seconds count and a seed fixes all. Each user is then drawn once an epoch, as it is by each
-  process there; for who has but one training event it takes anyone else, as ever;
-* utils.evaluate and evaluate_valid, the ranking among 100 drawn items every 20 epochs: Run.epoch judges after each
+  are given instead. No user's validation or test event is among them;
+* utils.WarpSampler: it runs sample_function in three endless processes; here the function is called for the batches of
+  one epoch at a time, so that its CPU seconds count and the seed determines everything. Each user is drawn once an
+  epoch, as by each official process; for a user with only one training event it draws another user, as always;
+* utils.evaluate and evaluate_valid, which rank among 100 random items every 20 epochs: Run.epoch validates after each
   epoch, by the scores of SASRec.predict;
-* SASRec.__init__, by one that calls it and gets hold of the model; print, since main.py prints each step's loss.
+* SASRec.__init__, by a function that calls it and keeps a reference to the model; print, since main.py prints the loss
+  of each step.
 """
 
 import importlib
@@ -33,15 +34,15 @@ SAID = ("hidden_units", "num_blocks", "num_heads", "dropout_rate", "batch_size",
 
 
 class Over(Exception):
-    """Leaves main.py when training is over."""
+    """Raised to leave main.py when training is over."""
 
 
 class Full(Exception):
-    """Leaves sample_function when an epoch's batches are there."""
+    """Raised to leave sample_function when an epoch's batches are complete."""
 
 
 class Epoch:
-    """The queue that sample_function fills, which takes the batches of one epoch."""
+    """The queue that sample_function fills; it takes the batches of one epoch."""
 
     def __init__(self, size: int) -> None:
         self.size, self.batches = size, []
@@ -53,7 +54,7 @@ class Epoch:
 
 
 class Side:
-    """What main.py meets instead of parts of utils, model and the command line; items and users count from 1."""
+    """Replaces parts of utils, model and the command line for main.py; items and users are numbered from 1."""
 
     def __init__(self, args, sample, commit: str) -> None:
         self.args, self.sample = args, sample
@@ -64,7 +65,7 @@ class Side:
         self.rng, self.batches, self.run = np.random.default_rng(args.seed), iter(()), None
 
     def known(self, split: str) -> list[np.ndarray]:
-        """Of each user the target items before the split's event."""
+        """Each user's target items before the split's event."""
         events = events_before(self.history, split)
         return [items + 1 for items in sequences(events, self.users, np.arange(self.items))]
 
@@ -74,11 +75,11 @@ class Side:
 
     def sampler(self, training: dict, users: int, items: int, batch_size: int, maxlen: int, n_workers: int) -> "Side":
         self.sampled = training, users, items, batch_size, maxlen
-        self.steps = (len(training) - 1) // batch_size + 1  # of an epoch, as main.py counts them
+        self.steps = (len(training) - 1) // batch_size + 1  # steps of an epoch, as main.py counts them
         return self
 
     def watched(self, initialise):
-        """SASRec.__init__ itself, of which this takes note."""
+        """SASRec.__init__, wrapped to keep a reference to the model."""
 
         def init(model, users: int, items: int, settings) -> None:
             self.settings, self.trained = settings, model
@@ -87,7 +88,7 @@ class Side:
         return init
 
     def next_batch(self):
-        """The next batch for main.py; an epoch has ended where none is left."""
+        """The next batch for main.py; if none is left, the epoch has ended."""
         batch = next(self.batches, None)
         if batch is None:
             self.between()

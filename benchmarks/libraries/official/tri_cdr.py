@@ -1,26 +1,28 @@
-"""Tri-CDR as its authors published it (hulkima/Tri-CDR) on the training events of a direction.
+"""Train Tri-CDR's official code (hulkima/Tri-CDR) on the training events of a direction.
 
-Their script Tri_CDR.py itself runs: its sampler's batches, model, losses, optimiser, learning rates and order of steps.
-It is the branch `amazon_game`, where the source's items come before the target's. What it calls of utils.py is ours:
-* data_partition: per user the events up to the last training positive (their own reads files of fixed names, and holds
-  source events that come after validation); the places of what precedes each positive are theirs by definition;
-* evaluate_SASRec: validation here, by their `predict` of all target items, in place of their test split;
-* WarpSampler: their sample_function, called in this process (theirs forks three workers, whose equal random states
-  make each batch three times).
-The checkout stays as it is; what is changed in reading it:
-* model.py: `.cuda()` is to where the model is; `predict` looks at the last place, not at the 200th;
-* Tri_CDR.py: it runs when imported; no `verbose` of the schedulers, which torch no longer has;
+The official script Tri_CDR.py runs: its sampler's batches, model, losses, optimiser, learning rates and order of steps.
+It runs the branch `amazon_game`, where the source's items come before the target's. These functions of utils.py are
+replaced:
+* data_partition: for each user the events up to the last training positive (the official one reads files of fixed
+  names and includes source events after validation); positions of the events before each positive follow the official
+  definition;
+* evaluate_SASRec: validation, by the official `predict` on all target items, instead of the official test split;
+* WarpSampler: the official sample_function, called in this process (the official class forks three workers, whose
+  equal random states make each batch three times).
+The checkout is not edited; these changes are made when it is read:
+* model.py: `.cuda()` moves to the model's device; `predict` reads the last place, not the 200th;
+* Tri_CDR.py: it runs when imported; the schedulers get no `verbose`, which torch no longer has;
 * packages for debugging, plots, files and metrics that nothing here needs are not imported.
 
-Where the script begins it loads the encoders of a SASRec of each sequence; there are such files for their own data
-alone, and not the code that made them. Here each of their encoders learns for `pretraining` epochs what comes next in
-its own sequence, by the binary cross-entropy of products with one negative, uniform over the sequence's items; with 0
-nothing is loaded, as for their other data set.
-Kept as published: users are drawn with replacement, and those with at most one source or target event never; where no
-source event is visible the mean is over all places, later ones too; padding takes attention; the learning rate decays;
-at test the mixed sequence lacks the validation event (`whole_mixed` true: it has it). Weights are those of Game to Toy.
-A `maxlen` above a scenario's longest sequence adds padding alone. Settings are the options of Tri_CDR.py, and
-pretraining, whole_mixed. Memory and time go with batch_size * maxlen^2. Where there is a GPU it is used, unless
+At its start the script loads the encoders of a SASRec for each sequence. Such files exist only for the official data,
+without the code that made them. Here each official encoder is trained for `pretraining` epochs to predict the next item
+of its sequence, by the binary cross-entropy of inner products with one negative, uniform over the sequence's items.
+With 0 nothing is loaded, as in the official code for its other data set.
+Kept as published: users are drawn with replacement, and users with at most one source or target event never; without a
+visible source event the mean is over all places, including later ones; padding gets attention; the learning rate
+decays; the mixed sequence lacks the validation event at test (`whole_mixed` true: it contains it). Weights are those of
+Game to Toy. A `maxlen` above a scenario's longest sequence only adds padding. Settings are the options of Tri_CDR.py,
+and pretraining and whole_mixed. Memory and time grow with batch_size * maxlen^2. A GPU is used if there is one, unless
 `device` says otherwise.
 """
 
@@ -54,11 +56,11 @@ CHECKPOINTS = ["SASRec_checkpoint_Toy", "SASRec_checkpoint_Game", "SASRec_checkp
 
 
 class Over(Exception):
-    """Ends what would go on."""
+    """Raised to stop a loop that would not end."""
 
 
 class Basket:
-    """Takes one batch of their sampler, which draws them for ever."""
+    """Takes one batch of the official sampler, which draws them without end."""
 
     def put(self, batch) -> None:
         self.batch = batch
@@ -66,13 +68,13 @@ class Basket:
 
 
 def numbers(history: History) -> np.ndarray:
-    """(events,) the items as theirs: source from 1, then target."""
+    """(events,) the items numbered as in the official code: source from 1, then target."""
     own = np.where(history.is_target, history.item - history.target_items.start, history.item)
     return own + np.where(history.is_target, len(history.source_items), -history.source_items.start) + 1
 
 
 def partition(history: History) -> list:
-    """What their data_partition returns, by user from 1; nothing held out is in it."""
+    """The result of data_partition, by user from 1; it contains no held-out event."""
     items, sequences = numbers(history), ({}, {}, {})
     before = {}, {}
     for user in range(history.users):
@@ -84,7 +86,7 @@ def partition(history: History) -> list:
             own[user + 1] = part.tolist()
         places = target[1:] - 1, target[1:] - np.arange(1, len(target)) - 1  # of the event before each positive
         for own, place, length in zip(before, places, (count, count - len(target)), strict=True):
-            own[user + 1] = (place - length).tolist()  # from the end
+            own[user + 1] = (place - length).tolist()  # counted from the end
     total = len(history.source_items) + len(history.target_items)
     return [*sequences, {}, {}, *before, history.users, total, len(history.source_items)]
 
@@ -109,7 +111,7 @@ def inputs(history: History, split: str, length: int, whole: bool) -> list[np.nd
 
 
 def pretrain(model: torch.nn.Module, sampler, steps: int, settings: dict, interval: int, items: int) -> None:
-    """Each encoder learns its own sequence."""
+    """Train each encoder on its sequence."""
     ranges = {"mix": (1, items + 1), "source": (1, interval + 1), "target": (interval + 1, items + 1)}
     optimiser = torch.optim.Adam(model.parameters(), lr=settings["lr"], betas=(0.9, 0.98))
     for _ in range(steps):
@@ -161,7 +163,7 @@ def main() -> None:
         return torch.cat(found)
 
     class Sampler:
-        """Their sampler, one batch at a time."""
+        """The official sampler, one batch at a time."""
 
         def __init__(self, *given, batch_size: int, maxlen: int, n_workers: int) -> None:
             self.given = *given[:11], batch_size, maxlen

@@ -1,7 +1,7 @@
 """The batch that every model reads: packed sequences of target, source and mixed events, on the device.
 
-Several batches are planned on the host, from lengths only, and copied to the device at once; batches are slices of that
-copy. So the next ones are planned while a GPU works on these, and memory never holds the plans of a whole epoch.
+Several batches are planned on the host, from lengths only, and copied to the device together; batches are slices of
+this copy. The next batches are planned while a GPU works on these, and memory never holds the plans of a whole epoch.
 """
 
 from collections.abc import Iterator
@@ -21,19 +21,19 @@ Sampler = NegativeSampler | SharedNegatives
 
 @dataclass(frozen=True)
 class Sequence:
-    """The packed sequences of a batch's rows: N tokens in total, those of a row in the order of time."""
+    """The packed sequences of a batch's rows: N tokens in total, each row's in order of time."""
 
     items: torch.Tensor  # (N,) int32; BLANK in a target sequence without any event, see semacdr.models.layers.embed
     positions: torch.Tensor  # (N,) int32, from 0 at the first event of the window
     row: torch.Tensor  # (N,) int32, the row of the batch
     lengths: torch.Tensor  # (B,) int32, 0 for a row without events
     layout: Layout  # for causal self-attention
-    blank: bool = False  # whether there is a blank among the items; never in training
+    blank: bool = False  # whether an item is blank; never in training
 
 
 @dataclass(frozen=True)
 class Batch:
-    """B users; the step n of the N_t target tokens predicts the next target event, from what precedes it."""
+    """B users. The step of each of the N_t target tokens predicts the next target event from the events before it."""
 
     users: torch.Tensor  # (B,) int32
     target: Sequence  # items numbered within the target domain
@@ -44,12 +44,12 @@ class Batch:
     source_visible: torch.Tensor  # (N_t,) int32, how many of the row's source tokens precede the positive
     mixed_last: torch.Tensor  # (N_t,) int32, token of `mixed` just before the positive plus 1; 0 if there is none
     target_place: torch.Tensor  # (N_t,) int32, token of `mixed` of the same event plus 1; 0 if there is none
-    source_place: torch.Tensor  # (N_s,) int32, likewise
+    source_place: torch.Tensor  # (N_s,) int32, the same for source tokens
     target_before: torch.Tensor  # (N_s,) int32, how many of the row's target tokens precede each source token
     cross: Layout  # target tokens as queries, source tokens as keys
     last: torch.Tensor  # (B,) int32, each row's last target token
     source_items: torch.Tensor  # the distinct source items of the batch, at most `distinct` of them
-    target_items: torch.Tensor  # the distinct target items of the batch, positives included, likewise
+    target_items: torch.Tensor  # the distinct target items of the batch, positives included, at most `distinct`
 
 
 class Batches:
@@ -59,11 +59,11 @@ class Batches:
         self.windows, self.batch_size, self.device, self.distinct = windows, batch_size, device, distinct
 
     def shuffled(self, rng: np.random.Generator, sampler: Sampler) -> Iterator[Batch]:
-        """One epoch: every row once in random order, with fresh negatives."""
+        """Yield the batches of one epoch: every row once in random order, with fresh negatives."""
         return self._batches(rng.permutation(len(self.windows.users)), rng, sampler)
 
     def ordered(self) -> Iterator[Batch]:
-        """Every row once, in order, without negatives."""
+        """Yield every row once, in order, without negatives."""
         return self._batches(np.arange(len(self.windows.users)), None, None)
 
     def __len__(self) -> int:
@@ -79,7 +79,7 @@ class Batches:
                 yield self._batch(plan, sampler)
 
     def _plan(self, upload: Upload, rows: np.ndarray, rng: np.random.Generator | None) -> dict[str, Any]:
-        """The fields of one batch, each as a function that gives its tensor after the upload."""
+        """The fields of one batch, each as a function that returns its tensor after the upload."""
         windows = self.windows
         plan: dict[str, Any] = {}
         taken: dict[str, np.ndarray] = {}

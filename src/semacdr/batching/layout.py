@@ -24,7 +24,7 @@ class Layout:
 
 
 class Upload:
-    """Integer arrays that are copied to the device at once; each `add` returns a function that gives its tensor."""
+    """Integer arrays that are copied to the device together; each `add` returns a function that returns its tensor."""
 
     def __init__(self) -> None:
         self.arrays: list[np.ndarray] = []
@@ -32,7 +32,7 @@ class Upload:
         self.tensor: torch.Tensor | None = None
 
     def add(self, array: np.ndarray) -> Callable[[], torch.Tensor]:
-        """Take an array; the returned function gives it as an int32 tensor on the device after `send`."""
+        """Add an array. After `send`, the returned function returns it as an int32 tensor on the device."""
         begin, self.size = self.size, self.size + array.size
 
         def sent() -> torch.Tensor:
@@ -46,7 +46,7 @@ class Upload:
         """Copy all arrays to the device."""
         flat = np.concatenate(self.arrays, dtype=np.int32, casting="unsafe") if self.arrays else np.zeros(0, np.int32)
         tensor, self.arrays = torch.from_numpy(flat), []
-        if device.type == "cuda":  # only a copy from pinned memory does not wait
+        if device.type == "cuda":  # only copies from pinned memory are asynchronous
             tensor = tensor.pin_memory()
         self.tensor = tensor.to(device, non_blocking=True)
 
@@ -54,7 +54,7 @@ class Upload:
 def plan_layout(upload: Upload, queries: np.ndarray, keys: np.ndarray | None = None) -> Callable[[], Layout]:
     """Plan the layout of a batch from the lengths (rows,) of its query sequences, and of other key sequences.
 
-    Returns a function that gives the Layout after `upload` was sent. Rows without a query are left out.
+    Returns a function that returns the Layout once `upload` has been sent. Rows without a query are left out.
     """
     keys = queries if keys is None else keys
     query_start, key_start = np.cumsum(queries) - queries, np.cumsum(keys) - keys

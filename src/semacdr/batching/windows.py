@@ -33,7 +33,7 @@ class Ragged:
 
 @dataclass(frozen=True)
 class Windows:
-    """What the steps of the users in `users` (rows) may see, and their positives."""
+    """The events that the steps of the users in `users` (rows) may see, and the positives of these steps."""
 
     users: np.ndarray  # (rows,)
     target: Ragged  # item numbers within the target domain; only BLANK for a row without target events
@@ -43,7 +43,7 @@ class Windows:
     source_visible: np.ndarray  # (target steps,) how many events of the source window precede the positive
     mixed_last: np.ndarray  # (target steps,) position in the mixed window of the event before the positive; or -1
     target_place: np.ndarray  # (target steps,) position in the mixed window of the same event; -1 if it is not in it
-    source_place: np.ndarray  # (source events,) likewise
+    source_place: np.ndarray  # (source events,) the same for source events
     target_before: np.ndarray  # (source events,) how many events of the target window precede the event
 
 
@@ -64,7 +64,7 @@ def make_windows(
     source = _last(source_before[begin], source_before[end], max_length)
     mixed = _last(begin, last_positive, max_length)
     steps, others = positions[True][_flatten(*target)], positions[False][_flatten(*source)]
-    next_event = positions[True][_flatten(*target) + 1]  # of each step, the event that it predicts
+    next_event = positions[True][_flatten(*target) + 1]  # the event that each step predicts
     row, other_row = (np.repeat(np.arange(len(users)), end - start) for start, end in (target, source))
     blank = (first == last)[row]
     bounds = first[other_row], last[other_row]

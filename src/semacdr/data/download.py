@@ -1,7 +1,7 @@
 """Download a large file over HTTP, resuming after interruptions within a run and across runs.
 
-The bytes go to X.part. X.part.json holds their address and what the server's headers said of the file, so that a later
-run appends only to bytes of the same file. The complete file is renamed to its final name.
+The bytes go to X.part. X.part.json records their address and what the server's headers said about the file, so that a
+later run appends only to bytes of the same file. The complete file is renamed to its final name.
 """
 
 import json
@@ -28,7 +28,7 @@ TRANSIENT = {408, 425, 429}  # with all of 5xx: answers after which another atte
 
 
 class _Retry(Exception):
-    """An attempt that failed in a way that another may not; `wait` is the number of seconds the server asks for."""
+    """An attempt failed, but another may succeed; `wait` is the number of seconds that the server asks to wait."""
 
     def __init__(self, why: str, wait: float = 0.0) -> None:
         super().__init__(why)
@@ -37,7 +37,7 @@ class _Retry(Exception):
 
 @dataclass(frozen=True)
 class _Remote:
-    """What the server's headers said of the file that a .part holds the beginning of."""
+    """What the server's headers said about the file whose beginning a .part holds."""
 
     url: str
     etag: str | None = None
@@ -45,19 +45,19 @@ class _Remote:
     total: int | None = None
 
     def differs(self, other: "_Remote") -> bool:
-        """Whether a value that both have is not the same."""
+        """Whether the two disagree on a value that both have."""
         return any(a != b for a, b in zip(asdict(self).values(), asdict(other).values(), strict=True) if a and b)
 
     def validator(self) -> str | None:
-        """The value for If-Range: the ETag, or the date where the ETag is weak, which HTTP does not allow there."""
+        """The value for If-Range: the ETag, or the date if the ETag is weak, as HTTP does not allow weak ones there."""
         return self.etag if self.etag and not self.etag.startswith("W/") else self.modified
 
 
 def download(url: str, part: Path, attempts: int, timeout: float) -> None:
     """Download the file at `url` to `part`, resuming if `part` already holds the beginning of it.
 
-    It is tried again as long as attempts make progress. A UserError after `attempts` attempts in a row without
-    progress, with `part` kept for the next run, and at once if another attempt could not help (404 and the like).
+    Attempts continue as long as they make progress. Raises a UserError after `attempts` attempts in a row without
+    progress (`part` is kept for the next run), and at once if another attempt cannot help (404 and the like).
     """
     furthest = failures = 0
     while True:
@@ -65,7 +65,7 @@ def download(url: str, part: Path, attempts: int, timeout: float) -> None:
         try:
             return _attempt(url, part, timeout)
         except _Retry as problem:
-            # Progress is a new furthest point: a server that cannot resume would otherwise be asked for ever.
+            # Progress is a new furthest point: a server that cannot resume would otherwise be asked forever.
             size = size_of(part)
             failures = 0 if size > max(before, furthest) else failures + 1
             furthest = max(furthest, size)
@@ -165,7 +165,7 @@ def _append(response: requests.Response, part: Path, total: int | None) -> None:
     done = size_of(part)
     shown = Progress(part.name, total, start=done, megabytes=True)
     with part.open("ab") as file:
-        # read1 returns what has arrived, so that a stall loses nothing; not decoded, as the gzip bytes are wanted.
+        # read1 returns what has arrived, so a stall loses nothing. The body is not decoded: the gzip bytes are wanted.
         try:
             while chunk := response.raw.read1(CHUNK, decode_content=False):
                 file.write(chunk)

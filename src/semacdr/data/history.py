@@ -61,7 +61,7 @@ def load_history(interactions: Path, items: Path, split: Path) -> History:
     events, events_meta = tables.read(interactions, "interactions")
     tables.check_made_from(split, meta, "split", interactions=events_meta, items=items_meta)
     if not {"source", "target"} <= meta.keys():
-        raise UserError(f"{split}: says neither source nor target; run the split stage again")
+        raise UserError(f"{split}: its metadata names neither source nor target; run the split stage again")
     target = pc.equal(events["domain"], meta["target"]).to_numpy()
     user, item, time = (events[name].to_numpy() for name in ("user", "item", "timestamp"))
     order = np.lexsort((item, ~target, time, user))

@@ -1,4 +1,4 @@
-"""Read the lines of a gzip file, and count those that are malformed, by kind, with the first of each kind."""
+"""Read the lines of a gzip file; count malformed lines by kind, and keep the first of each kind."""
 
 import gzip
 import zlib
@@ -50,7 +50,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
     number = 0
     try:
         if not path.stat().st_size:
-            raise UserError(f"{path}: the file has 0 bytes, which is no gzip file; fetch it again")
+            raise UserError(f"{path}: the file has 0 bytes, so it is not a gzip file; fetch it again")
         with gzip.open(path, "rb") as file:
             for number, line in enumerate(progress(file, f"lines of {path.name}"), 1):
                 yield number, line

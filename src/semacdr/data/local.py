@@ -1,4 +1,4 @@
-"""The raw files in a folder of the user's own, under any name that a release gives them."""
+"""Find raw files in a user's folder under any name that a release gives them."""
 
 from pathlib import Path
 

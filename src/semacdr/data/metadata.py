@@ -1,8 +1,8 @@
 """Read metadata files of Amazon's releases as a table of item_id, title, brand, categories, description.
 
 The releases of 2018 and 2023 hold JSON lines; that of 2014 holds Python literals, which are parsed as literals and
-never evaluated. Parsing a literal takes about 50 microseconds and files have millions of lines, so lines of other items
-are skipped unparsed where their id is plain to see.
+never evaluated. Parsing a literal takes about 50 microseconds, and files have millions of lines. So lines of other
+items are skipped without parsing if a regular expression finds their id.
 """
 
 import ast
@@ -27,7 +27,7 @@ SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
 
 
 class MetadataRow(NamedTuple):
-    """What is kept of an item's metadata; the fields are those of SCHEMA."""
+    """The metadata that is kept for an item; the fields are those of SCHEMA."""
 
     item_id: str
     title: str
@@ -36,7 +36,7 @@ class MetadataRow(NamedTuple):
     description: str
 
 
-# An id that is plain to see: without a backslash, up to the quote that opened it. Lines with any other id are parsed.
+# An id without a backslash, up to the quote that opened it. Lines with any other id are parsed.
 _PLAIN_ID = re.compile(rb"""["'](?:parent_)?asin["']: ?(?:"([^"\\]+)"|'([^'\\]+)')""")
 _TAG, _SPACE = re.compile(r"</?[A-Za-z!][^<>]{0,200}>"), re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 
@@ -44,8 +44,8 @@ _TAG, _SPACE = re.compile(r"</?[A-Za-z!][^<>]{0,200}>"), re.compile(r"[\s\x00-\x
 def read_metadata(path: Path, wanted: Iterable[str]) -> tuple[pl.DataFrame, Tally]:
     """The metadata of the wanted items, one row each, and the tally of the file's lines.
 
-    Of several lines of an item the first with a title is used, or the first if none has one. Items without a line have
-    no row. A UserError as of `read_lines`.
+    If an item has several lines, the first with a title is used, or the first if none has one. Items without a line
+    have no row. Raises a UserError where `read_lines` does.
     """
     tally, wanted = Tally(path), set(wanted)
     rows: dict[str, MetadataRow] = {}
@@ -91,7 +91,7 @@ def _row(line: dict[str, Any]) -> MetadataRow:
     if not item or not isinstance(item, str):
         raise Malformed("no item", "neither asin nor parent_asin")
     title = clean(line.get("title"))
-    if "getTime" in title:  # the 2018 release has scripts in place of some titles, as its own page says
+    if "getTime" in title:  # in the 2018 release, some titles are scripts, as its page says
         title = ""
     categories = [clean(name) for name in _flat(line.get("categories") or line.get("category"))]
     brand = clean(line.get("brand") or line.get("store"))
@@ -106,5 +106,7 @@ def _flat(value: object) -> list[object]:
 def clean(value: object) -> str:
     """A text, or a list of texts, as one line without HTML tags and entities, control characters and double spaces."""
     text = " ".join(part for part in _flat(value) if isinstance(part, str))
-    text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # Python literals can hold half a pair
+    text = text.encode("utf-16", "surrogatepass").decode(
+        "utf-16", "replace"
+    )  # Python literals can hold half a surrogate pair
     return _SPACE.sub(" ", _TAG.sub(" ", html.unescape(text))).strip()

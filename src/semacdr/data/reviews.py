@@ -1,7 +1,8 @@
 """Read review files of Amazon's releases (JSON lines) as a table of user_id, item_id and timestamp.
 
 The releases of 2014 and 2018 have reviewerID, asin and unixReviewTime (seconds). That of 2023 has user_id, parent_asin
-(the key of its metadata; asin is the colour or size variant) and timestamp (milliseconds). Each line's fields decide.
+(the key of its metadata; asin is the colour or size variant) and timestamp (milliseconds). The format is detected line
+by line.
 """
 
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from semacdr.data.lines import Malformed, Tally, read_lines
 
 SCHEMA = {"user_id": pl.String, "item_id": pl.String, "timestamp": pl.Int64}
 CHUNK = 500_000  # rows held as Python objects before they go into a polars frame
-EARLIEST, LATEST = 788_918_400, 4_102_444_800  # 1995, when the shop opened, and 2100: outside is not a review's time
+EARLIEST, LATEST = 788_918_400, 4_102_444_800  # from 1995, when the shop opened, to 2100; other times are errors
 
 L = TypeVar("L", bound="Line")
 

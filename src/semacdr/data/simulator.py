@@ -117,7 +117,7 @@ def make_items(works: list[list[dict[str, Any]]], parameters: Parameters, rng: n
 def make_users(items: Items, parameters: Parameters, rng: np.random.Generator) -> Users:
     """Draw tastes, drift and habits of all users; the users of one domain only come last."""
     count = parameters.users + round(parameters.lone * parameters.users)
-    common = np.sqrt((items.vectors > 0).mean(0) + 1e-3)  # common attributes are somewhat commoner favourites
+    common = np.sqrt((items.vectors > 0).mean(0) + 1e-3)  # common attributes are slightly more likely favourites
     taste = _tastes(count, common, rng)
     shared = [taste]
     for _ in range(DAYS // HALF_YEAR + 1):
@@ -146,7 +146,7 @@ def _tastes(count: int, common: np.ndarray, rng: np.random.Generator) -> np.ndar
 
 
 def _replace_favourite(taste: np.ndarray, log_common: np.ndarray, chance: float, rng: np.random.Generator) -> None:
-    """In place, with probability `chance`, move the weight of a user's favourite to an attribute that was none."""
+    """In place, with probability `chance`, move the weight of a user's favourite to an attribute without weight."""
     keys, changes = log_common + rng.gumbel(size=taste.shape), rng.random(len(taste)) < chance
     who = np.flatnonzero(changes)
     old = np.where(taste > 0, keys, -np.inf).argmax(1)[who]

@@ -1,4 +1,4 @@
-"""Bounds that HR and NDCG of the same ranks obey by arithmetic, for any system: a check of any table with both.
+"""Arithmetic bounds between HR and NDCG of the same ranks, which any table that has both must obey.
 
 Each user whose rank lies beyond the cut-off a and within b adds 1 to HR@b - HR@a, and to NDCG@b - NDCG@a a gain between
 1 / log2(1 + b) and that of the best rank beyond a. So the second difference, divided by the first, lies between these
@@ -12,7 +12,7 @@ from math import log2
 def broken_bound(
     hr: Mapping[int, float], ndcg: Mapping[int, float], *, step: float = 1.0, rounding: float = 1e-9
 ) -> str | None:
-    """The first bound that HR and NDCG by cut-off break, in words, or None where all hold.
+    """The first bound that HR and NDCG by cut-off break, in words, or None if all hold.
 
     `step` is the distance from a cut-off to the best rank beyond it: 1 for whole ranks, 1/2 where ties make half ranks.
     `rounding` is how far each number may lie from its true value: 0.5e-4 for a table with four decimals.

@@ -21,7 +21,7 @@ def load_candidates(path: Path, history: History, split: str) -> np.ndarray:
     table, meta = tables.read(path, "candidates")
     for name in DIRECTION:
         if name in meta and meta[name] != history.meta.get(name):
-            raise UserError(f"{path}: its {name} is '{meta[name]}', that of the split is '{history.meta.get(name)}'")
+            raise UserError(f"{path}: its {name} is '{meta[name]}', but the split's is '{history.meta.get(name)}'")
     tables.check_made_from(path, meta, "split", split=history.meta)
     counts = np.unique(pc.list_value_length(table["negatives"]).to_numpy())
     if len(counts) != 1:

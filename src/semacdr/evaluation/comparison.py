@@ -1,4 +1,4 @@
-"""Variants against a reference, user by user: means with intervals, differences with paired tests, by group of users.
+"""Compare variants with a reference, user by user: means with intervals, differences with paired tests, by group.
 
 The reference is the first variant. A user's value is the mean over the seeds. All variants of a direction must hold the
 same users and the same number of seeds. A model without training has one run, which counts for every seed.

@@ -1,4 +1,4 @@
-"""Groups of a run's users; each gets its own numbers."""
+"""Groups of a run's users, for which results are computed separately."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -25,7 +25,7 @@ def warm_and_cold(run: Run) -> list[Group]:
 
 
 def by_count(grouping: str, counts: npt.NDArray[np.int64], bounds: Sequence[int]) -> list[Group]:
-    """Groups of users by a count (users,), each up to one of the bounds and the last above them; none is empty.
+    """Groups of users by a count (users,): one up to each bound, the last above all bounds. Empty groups are left out.
 
     Bounds 2, 5 make the groups 0-2, 3-5 and >5.
     """

@@ -55,7 +55,7 @@ class Ranker:
         """By ranking ('full', and 'sampled' where there are candidates) the ranks float64 of the users of the split."""
         model.eval()
         size, total, prepared = self.batches.batch_size, len(self.batches.windows.users), model.prepare()
-        # Allocated first: results of each batch would lie between the large blocks of the next, and memory would grow.
+        # Allocated first: otherwise the results of each batch would fragment memory between large blocks.
         found = {name: torch.empty(total, dtype=torch.float64, device=self.device) for name in ("full", "sampled")}
         finite = torch.empty(total, dtype=torch.bool, device=self.device)
         for number, (batch, earlier) in enumerate(zip(self.batches.ordered(), self.earlier, strict=True)):
@@ -67,7 +67,7 @@ class Ranker:
                 found["sampled"][rows] = ranks_of(scores.gather(1, self.candidates[users]), positive[:, 0])
             masked = _without(scores, earlier).scatter_(1, self.positives[users, None], -torch.inf)
             found["full"][rows] = ranks_of(masked, positive[:, 0])
-        self._check(finite)  # once: a check of each batch would let a GPU wait
+        self._check(finite)  # once, at the end: a check of each batch would make a GPU wait
         names = ("full",) if self.candidates is None else ("full", "sampled")
         return {name: found[name].cpu().numpy() for name in names}
 

@@ -72,7 +72,7 @@ def load_run(folder: Path, split: str = "test") -> Run:
 
 
 def run_name(folder: Path, metadata: Mapping[str, str] | None = None) -> str:
-    """The name of a run without its seed: what its tables say, else the name of the folder that holds its seeds."""
+    """The name of a run without its seed: from its tables, otherwise the name of the folder that holds its seeds."""
     recorded = (metadata or {}).get("run", "").partition("/")[0]  # may be followed by the seed's folder
     return recorded or folder.resolve().parent.name
 
@@ -116,8 +116,8 @@ def check_comparable(runs: Sequence[Run]) -> None:
     """Raise a UserError unless all runs have one release and those of a direction were ranked on the same data.
 
     The same data means: the same users, cold users, interactions, items, split and candidates. The scenario's name does
-    not matter. Tables are compared by the digests in the metadata of the ranks; where one of two files lacks a digest
-    (files of older versions), the users decide alone.
+    not matter. Tables are compared by the digests in the metadata of the ranks; if one of two files lacks a digest
+    (files of older versions), only the users are compared.
     """
     leaders: dict[tuple[str, str], Run] = {}
     for run in runs:

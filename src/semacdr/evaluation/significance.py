@@ -12,7 +12,7 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean over users with its 95 % percentile interval, and the two-sided p-value of its being zero."""
+    """A mean over users with its 95 % percentile interval, and the two-sided p-value of the mean being zero."""
 
     mean: float
     low: float
@@ -21,7 +21,7 @@ class Interval:
 
 
 def bootstrap(values: Array, draws: int = 10_000, seed: int = 0, chunk: int = 250) -> list[Interval]:
-    """For each column of `values` (users, columns) the interval of its mean over resampled users.
+    """The interval of the mean of each column of `values` (users, columns), over resampled users.
 
     All columns see the same resamples. p: twice the smaller share of resamples on one side of zero, the observed one
     counted among them (Davison & Hinkley, Bootstrap Methods, section 4.4).

@@ -1,4 +1,4 @@
-"""Answers to many requests: from the store if it has them, otherwise from the endpoint, and then kept in the store."""
+"""Get the answers to many requests: from the store, or from the endpoint, whose answers go into the store."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -42,7 +42,7 @@ class Asker:
     def answers(
         self, indices: Iterable[int], build: Build, again: bool = False
     ) -> Iterator[tuple[int, Answer | NoAnswer]]:
-        """For each index the answer to `build(index)`, stored ones first, or why the endpoint refuses the request.
+        """Yield the answer to `build(index)` for each index, stored ones first, or why the endpoint refused it.
 
         A UserError where answers are missing because the endpoint failed, or because the asker is offline (unless
         they are asked for `again`, after an answer that did not conform). Answers that arrived are kept.
@@ -81,7 +81,7 @@ class Asker:
         return self.endpoint is None and self.batch is None and not self.dry
 
     def _ask(self, missing: list[int], build: Build, hits: int) -> dict[bytes, NoAnswer]:
-        """Ask for all that is missing; by key, why some requests were refused. A UserError where others failed."""
+        """Ask for all missing answers; returns, by key, why requests were refused. A UserError if others failed."""
         if self.offline:
             first = build(missing[0]).what
             raise UserError(
@@ -98,7 +98,7 @@ class Asker:
             run = Run(self.endpoint, self.bill, self._heard, len(missing) + hits, hits)
             failed = {request.key: failure for request, failure in run.run(distinct)}
         lost = [failure.why for failure in failed.values() if not failure.final]
-        if lost:  # no question of quality, so nothing may take the place of these answers
+        if lost:  # the requests failed, so no fallback may replace their answers
             raise UserError(
                 f"{len(lost):,} of {len(missing):,} answers are missing because their requests failed, one with: "
                 f"{lost[0]}\nAll other answers are kept; the same command asks only for the missing ones"

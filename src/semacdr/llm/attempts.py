@@ -1,4 +1,4 @@
-"""Ask until an answer conforms, each time with another seed."""
+"""Repeat a request with new seeds until an answer conforms."""
 
 from collections.abc import Callable, Iterable
 from typing import Any

@@ -1,7 +1,7 @@
-"""The Batch API: files of requests, answered within a day at half the price by OpenAI, or by vLLM's run-batch.
+"""Ask by files of requests: OpenAI's Batch API (within a day, at half the price) or vLLM's run-batch.
 
-Each step is noted in the folder before and after it happens. A run that ended at any moment therefore continues where
-it was, even days later: it waits for submitted batches, collects finished ones, and pays for nothing twice.
+Each step is noted in the folder before and after it happens. A run that was stopped therefore continues where it was,
+even days later: it waits for submitted batches, collects finished ones, and pays for nothing twice.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -48,7 +48,7 @@ class BatchRun:
         self.left_out = 0  # requests that the budget did not allow
 
     def run(self, requests: Iterable[Request]) -> dict[bytes, NoAnswer]:
-        """Ask all requests; by key, why some have no answer: they were refused, or failed in every pass.
+        """Ask all requests. Returns, by key, why some have no answer: they were refused, or failed in every pass.
 
         A UserError where it makes no sense to continue; all answers that arrived are kept.
         """

@@ -1,6 +1,6 @@
 """The folder of batches: files of requests, their results, and `state.json`, which says how far each batch is.
 
-NNNNN.jsonl             the requests of a batch, one a line; custom_id is the request's key in the store of answers
+NNNNN.jsonl             the requests of a batch, one per line; custom_id is the request's key in the store of answers
 NNNNN.answers.jsonl     its answers, fetched, or made by vLLM's run-batch; NNNNN.errors.jsonl its errors
 NNNNN.unanswered.jsonl  the requests without an answer, and why
 

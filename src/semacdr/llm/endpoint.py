@@ -1,4 +1,4 @@
-"""Ask an OpenAI-compatible endpoint many requests at once, and pass on each answer when it arrives."""
+"""Send many requests to an OpenAI-compatible endpoint at once, and pass on each answer as it arrives."""
 
 import asyncio
 import logging
@@ -23,9 +23,9 @@ from semacdr.llm.requests import Answer, NoAnswer, Request, answer_of
 from semacdr.runtime.cli import log
 from semacdr.runtime.progress import Progress
 
-# After the deadline the loop turns so often, for so many seconds, to read what has already arrived: it is paid for.
+# After the deadline, the event loop runs so many more times, for so many seconds, to read paid data that has arrived.
 GRACE = (0.01,) * 10
-REFUSED = (400, 413, 422)  # statuses by which an endpoint refuses a single request, as it is
+REFUSED = (400, 413, 422)  # statuses with which an endpoint refuses one request for its content
 FIRST_WAIT, LONGEST_WAIT = 0.5, 8.0  # seconds between repeats, doubled each time
 LOCAL_KEY = "none-needed"  # servers on this machine need no key, but the client wants one
 Heard = Callable[[Request, Answer], None]
@@ -84,7 +84,7 @@ class Endpoint:
             while cause is not None and not isinstance(error, openai.APIStatusError):
                 text += f" ({type(cause).__name__}: {cause})" if str(cause) and str(cause) not in text else ""
                 cause = cause.__cause__ or cause.__context__
-        return " ".join(self.redact(text).split())[:300]  # it goes into tables; some servers send a page
+        return " ".join(self.redact(text).split())[:300]  # it goes into tables, and some servers send a whole page
 
     def open_http(self, kind: type[Client], **options: Any) -> Client:
         """An HTTP client of this kind for the endpoint.
@@ -156,7 +156,7 @@ class Run:
         http = self.endpoint.open_http(httpx2.AsyncClient, limits=limits, timeout=timeout)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
-            with suppress(NotImplementedError, RuntimeError, ValueError):  # not on the main thread, or not on Windows
+            with suppress(NotImplementedError, RuntimeError, ValueError):  # only on the main thread, and not on Windows
                 loop.add_signal_handler(number, self._stop, f"stopped by {signal.Signals(number).name}")
         key, url = self.endpoint.key(), self.endpoint.url
         async with openai.AsyncOpenAI(api_key=key, base_url=url, max_retries=0, http_client=http) as client:

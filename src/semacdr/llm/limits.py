@@ -10,7 +10,7 @@ from semacdr.llm.requests import Answer, Request
 
 
 class Rate:
-    """Allows at most `per_minute` units in any minute, in bursts of up to one second's share; None: no limit."""
+    """Allows at most `per_minute` units in any minute, in bursts of at most one second's share; None: no limit."""
 
     def __init__(self, per_minute: float | None, burst: float = 1.0) -> None:
         self.seconds = (60 + burst) / per_minute if per_minute else 0.0  # a minute may begin with a burst

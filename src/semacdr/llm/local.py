@@ -1,4 +1,4 @@
-"""A language model on this machine: a llama.cpp server on loopback, which runs as long as it is needed.
+"""Serve a language model on this machine: a llama.cpp server on loopback, running only while it is needed.
 
 Run as a module, this is the server (of `xllamacpp`, extra `local-llm`). It prints its address as a line of JSON and
 stops when its standard input closes, so it never outlives the process that started it.

@@ -1,6 +1,6 @@
 """Settings of the language model: what determines its answers (Settings), and how answers are obtained (Options).
 
-Nothing that is in Options changes an answer, so nothing runs again when it changes.
+Options change no answer, so nothing reruns when they change.
 """
 
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ class Settings:
     """What, together with the prompt, determines an answer."""
 
     model: str = setting("gpt-4o-mini", "name of the model at the endpoint")
-    weights: str = setting("", "id of its weights where known; for a local model its file's sha256")
+    weights: str = setting("", "id of its weights if known; for a local model the sha256 of its file")
     parameters: dict = setting(
-        {"temperature": 0}, "more fields of a request; null removes one that an endpoint does not take"
+        {"temperature": 0}, "further fields of a request; null removes one that the endpoint does not accept"
     )
     token_limit: Literal["max_tokens", "max_completion_tokens"] = setting(
         "max_tokens", "request field that limits an answer's tokens; max_completion_tokens for newer OpenAI models"
@@ -35,9 +35,9 @@ class Running:
     http_retries: Natural = setting(
         4, "repeats of a request with growing waits, at 408, 409, 429, 5xx and lost connections"
     )
-    retry_passes: Count = setting(3, "passes over what failed in spite of its repeats, each after all other requests")
+    retry_passes: Count = setting(3, "passes over requests whose repeats all failed, each after all other requests")
     queued_tokens: Count | None = setting(
-        None, "prompt tokens that the Batch API lets wait at once, by the account's tier"
+        None, "prompt tokens that the Batch API lets an account queue at once; depends on its tier"
     )
 
 
@@ -71,8 +71,8 @@ class Options:
     store: str = setting("answers/answers.sqlite", "SQLite file that keeps every answer, for all scenarios")
     recorded: tuple[str, ...] = setting((), "Parquet files of answers that are imported into the store first")
     offline: bool = setting(False, "send no request; a missing answer is an error")
-    batch: str = setting("", "folder for the Batch API, which costs half and answers within a day; empty: not used")
-    run_batch: bool = setting(False, "with batch: only write the request files, for vLLM's run-batch")
+    batch: str = setting("", "folder for the Batch API (half the price, answers within a day); empty: not used")
+    run_batch: bool = setting(False, "with batch: only write the request files for vLLM's run-batch")
     budget: Positive | None = setting(None, "dollars that the answers of one job may cost, those in the store included")
     prices: dict[str, Price] = setting({}, "prices by model")
     running: Running = setting(Running(), "how the endpoint is asked")

@@ -7,16 +7,16 @@ from string import Template
 
 from semacdr.errors import UserError
 
-# Item text is data: line breaks, hidden characters and the marks of chat templates are removed from it.
+# Item text is data: line breaks, hidden characters and chat-template tokens are removed from it.
 _BREAKS = re.compile(r"[\s\u0000-\u001f\u007f-\u009f\u2028\u2029]+")
 _HIDDEN = re.compile(r"[\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]")
 _MARKS = re.compile(r"<(?=[|/]|\w+>)|>(?<=\|>)|\[(?=/?(?:INST|SYS)\])")
 
 
 def clean(text: str, most: int) -> str:
-    """`text` on one line of at most `most` characters: no control or hidden characters, no mark of a chat template."""
+    """`text` on one line of at most `most` characters: no control or hidden characters, no chat-template tokens."""
     text = text[: 4 * most]
-    if text.isascii() and text.isprintable():  # most are, and of a million items the rest takes the most time
+    if text.isascii() and text.isprintable():  # true of most texts; the rest is slow for a million items
         text = " ".join(_MARKS.sub(" ", text).split())
     else:
         text = text.encode("utf-8", "replace").decode()  # a lone surrogate cannot be sent
@@ -43,7 +43,7 @@ def describe(item: dict, most: int) -> str:
 class Prompt:
     """A prompt file: a part under `## system`, one under `## user`, with $names to fill in.
 
-    A third part, `## again`, may say $why an earlier answer was refused: it is added where the same is asked again.
+    An optional third part, `## again`, says $why an earlier answer was refused; it is added to repeated requests.
     """
 
     def __init__(self, path: Path, names: set[str]) -> None:

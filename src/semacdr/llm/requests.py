@@ -12,12 +12,12 @@ class Asking:
     """The model and the request fields that, together with the prompt, determine an answer."""
 
     model: str
-    weights: str = ""  # id of the weights where it is known (sha256 of a local file)
+    weights: str = ""  # id of the weights if known (sha256 of a local file)
     parameters: dict[str, Any] = field(
         default_factory=dict
-    )  # more fields of the body: temperature, reasoning_effort, …
+    )  # further fields of the body: temperature, reasoning_effort, …
     limit: str = "max_tokens"  # the field that bounds an answer's tokens; max_completion_tokens for newer models
-    retry_temperature: float = 0.7  # at temperature 0 another seed would bring the same answer again
+    retry_temperature: float = 0.7  # at temperature 0, another seed would give the same answer
 
     def request(
         self, what: str, messages: list[dict[str, str]], attempt: int, most_tokens: int, **fields: Any
@@ -46,7 +46,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class NoAnswer:
-    """Why a request has no answer; `final` where the endpoint refused the request itself, so that it would again."""
+    """Why a request has no answer; `final` if the endpoint refused the request itself and would refuse it again."""
 
     why: str
     final: bool = False
@@ -70,7 +70,7 @@ _encoder = msgspec.json.Encoder(order="deterministic")
 
 
 def answer_of(completion: Any, tries: int, seconds: float) -> Answer:
-    """The answer in a chat completion (as decoded JSON); a ValueError where it holds none, with the error it holds."""
+    """The answer in a chat completion (as decoded JSON); a ValueError with the error in it if there is none."""
     if isinstance(completion, dict) and completion.get("error"):
         error = completion["error"]
         message = error.get("message") if isinstance(error, dict) else None

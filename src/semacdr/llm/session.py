@@ -1,4 +1,4 @@
-"""Open the connection of a job to a language model, and say what its answers cost."""
+"""Open a job's connection to a language model, and report what its answers cost."""
 
 import contextlib
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ LOCAL = "local:"
 
 
 def open_asking(settings: Settings, options: Options) -> Asking:
-    """What every request holds; the weights of a local model are identified by their file's sha256.
+    """The fields that every request has; the weights of a local model are identified by their file's sha256.
 
     A UserError where `llm.weights` names other weights than the local file.
     """

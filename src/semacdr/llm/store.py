@@ -1,8 +1,8 @@
 """The store of answers: each answer is paid for once, kept under a hash of everything that determines it.
 
-SQLite in WAL mode, an answer a transaction: a killed process loses nothing that was put, and several processes may
-share a store on one machine's disk (not on a network file system: give each its own and merge). A power cut may lose
-the last second.
+SQLite in WAL mode, one transaction per answer: a killed process loses no stored answer, and several processes may share
+a store on one machine's disk. On a network file system, give each process a separate store and merge them. A power cut
+may lose the last second.
 """
 
 import contextlib
@@ -37,7 +37,7 @@ def batched(values: Iterable, size: int) -> Iterator[tuple]:
 
 
 class AnswerStore:
-    """Answers by key, in the file `path`, made where it is missing."""
+    """Answers by key, in the file `path`, which is created if missing."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -48,7 +48,7 @@ class AnswerStore:
             self.db.execute("PRAGMA synchronous=NORMAL")
             self.db.execute("PRAGMA wal_autocheckpoint=0")  # by time instead, see put
             self.db.execute(_SCHEMA)
-            self.db.execute(f"SELECT {', '.join(_COLUMNS)} FROM answers LIMIT 0")  # of another program's database?
+            self.db.execute(f"SELECT {', '.join(_COLUMNS)} FROM answers LIMIT 0")  # fails for other databases
         except (OSError, sqlite3.Error) as error:
             raise UserError(f"{path}: cannot be opened as a store of answers: {error}") from error
         self.synced = time.monotonic()
@@ -75,7 +75,7 @@ class AnswerStore:
         return found
 
     def put(self, key: bytes, model: str, weights: str, answer: Answer) -> bool:
-        """Keep an answer, unless there is one: False then. It is safe from a kill when this returns."""
+        """Store an answer, unless the key has one (returns False). It survives a kill once this returns."""
         row = (key, model, weights, int(time.time()), msgspec.json.encode(answer))
         with self._wrap_errors():
             new = self.db.execute(_PUT, row).rowcount == 1
@@ -85,7 +85,7 @@ class AnswerStore:
         return new
 
     def add(self, rows: Iterable[tuple]) -> int:
-        """Add (key, model, weights, created, answer as JSON) rows, in one transaction; how many were new."""
+        """Add (key, model, weights, created, answer as JSON) rows in one transaction; returns how many were new."""
         before = self.db.total_changes
         with self._wrap_errors():
             self.db.execute("BEGIN IMMEDIATE")
@@ -98,13 +98,13 @@ class AnswerStore:
         return self.db.total_changes - before
 
     def rows(self, model: str | None = None) -> Iterator[tuple]:
-        """All rows by key, or those of a model."""
+        """Yield all rows, or those of a model, sorted by key."""
         where, given = ("WHERE model = ?", (model,)) if model else ("", ())
         with self._wrap_errors():
             yield from self.db.execute(f"SELECT {', '.join(_COLUMNS)} FROM answers {where} ORDER BY key", given)
 
     def some(self, keys: Iterable[bytes]) -> Iterator[tuple]:
-        """The rows of these keys, by key."""
+        """Yield the rows of these keys, sorted by key."""
         columns = ", ".join(_COLUMNS)
         with self._wrap_errors():
             for part in batched(sorted(set(keys)), 500):
@@ -124,7 +124,7 @@ class AnswerStore:
             return [dict(zip(names, row, strict=True)) for row in self.db.execute(query)]
 
     def check(self) -> list[str]:
-        """What is wrong with the store: damage of the file, answers that cannot be read. Empty where all is well."""
+        """What is wrong with the store: damage of the file, answers that cannot be read. Empty if nothing is wrong."""
         wrong = []
         try:
             wrong += [row[0] for row in self.db.execute("PRAGMA integrity_check") if row[0] != "ok"]
@@ -138,8 +138,8 @@ class AnswerStore:
         return wrong
 
     def close(self) -> None:
-        """Write all into the one file, as far as other processes let it, and close it."""
-        with contextlib.suppress(sqlite3.Error):  # what was put is safe without it
+        """Write everything into the one file, as far as other processes allow, and close it."""
+        with contextlib.suppress(sqlite3.Error):  # stored answers are safe without it
             self.db.execute("PRAGMA busy_timeout=1000")
             self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self.db.close()
@@ -152,7 +152,7 @@ class AnswerStore:
 
 
 def export_answers(rows: Iterable[tuple], path: Path) -> int:
-    """Write rows of a store as Parquet (table `answers`); how many."""
+    """Write rows of a store as Parquet (table `answers`); returns their number."""
     schema = pa.schema(tables.CONTRACTS["answers"].items())
     path.parent.mkdir(parents=True, exist_ok=True)
     count = 0
@@ -166,7 +166,7 @@ def export_answers(rows: Iterable[tuple], path: Path) -> int:
 
 
 def import_answers(store: AnswerStore, path: Path) -> int:
-    """Add the answers of a Parquet file, or of another store; how many were new."""
+    """Add the answers of a Parquet file, or of another store; returns how many were new."""
     if path.suffix == ".parquet":
         table, _ = tables.read(path, "answers")
         rows = (
@@ -182,7 +182,7 @@ def import_answers(store: AnswerStore, path: Path) -> int:
 
 
 def _readable(rows: Iterable[tuple], path: Path) -> Iterator[tuple]:
-    """The rows; a UserError where one holds no answer, before it can spoil a store."""
+    """Yield the rows; a UserError if one holds no answer, before it gets into a store."""
     decode = msgspec.json.Decoder(Answer).decode
     for row in rows:
         try:

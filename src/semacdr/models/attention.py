@@ -106,7 +106,7 @@ def attend_across(
     return _packed(results, layout, query.shape[1])
 
 
-def attend_beside(
+def attend_with_own(
     query: torch.Tensor,
     own: torch.Tensor,
     joint: torch.Tensor,

@@ -1,4 +1,4 @@
-"""What a model is built from, and what it must compute."""
+"""The inputs and the interface of all models."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +13,7 @@ from semacdr.errors import UserError
 
 @dataclass(frozen=True)
 class Semantics:
-    """The items' subcategories in the domain-agnostic categories; the first subcategory of each category is unknown."""
+    """Each item's subcategories in the domain-agnostic categories; each category's first subcategory is `unknown`."""
 
     sizes: tuple[int, ...]  # subcategories of each category, including unknown
     membership: torch.Tensor  # (items, sum of sizes): 1 / (an item's subcategories in the category) at each of them
@@ -21,21 +21,21 @@ class Semantics:
     def first(self, count: int) -> "Semantics":
         """Only the first `count` categories in alphabetical order; a UserError if there are fewer."""
         if not 1 <= count <= len(self.sizes):
-            raise UserError(f"{count} categories are asked for, the taxonomy has {len(self.sizes)}")
+            raise UserError(f"{count} categories are requested, but the taxonomy has {len(self.sizes)}")
         sizes = self.sizes[:count]
         return Semantics(sizes, self.membership[:, : sum(sizes)].contiguous())
 
 
 @dataclass(frozen=True)
 class ModelInputs:
-    """One direction as a model reads it, on the CPU; None for what `semacdr.models.required_inputs` does not name."""
+    """The data of one direction, on the CPU; None for inputs that `semacdr.models.required_inputs` does not name."""
 
     history: History
     max_length: int
     text: torch.Tensor | None = None  # (items of the scenario, width) frozen text vectors
     semantics: Semantics | None = None
     graphs: dict[str, torch.Tensor] | None = None  # source, target, mixed: normalised adjacency as sparse CSR
-    digests: dict[str, str] = field(default_factory=dict)  # of the tables that these were read from, by name
+    digests: dict[str, str] = field(default_factory=dict)  # of the tables that were read, by name
 
 
 class Model(nn.Module):
@@ -48,11 +48,11 @@ class Model(nn.Module):
     pretraining_epochs = 0  # epochs of `pretraining_loss` before training
 
     def prepare(self) -> Any:
-        """What all batches share until the parameters change, for example graph-enhanced item vectors."""
+        """The values that all batches share until the parameters change, for example graph-enhanced item vectors."""
         return None
 
     def states(self, prepared: Any, batch: Batch) -> torch.Tensor:
-        """(N_t, d): the user's state at each target step, from what precedes the step's positive."""
+        """(N_t, d): the user's state at each target step, from the events before the step's positive."""
         raise NotImplementedError
 
     def item_vectors(self, prepared: Any) -> torch.Tensor:

@@ -1,27 +1,27 @@
 """C2DSR (Cao et al., CIKM 2022): graphs and attention within each domain and over both, aligned by infomax.
 
 The state of a step is the state of the mixed sequence plus that of the domain's sequence. The next items of both
-domains are learned by softmax over the domain's catalogue, from the mixed state only (shared) and from the sum
+domains are predicted by softmax over the domain's catalogue, from the mixed state only (shared) and from the sum
 (specific). Infomax separates two pairs: a user's sequence in one domain with the other domain's part of the mixed
 sequence, and the same with a mixed sequence in which the items of the first domain were replaced.
 
 Another loss replaces only the specific part of the target steps; the rest stays softmax, as published. The four
-sums of next items have one divisor, as in the public code, here the number of target steps: every labelled step has
-the same weight. There the divisor is ten places a row, labelled or not (4.0 of them target events on kitchen_food),
-so that `weight` gives infomax 2.5 times as much weight there.
+next-item losses are sums with one common divisor, as in the public code; here it is the number of target steps, so
+every labelled step has the same weight. In the public code it is ten places per row, labelled or not (4.0 of them
+target events on kitchen_food), so that the same `weight` gives infomax 2.5 times as much weight.
 
 Further differences from the public code: all labelled steps are learned, not only the last ten. The mixed state is
 the one just before the event to predict, in training as in ranking (`mixed_state`). A transition is one edge
 however often it occurs (`transitions`). Tables and all other matrices start by Xavier's rule: standard normal
 tables hardly move in some hundred steps of Adam (docs/parity.md). The biases of the graphs start at zero. The first
-item of a domain can be the last label. Items are replaced anew in each batch. Users without a labelled source event
-are kept, outside infomax. Long histories are cut, each domain's and the mixed one to separate windows, instead of
-skipped. Source events are learned up to the last training positive, for users who have one, in the history's order
-(a source event may follow a target event of its day). No linear map follows attention. A user without events in a
-domain has a blank there. There is no padding, so it gets no attention and no class in the softmax. As in the public
-code, the graphs contain all transitions of training, including a step's own: in training an item's vector contains
-a share of the item to predict, at test it seldom does. The weights and LeakyReLU that the public graph layers
-declare and never use are left out: propagation is linear.
+item of a domain can be the last label. Replacement items are redrawn in each batch. Users without a labelled source
+event are kept, outside infomax. Long histories are cut instead of skipped, each domain's and the mixed one to
+separate windows. Source events are learned up to the last training positive, for users who have one, in the
+history's order (a source event may follow a target event of its day). No linear map follows attention. A user
+without events in a domain has a blank there. There is no padding, so it gets no attention and no class in the
+softmax. As in the public code, the graphs contain all transitions of training, including a step's own: in training
+an item's vector contains a share of the item to predict, in testing it rarely does. The weights and LeakyReLU that
+the public graph layers declare but never use are left out: propagation is linear.
 
 `semantics` is SemaCDR's Enhanced C2DSR (arXiv 2604.09551): an item's vector in every table gets the item's
 inner-domain and domain-agnostic view, before graph and sequence, and SemaCDR's eq. 3 aligns the views. An untied
@@ -58,7 +58,7 @@ class Settings(EnhancedSettings):
 
     depth: Natural = setting(1, "layers of propagation")
     transitions: Literal["binary", "counted"] = setting(
-        "binary", "edge weights of the graphs; the public code has counted ones, unintended"
+        "binary", "edge weights of the graphs; the public code has counted ones, unintentionally"
     )
     mixed_state: Literal["before", "published"] = setting(
         "before",

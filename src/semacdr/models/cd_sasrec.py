@@ -1,11 +1,11 @@
 """CD-SASRec (Alharbi & Caragea 2021/2022): SASRec whose target items get an aggregate of the user's source items.
 
-There is no public code and the text is not available; this follows the descriptions ("integrating the source-domain
-aggregated vector into the target-domain item embedding"), and semacdr.models.sasrec for the rest. Each step
-aggregates only the source events before its positive: the plainest reading, the user's whole source history, knows
-the future (visibility `all` measures that leak). With `source_vectors: own` the source vectors are learned in the
-same run instead of an earlier one, by SASRec's published loss whatever the other loss is: binary cross-entropy with
-one negative a step, here uniform over all source items, including the user's own.
+There is no public code, and the paper's text is not available; this follows published descriptions ("integrating
+the source-domain aggregated vector into the target-domain item embedding"), and semacdr.models.sasrec for the rest.
+Each step aggregates only the source events before its positive: the most literal reading, the user's whole source
+history, contains the future (visibility `all` measures that leak). With `source_vectors: own` the source vectors
+are learned in the same run instead of an earlier one, by SASRec's published loss whatever the other loss is: binary
+cross-entropy with one negative a step, here uniform over all source items, including the user's own.
 """
 
 from dataclasses import dataclass

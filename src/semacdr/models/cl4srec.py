@@ -1,12 +1,12 @@
 """CL4SRec (Xie et al., ICDE 2022): SASRec's task on the target sequence, and a contrast of two augmented views of it.
 
-It follows the public implementation whose option (`cl_embs`, predict) SemaCDR names: a post-norm Transformer with
-output map and GELU, with normalised and unscaled input, and raw inner products contrasted at temperature 1.
+It follows the public implementation whose option (`cl_embs`, predict) SemaCDR mentions: a post-norm Transformer with
+output map and GELU, normalised and unscaled input, and a contrast of raw inner products at temperature 1.
 
 Differences, where that implementation deviates from the paper: a masked item is a learned vector, the paper's
 "[mask]", instead of padding, which nothing attends to. A second view is contrasted with the first views of other
 users, instead of the first view's products with their second views again. Means and concatenations of states cover
-a view's own places, not padding. The reordered window is rounded down instead of up: with fewer than ten events
+only a view's places, not padding. The reordered window is rounded down instead of up: with fewer than ten events
 none is reordered. A window may start wherever it fits. Adam's betas are those of all models here (0.9, 0.98)
 instead of PyTorch's.
 """
@@ -38,7 +38,7 @@ EPSILON = 1e-12  # of LayerNorm
 class Settings(CommonSettings):
     """Settings of CL4SRec; the defaults are those of the public implementation."""
 
-    operators: str = setting("mcr", "of which each view draws one: m (mask), c (crop), r (reorder)")
+    operators: str = setting("mcr", "operators, of which each view draws one: m (mask), c (crop), r (reorder)")
     mask: Share = setting(0.5, "share of the items that masking hides")
     crop: Share = setting(0.6, "share of the sequence that cropping keeps")
     reorder: Share = setting(0.2, "share of the sequence that reordering shuffles")
@@ -58,7 +58,7 @@ def check(settings: Settings) -> None:
 
 
 class Block(nn.Module):
-    """A post-norm Transformer block as BERT has it, of one head and without expansion."""
+    """A post-norm Transformer block as in BERT, with one head and without expansion."""
 
     def __init__(self, dim: int, rate: float) -> None:
         super().__init__()

@@ -10,7 +10,7 @@ from semacdr.models.next_item_labels import is_followed
 
 
 def corrupt(items: torch.Tensor, domain: range) -> torch.Tensor:
-    """The mixed items (N_m,), each of the domain replaced by one drawn uniformly from that domain."""
+    """The mixed items (N_m,), where each item of the domain is replaced by one drawn uniformly from that domain."""
     drawn = torch.randint_like(items, domain.start, domain.stop)
     return torch.where((items >= domain.start) & (items < domain.stop), drawn, items)
 
@@ -34,7 +34,7 @@ class Infomax(nn.Module):
 
         r is the mean of a domain's own states, `target` (N_t, d) or `source` (N_s, d), z that of the `mixed` states
         (1 + N_m, d) at the other domain's events; `corrupted` holds, by domain, the mixed states where that domain's
-        items were replaced. Means are over events that a later one of their domain follows, the positive included;
+        items were replaced. Means are over events that are followed by one of the same domain, the positive included;
         users without one in both domains are left out.
         """
         rows = len(batch.users)

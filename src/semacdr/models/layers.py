@@ -9,7 +9,7 @@ from torch import nn
 
 from semacdr.batching.batches import Sequence
 from semacdr.batching.layout import Layout
-from semacdr.models.attention import attend_across, attend_beside, attend_self
+from semacdr.models.attention import attend_across, attend_self, attend_with_own
 from semacdr.models.dropout import dropout
 
 
@@ -46,19 +46,19 @@ class Block(nn.Module):
         joint = torch.cat([self.query(query), key_value], -1)
         return self._after_attention(x, query, attend_self(joint, layout, self._rate()))
 
-    def beside(
+    def with_own(
         self, x: torch.Tensor, own: torch.Tensor, others: torch.Tensor, visible: torch.Tensor, layout: Layout
     ) -> torch.Tensor:
         """(N, d) from (N, d): each x sees `own` (N, d) and the first `visible` (N,) of its row's `others` (N_k, d)."""
         query = self._query(x)
         own, others = (self.key_value(self.attention_norm(k) if self.norm == "pre" else k) for k in (own, others))
-        attended = attend_beside(self.query(query), own, others, visible, layout, self._rate())
+        attended = attend_with_own(self.query(query), own, others, visible, layout, self._rate())
         return self._after_attention(x, query, attended)
 
     def across(self, x: torch.Tensor, others: torch.Tensor, visible: torch.Tensor, layout: Layout) -> torch.Tensor:
-        """(N, d) from (N, d): each x sees the first `visible` (N,) of its row's `others` (N_k, d) instead of its own.
+        """(N, d) from (N, d): each x sees only the first `visible` (N,) of its row's `others` (N_k, d).
 
-        The attention result of an x that sees none of them is zeros.
+        The attention result of an x that sees none of them is zero.
         """
         query = self._query(x)
         key_value = self.key_value(self.attention_norm(others) if self.norm == "pre" else others)
@@ -87,7 +87,7 @@ class Block(nn.Module):
 class Encoder(nn.Module):
     """SASRec's encoder of a packed sequence of item vectors: scaled by sqrt(d), positions, blocks, final LayerNorm.
 
-    Positions count from the start of the window, so that later events of a sequence change nothing before them.
+    Positions count from the start of the window, so that later events of a sequence do not affect earlier ones.
     """
 
     def __init__(self, dim: int, max_length: int, blocks: int, rate: float, norm: str = "original") -> None:
@@ -118,7 +118,7 @@ def with_one(states: torch.Tensor) -> torch.Tensor:
 
 
 class _Propagate(torch.autograd.Function):
-    """A @ X for a sparse A with a given transpose, so that the backward, A^T @ gradient, need not transpose."""
+    """A @ X for a sparse A with a given transpose, so that the backward pass, A^T @ gradient, need not transpose."""
 
     @staticmethod
     def forward(ctx: Any, adjacency: torch.Tensor, transposed: torch.Tensor, x: torch.Tensor) -> torch.Tensor:

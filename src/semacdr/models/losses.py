@@ -60,7 +60,7 @@ def softmax_loss(
     divisor: int | torch.Tensor,
     counted: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """The sum of loss ce over steps, divided by `divisor`; with `counted` (N,) of bool over those steps alone.
+    """The sum of loss ce over steps, divided by `divisor`; with `counted` (N,) of bool only over those steps.
 
     Models use it for their own losses too, over more events than the target steps; it is float32 under autocast.
     """
@@ -70,7 +70,7 @@ def softmax_loss(
 
 
 class _FullSoftmax(torch.autograd.Function):
-    """F.cross_entropy(states @ items.T, positives) of steps with a weight, summed; the scores of some at a time.
+    """The weighted sum of F.cross_entropy(states @ items.T, positives) over steps, with scores computed in chunks.
 
     A batch's scores of a whole catalogue, their softmax and its gradient would each take (N, n): gigabytes if each of
     5,000 steps scores 30,000 items. Value and gradients are added up together in the forward pass.
@@ -94,7 +94,7 @@ class _FullSoftmax(torch.autograd.Function):
                 scores = (part @ items.T).log_softmax(1)
                 own = scores.gather(1, wanted)
                 loss -= (own * factor).sum()
-                scores.exp_().scatter_(1, wanted, own.exp() - 1)  # the gradient of the part's loss
+                scores.exp_().scatter_(1, wanted, own.exp() - 1)  # the gradient of the chunk's loss
                 torch.mm(scores, items, out=gradient)
                 of_items.addmm_(scores.T, part * factor)
         of_states.mul_(weight[:, None])

@@ -7,14 +7,14 @@ vectors (intra-domain view) and a step's two states (inter-domain view), with a 
 
 Two versions of the code are public; the later one has graphs over both domains, connected by item. Differences from
 it: the edge from an item to its successor exists only for later steps, because a step must not see its own positive
-in the graph of its input; so every step gets in training exactly what it would get as the last one. Source events
-are visible by the time of the positive instead of the last input; a step without source events sees a zero vector
+in the graph of its input; so in training every step gets exactly what it would get as the last one. Source events
+before the positive are visible, not only those before the last input; a step without source events sees a zero vector
 instead of the last source event. There is no padding: it has no edges, gets no attention, and negatives of the
 contrast are permuted among events. The mean of the contrast is over all slots of the windows, as published, because
 the published weights assume that. No linear map follows attention. Positions count from the first event of a
-window. A short source history takes nothing from early target steps. The cross-domain projection is also used in
+window. A short source history does not shorten early target steps. The cross-domain projection is also used in
 ranking, no stray source events precede a sequence there, and the global graph is trained in every batch. With more
-than one layer that graph passes on, in training, what a user does later, as published.
+than one layer, that graph leaks a user's later events into training, as published.
 """
 
 import math
@@ -50,7 +50,7 @@ class Settings(CommonSettings):
 
 
 class Inputs(NamedTuple):
-    """A sequence before it is encoded, (N, d) each: two inputs, and the two vectors that they are made of."""
+    """A sequence before it is encoded, (N, d) each: two inputs, and the two vectors that they combine."""
 
     joined: torch.Tensor  # as later steps see it
     newest: torch.Tensor  # as its own step sees it
@@ -59,7 +59,7 @@ class Inputs(NamedTuple):
 
 
 class Encoded(NamedTuple):
-    """What a batch's states and its contrasts share."""
+    """The encoded sequences, which a batch's states and contrasts share."""
 
     target: Inputs
     source: Inputs
@@ -141,13 +141,13 @@ class Model(base.Model):
         seen = batch.target.positions, batch.target.layout
         *first, last = (block for block in self.blocks if isinstance(block, Block))
         for block in first:
-            states, earlier = block.beside(states, states, earlier, *seen), block(earlier, batch.target.layout)
-        states = last.beside(states, states, earlier, *seen)
+            states, earlier = block.with_own(states, states, earlier, *seen), block(earlier, batch.target.layout)
+        states = last.with_own(states, states, earlier, *seen)
         latest = self._latest(source.newest, batch)
         crossed, visible = latest, (batch.source_visible - 1).clamp(min=0)
         for cross_block in self.cross_blocks:
             assert isinstance(cross_block, Block)
-            crossed = cross_block.beside(crossed, latest, source.joined, visible, batch.cross)
+            crossed = cross_block.with_own(crossed, latest, source.joined, visible, batch.cross)
         return Encoded(target, source, states, self._dropped(self.project(crossed)))
 
     @staticmethod

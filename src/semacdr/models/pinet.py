@@ -6,8 +6,8 @@ Here, as for all models, each step of a user's sequence is a prediction: the net
 published model on every prefix. The other domain's state for a prediction is the one just before the positive. Both
 domains are learned with softmax cross-entropy over their catalogue. The target's is the loss over steps, which
 another loss may replace; the source's, at the steps of the source sequence, is the auxiliary loss: source events of
-users with a training step, up to their last positive (in the history's order: a source event may be learned from a
-target event of its day before it).
+users with a training step, up to their last positive (in the history's order: a source event may be predicted from
+a target event of the same day).
 
 Differences from the official code: the candidate of the filter cell has a separate map of the members, as in the
 paper's equations (the code adds the gate's map a second time, see `shared_member_map`). A GRU's reset gate acts on
@@ -46,7 +46,9 @@ class Settings:
     dropout: ProperShare = setting(0.5, "dropout of inputs to encoders, filter and transfer, and of what is scored")
     state_dropout: ProperShare = setting(0.2, "dropout between recurrent steps, as published")
     source_weight: NonNegative = setting(1.0, "weight of the source domain's loss; 0: only the target is learned")
-    shared_member_map: bool = setting(False, "map the candidate's members by the gate's map, as the official code does")
+    shared_member_map: bool = setting(
+        False, "use the gate's map for the candidate's members too, as the official code does"
+    )
 
 
 @compiled

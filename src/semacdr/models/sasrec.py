@@ -22,7 +22,7 @@ LOSS = "bce"
 
 @dataclass(frozen=True)
 class Settings(EncoderSettings):
-    """Settings of SASRec: the common ones."""
+    """Settings of SASRec: only the common ones."""
 
 
 class Model(base.Model):

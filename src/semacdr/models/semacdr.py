@@ -1,7 +1,7 @@
 """SemaCDR (arXiv 2604.09551): item semantics, graphs and three sequences rank the items of the target domain.
 
 The paper's text lacks the equations; each method names the equation that it implements, as the paper's prose suggests
-it. The paper's ablations and the remaining open points are settings. Readings that validation rejected are not here:
+it. The paper's ablations and the remaining open points are settings. Readings that validation rejected were removed:
 commit b1b95ae has them, with the runs of docs/results/open_points.md.
 """
 
@@ -29,11 +29,13 @@ LOSS = "bpr"
 
 @dataclass(frozen=True)
 class Settings(EncoderSettings):
-    """Settings of SemaCDR: those of the paper (appendix C), its ablations, and what it leaves open."""
+    """Settings of SemaCDR: those of the paper (appendix C), its ablations, and the points it leaves open."""
 
     inner: bool = setting(True, "inner-domain semantics; false is an ablation")
     agnostic: bool = setting(True, "domain-agnostic semantics; false is an ablation")
-    categories: Count | None = setting(None, "K of section 2.3.2: the first categories by name; null: all")
+    categories: Count | None = setting(
+        None, "K of section 2.3.2: the number of categories used, first by name; null: all"
+    )
     domain_nodes: Literal["domain", "all"] = setting(
         "domain", "views in the source and the target graph: domain (without the agnostic view), or all"
     )
@@ -60,7 +62,7 @@ class Settings(EncoderSettings):
 
 
 def pairs(settings: Settings) -> list[tuple[str, str]]:
-    """The pairs of views that eq. 3 aligns, the anchor first."""
+    """The pairs of views that eq. 3 aligns, each with its anchor first."""
     if not settings.agnostic:
         return []
     return [("identity", "agnostic"), *([("inner", "agnostic")] if settings.inner else [])]
@@ -75,7 +77,7 @@ class Views(NamedTuple):
 
 
 class Prepared(NamedTuple):
-    """What all batches share: the views, and the graph-enhanced nodes (eqs. 4 to 6)."""
+    """The values that all batches share: the views, and the graph-enhanced nodes (eqs. 4 to 6)."""
 
     views: Views
     source: torch.Tensor | None  # (source items, d); None without a source sequence

@@ -8,7 +8,7 @@ from semacdr.runtime.settings import Count, NonNegative, Positive, ProperShare, 
 
 @dataclass(frozen=True)
 class CommonSettings:
-    """What the SemaCDR paper sets alike for all models (section 3.1.3, appendix C)."""
+    """Settings for which the SemaCDR paper gives one value for all models (section 3.1.3, appendix C)."""
 
     dim: Count = setting(64, "width of item vectors and states")
     blocks: Count = setting(2, "Transformer blocks")

@@ -4,9 +4,9 @@ A state joins three preferences: the target domain's (self-attention over the ta
 target step attends to the source events) and the user's overall one (the user's vector attends to the items of both
 domains). One table holds the items of both domains and also scores them; both domains share the positions.
 
-Differences from the circulating code: a source event is visible to a step if it precedes the step's positive, not
-if it is no later than the step's own event. An invisible one is never attended to (there the first slot always
-was), and a step without visible ones attends to nothing. There is no padding, so it gets no attention, and
+Differences from the circulating code: a source event is visible to a step if it precedes the step's positive, instead
+of if it is not later than the step's event. Invisible events are never attended to (in that code, the first slot
+always was), and a step without visible events attends to nothing. There is no padding, so it gets no attention, and
 positions count from the first event of a window. No linear map follows attention. Nothing is chosen on the test
 split or trained on validation events. The vector of a user without a training step stays as initialised, except for
 weight decay.
@@ -29,7 +29,7 @@ from semacdr.runtime.settings import NonNegative, setting
 
 INPUTS = ()
 LOSS = "bce"
-EPS = 1e-8  # of all normalisations, as in SASRec
+EPS = 1e-8  # in all normalisations, as in SASRec
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class Model(base.Model):
         return self.norm(self.join(target, local, self._overall(vectors, batch), rate=self._rate()))
 
     def _overall(self, vectors: dict[str, torch.Tensor], batch: Batch) -> torch.Tensor:
-        """(N_t, d): what the user attends to among the target and the source items, which have no positions here."""
+        """(N_t, d): the user's attention over the target and the source items, which have no positions here."""
         rate = self._rate()
         users, query = self.users(batch.users) * math.sqrt(self.settings.dim), {}
         for name, linear in self.queries.items():

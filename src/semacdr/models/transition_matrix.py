@@ -36,7 +36,7 @@ def _csr(rows: np.ndarray, columns: np.ndarray, weight: np.ndarray, size: int) -
 
 
 class Propagation(nn.Module):
-    """The mean of E^0 to E^K, where E^k+1 = D^-1 A dropout(E^k) + b_k: an item gets the mean of what follows it."""
+    """The mean of E^0 to E^K, where E^k+1 = D^-1 A dropout(E^k) + b_k: a mean over the items that follow."""
 
     adjacency: torch.Tensor
     transposed: torch.Tensor

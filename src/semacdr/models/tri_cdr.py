@@ -4,20 +4,20 @@ The mixed, the source and the target sequence each have a SASRec encoder. A targ
 states of all three, with its own state as query; the results are fused, and the cosine with target items is the
 score.
 
-Before that, each encoder learns its own sequence as a SASRec, in the same run and for a fixed number of epochs, by
-SASRec's published loss whatever the other loss is: binary cross-entropy with one negative a step, here uniform over
-all items of the sequence, including the user's own. The source sequence is the one of the training rows: of users
-with a training step, up to their last positive. Without pre-training the triplet loss, at its published weight,
-moves all states in the same direction before the encoders separate items. With softmax losses the score, 5 times a
-cosine, limits the positive's share (`scale`).
+Before that, each encoder is pre-trained on its sequence as a SASRec, in the same run, for a fixed number of epochs,
+with SASRec's published loss whatever the main loss is: binary cross-entropy with one negative a step, here uniform
+over all items of the sequence, including the user's own. The source sequence is the one of the training rows: of
+users with a training step, up to their last positive. Without pre-training the triplet loss, at its published
+weight, moves all states in the same direction before the encoders separate items. With softmax losses the score, 5
+times a cosine, limits the positive's share (`scale`).
 
 Differences from the official code: nothing is stopped or chosen on the test split. A step without visible events of
-a sequence gets zeros (there: the mean over all positions, future ones included), and a user whose last step sees no
-source event is left out of the losses on the source representation. The mixed sequence contains the validation
-event at test, like the target sequence. The learning rate does not decay. Positions count from the first event of
-the window. There is no padding, so it gets no attention. No linear map follows the encoders' attention. Users with
-one event in a sequence are trained on if they have a target step. A table contains only items that its sequence can
-have, so source and target share one.
+a sequence gets zeros (the official code: the mean over all positions, future ones included), and a user whose last
+step sees no source event is left out of the losses on the source representation. The mixed sequence contains the
+validation event at test, like the target sequence. The learning rate does not decay. Positions count from the first
+event of the window. There is no padding, so it gets no attention. No linear map follows the encoders' attention.
+Users with one event in a sequence are trained on if they have a target step. A table contains only items that its
+sequence can have, so source and target share one.
 
 `semantics` is SemaCDR's Enhanced Tri-CDR (arXiv 2604.09551): every item vector gets the item's inner-domain and
 domain-agnostic view, also in pre-training, and SemaCDR's eq. 3 aligns the views.
@@ -55,13 +55,15 @@ class Settings(EnhancedSettings):
 
     scale: Positive = setting(5.0, "factor of the cosine that is the score")
     coarse_weight: NonNegative = setting(0.1, "weight of the contrast between sequences")
-    mixed_source: NonNegative = setting(1.0, "weight of this pair in that contrast; weights are divided by their sum")
-    mixed_target: NonNegative = setting(1.0, "weight of this pair in that contrast")
-    source_target: NonNegative = setting(1.0, "weight of this pair in that contrast")
+    mixed_source: NonNegative = setting(
+        1.0, "weight of the mixed and source pair in that contrast; the three weights are divided by their sum"
+    )
+    mixed_target: NonNegative = setting(1.0, "weight of the mixed and target pair in that contrast")
+    source_target: NonNegative = setting(1.0, "weight of the source and target pair in that contrast")
     temperature: Positive = setting(0.1, "temperature of that contrast")
     fine_weight: NonNegative = setting(10.0, "weight of the triplet loss")
     margin: NonNegative = setting(4.0, "margin of the triplet loss")
-    pretraining: Natural = setting(20, "epochs in which each encoder first learns its own sequence")
+    pretraining: Natural = setting(20, "epochs in which each encoder is first trained on its sequence")
 
 
 class Prepared(NamedTuple):

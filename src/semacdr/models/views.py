@@ -76,7 +76,7 @@ def nt_xent(a: torch.Tensor, b: torch.Tensor, temperature: float, cosine: bool =
     return F.cross_entropy(logits, torch.arange(len(views), device=a.device).roll(len(a)))
 
 
-PAIRS = (("identity", "agnostic"), ("inner", "agnostic"))  # of eq. 3, the anchor first
+PAIRS = (("identity", "agnostic"), ("inner", "agnostic"))  # of eq. 3, each with its anchor first
 
 
 def align(

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from semacdr.plan.code_inputs import code, shown
-from semacdr.plan.config import Config, ConfigError
+from semacdr.plan.config import Config
 from semacdr.plan.declarations import SOURCES
+from semacdr.runtime.setting_errors import SettingError
 
 ENGINE = ("llm_engine", "induction", "naming", "sampling", "trial")  # modules of semantics/ that only asking uses
-ASKING = ("semacdr.llm", *(f"semacdr.semantics.{name}" for name in ENGINE))
+ASKING = ("semacdr.llm", "semacdr.stages._llm", *(f"semacdr.semantics.{name}" for name in ENGINE))
 PROMPTS = {
     "taxonomy": ("taxonomy_propose", "taxonomy_merge", "taxonomy_revise", "structured"),
     "semantics": ("inner",),  # and the one of the method
@@ -105,8 +106,8 @@ def taxonomy_file(config: Config, scenario: str) -> list[str] | str:
     file = config.settings("taxonomy", scenario).file.replace("{scenario}", scenario)
     found = resource(file)
     if not found.exists():
-        raise ConfigError(
-            ["taxonomy", "file"],
+        raise SettingError(
+            ("taxonomy", "file"),
             f"scenario {scenario} has no taxonomy {file}: write it (resources/taxonomies has examples), or let a"
             " language model make it (`taxonomy: {engine: llm}`)",
         )

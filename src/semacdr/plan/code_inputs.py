@@ -10,9 +10,7 @@ from semacdr.plan.declarations import SOURCES, file_of, tree_of
 
 
 def imported(module: str) -> Iterator[str]:
-    """The absolute names of all that a module imports, anywhere in its file, and of the package that holds it."""
-    if "." in module:
-        yield module.rpartition(".")[0]  # importing a.b runs a/__init__.py first
+    """The absolute names of all that a module imports, anywhere in its file."""
     for node in ast.walk(tree_of(module)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -31,11 +29,12 @@ def modules(module: str, without: tuple[str, ...] = ()) -> frozenset[str]:
     while ahead:
         name = ahead.pop()
         left_out = any(f"{name}.".startswith(f"{other}.") for other in without)
-        if name in seen or left_out or file_of(name) is None:
+        if name in seen or left_out:
             continue
         seen.add(name)
-        ahead += imported(name)
-    return frozenset(seen)
+        ahead += [name.rpartition(".")[0]] if "." in name else []  # a.b.c: c may be a name in a.b, and a.b runs a first
+        ahead += imported(name) if file_of(name) else []
+    return frozenset(name for name in seen if file_of(name))
 
 
 def code(*starts: str, without: tuple[str, ...] = ()) -> list[str]:

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from semacdr.plan.config import Config, ConfigError, check_name, checked, known_name
+from semacdr.plan.config import Config, as_mapping, check_name
 from semacdr.plan.declarations import SOURCES
 from semacdr.plan.sections import Comparison, kind
 from semacdr.plan.systems import System, parse
-from semacdr.runtime.settings import types_of
+from semacdr.runtime.setting_errors import SettingError, known_name
+from semacdr.runtime.settings import checked, resolve, types_of
 
 DATA = ("preprocess", "split")  # sections that decide who is ranked, on what
 
@@ -44,66 +45,60 @@ def reserved() -> set[str]:
 
 
 def experiments(config: Config) -> dict[str, Experiment]:
-    """All experiments of the config by name; a ConfigError names the entry that is wrong."""
+    """All experiments of the config by name; a SettingError names the entry that is wrong."""
     found = {}
-    for name, given in config.given.get("compare", {}).items():
-        path = ["compare", str(name)]
-        check_name(path, name)
+    for name, given in as_mapping(config.given.get("compare", {}), "compare").items():
+        check_name(name, "compare")
         if name in reserved():
-            raise ConfigError(path, f"'{name}' is the name of another table; choose another name")
-        found[name] = _experiment(path, name, given, config)
-    found["cold_start"] = _experiment(["cold_start"], "cold_start", config.given.get("cold_start", {}), config)
+            raise SettingError(("compare", name), f"'{name}' is the name of another table; choose another name")
+        checked(Comparison, given, "compare", name)
+        found[name] = _experiment(name, given, config, "compare", name)
+    given = config.given.get("cold_start", {})
+    own = {key: value for key, value in given.items() if key in types_of(Comparison)}
+    found["cold_start"] = _experiment("cold_start", own, config, "cold_start")
     return found
 
 
-def _experiment(path: list[str], name: str, given: Any, config: Config) -> Experiment:
-    if not isinstance(given, Mapping):
-        raise ConfigError(path, f"must be a mapping, not {given!r}")
-    own = types_of(Comparison)
-    if path[0] == "compare":
-        for key in given:
-            known_name(path, key, own, "setting")
-    if "system" not in given or ("variants" in given) == ("sweep" in given):
-        raise ConfigError(path, "needs system, and either variants or sweep")
-    base = given["system"]
-    parse([*path, "system"], base)
-    changes = _swept([*path, "sweep"], given["sweep"]) if "sweep" in given else given["variants"]
-    if not isinstance(changes, Mapping) or len(changes) < 2:
-        raise ConfigError([*path, "variants"], "needs two variants or more")
-    variants = {
-        str(key): _variant([*path, "variants", str(key)], key, change, base, config) for key, change in changes.items()
-    }
-    rest = {key: given[key] for key in ("directions", "seeds", "split") if key in given}
-    how = checked(path, Comparison, rest)
-    sweep = next(iter(given["sweep"])) if "sweep" in given else None
-    return Experiment(name, variants, how.directions, how.seeds, how.split, sweep)
+def _experiment(name: str, given: Mapping[str, Any], config: Config, *path: str) -> Experiment:
+    if "system" not in given or (given.get("variants") is None) == (given.get("sweep") is None):
+        raise SettingError(path, "needs system, and either variants or sweep")
+    base, sweep = given["system"], given.get("sweep")
+    parse(base, *path, "system")
+    changes = given["variants"] if sweep is None else _swept(sweep, *path, "sweep")
+    if len(changes) < 2:
+        raise SettingError((*path, "variants"), "needs two variants or more")
+    variants = {}
+    for key, change in changes.items():
+        if sweep is None:
+            check_name(key.replace(".", "") if isinstance(key, str) else key, *path, "variants")
+        variants[key] = _variant(change, base, config, *path, "sweep" if sweep else "variants", key)
+    how = resolve(Comparison, {key: given[key] for key in ("directions", "seeds", "split") if key in given}, *path)
+    return Experiment(name, variants, how.directions, how.seeds, how.split, next(iter(sweep)) if sweep else None)
 
 
-def _variant(path: list[str], name: Any, change: Any, base: Mapping[str, Any], config: Config) -> Variant:
-    if not isinstance(change, Mapping):
-        raise ConfigError(path, f"must be a mapping, not {change!r}")
-    if "sweep" not in path:
-        check_name(path, str(name).replace(".", ""))
-    change = dict(change)
-    scenario = change.pop("scenario", None)
+def _variant(change: Any, base: Mapping[str, Any], config: Config, *path: str) -> Variant:
+    own = {key: value for key, value in as_mapping(change, *path).items() if key != "scenario"}
+    scenario = change.get("scenario")
     if scenario is not None:
-        known_name([*path, "scenario"], scenario, config.scenarios, "scenario")
-    return Variant(parse(path, change, base), scenario)
+        known_name(scenario, config.scenarios, "scenario", *path, "scenario")
+    return Variant(parse(own, *path, base=base), scenario)
 
 
-def _swept(path: list[str], given: Any) -> dict[str, dict[str, Any]]:
+def _swept(given: Mapping[str, Any], *path: str) -> dict[str, dict[str, Any]]:
     """The variants of a sweep, named by their values."""
-    if not isinstance(given, Mapping) or len(given) != 1:
-        raise ConfigError(path, "needs one setting and the list of its values")
+    if len(given) != 1:
+        raise SettingError(path, "needs one setting and the list of its values")
     ((name, values),) = given.items()
-    if not isinstance(values, list) or len({*map(str, values)}) < 2 or not all(type(v) in (int, float) for v in values):
-        raise ConfigError([*path, str(name)], f"needs two different numbers or more, not {values!r}")
+    if not all(type(value) in (int, float) for value in values) or len({f"{value:g}" for value in values}) < max(
+        2, len(values)
+    ):
+        raise SettingError((*path, str(name)), f"needs two different numbers or more, not {values!r}")
     training = name in types_of(kind("train", "Training"))
     return {f"{value:g}": {name: value} if training else {"settings": {name: value}} for value in values}
 
 
 def check_same_data(config: Config, one: str, other: str, experiment: str) -> None:
-    """Raise a ConfigError where two scenarios of an experiment do not share users, items, split and candidates."""
+    """Raise a SettingError where two scenarios of an experiment do not share users, items, split and candidates."""
     ours, theirs = config.scenarios[one], config.scenarios[other]
     alike = {
         "release": ours.release == theirs.release,
@@ -111,4 +106,4 @@ def check_same_data(config: Config, one: str, other: str, experiment: str) -> No
         **{section: config.settings(section, one) == config.settings(section, other) for section in DATA},
     }
     for what in [what for what, same in alike.items() if not same]:
-        raise ConfigError(["compare", experiment], f"{one} and {other} differ in {what}, so they cannot be compared")
+        raise SettingError(("compare", experiment), f"{one} and {other} differ in {what}, so they cannot be compared")

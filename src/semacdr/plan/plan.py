@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from semacdr.errors import UserError
-from semacdr.plan.config import Config, ConfigError, Scenario
+from semacdr.plan.config import Config, Scenario
 from semacdr.plan.declarations import SOURCES
-from semacdr.plan.experiments import Experiment, check_same_data, experiments
+from semacdr.plan.experiments import check_same_data, experiments
+from semacdr.plan.models import needs, published_loss
 from semacdr.plan.runs import Record, record, untuned
-from semacdr.plan.systems import System, needs, published_loss, table_systems
+from semacdr.plan.systems import System, table_systems
 from semacdr.plan.tuning import Tuned
-from semacdr.runtime.settings import as_json, nearest
+from semacdr.runtime.setting_errors import known_names, nearest
+from semacdr.runtime.settings import as_json
 
 RESULTS = "results"
 GRAPHS = [  # a model's setting `graph` takes three of them
@@ -124,7 +126,7 @@ class Plan:
     def listed(self, scenario: str) -> list[str]:
         """The systems in a scenario's result table, in the order of train.systems."""
         asked = self.planned("metrics", scenario).systems
-        self.check_names(["metrics", "systems"], () if asked == "all" else asked, self.systems)
+        known_names(() if asked == "all" else asked, self.systems, "system", "metrics", "systems")
         return [name for name in self.systems if asked == "all" or name in asked]
 
     def experiment_runs(
@@ -146,73 +148,10 @@ class Plan:
             ]
         return runs
 
-    def summarised(self, section: str, scenario: str | None = None) -> Experiment:
-        """The experiment that a section summarises."""
-        name = self.planned(section, scenario).experiment
-        known = [one for one in self.experiments if one != "cold_start"]
-        self.check_names([section, "experiment"], [name], known)
-        return self.experiments[name]
-
-    def mixing_runs(self, scenario: str) -> Runs:
-        """By variant the runs whose item vectors are compared."""
-        own = self.planned("domain_mixing", scenario)
-        experiment = self.summarised("domain_mixing", scenario)
-        self.check_names(["domain_mixing", "variants"], own.variants, experiment.variants)
-        return self.experiment_runs(scenario, experiment.name, own.variants, own.directions)
-
-    def sweeps(self, scenario: str) -> list[Experiment]:
-        """The sweeps of one model that section sensitivity joins."""
-        names = self.planned("sensitivity", scenario).experiments
-        self.check_names(["sensitivity", "experiments"], names, self.swept)
-        models = sorted({self.experiments[name].model for name in names})
-        if len(models) > 1:
-            raise ConfigError(
-                ["sensitivity", "experiments"], f"must be sweeps of one model, not of {', '.join(models)}"
-            )
-        return [self.experiments[name] for name in names]
-
     @cached_property
     def swept(self) -> list[str]:
         """The experiments that are sweeps."""
         return [name for name, experiment in self.experiments.items() if experiment.sweep]
-
-    def report_files(self, scenario: str) -> dict[str, list[str]]:
-        """By option of the report its files: the folders of runs, of those shown, tables of experiments, pictures."""
-        own = self.planned("report", scenario)
-        pictures = ["domain_mixing", "taste_similarity", "efficiency", "sensitivity", *self.swept]
-        self.check_names(["report", "systems"], own.systems, self.listed(scenario))
-        self.check_names(["report", "experiments"], own.experiments, self.experiments)
-        self.check_names(["report", "figures"], own.figures, pictures)
-        runs = self.table_runs(scenario)
-        shown = [
-            run.folder
-            for name in own.systems
-            for run in runs[self.systems[name].label]
-            if run.seed == self.seeds(self.systems[name], scenario)[0]
-        ]
-        folder = f"{RESULTS}/{scenario}"
-        return {
-            "shown": shown,
-            "experiments": [f"{folder}/{name}.tsv" for name in own.experiments],
-            "figures": [f"{folder}/{name}.png" for name in own.figures],
-        }
-
-    def efficiency_runs(self, scenario: str) -> Runs:
-        """By variant the runs of the experiment whose costs are compared."""
-        return self.experiment_runs(scenario, self.summarised("efficiency", scenario).name)
-
-    def sweep_options(self, scenario: str) -> list[str]:
-        """The sweeps of section sensitivity as words of a command line: --sweep, the setting, the table."""
-        return [
-            word
-            for sweep in self.sweeps(scenario)
-            for word in ("--sweep", str(sweep.sweep), f"{RESULTS}/{scenario}/{sweep.name}.tsv")
-        ]
-
-    def report_options(self, scenario: str) -> list[str]:
-        """The files of a report as words of a command line."""
-        given = {name: paths for name, paths in self.report_files(scenario).items() if paths}
-        return [word for name, paths in given.items() for word in (f"--{name}", *paths)]
 
     # Stages
 
@@ -231,7 +170,7 @@ class Plan:
 
     def run_folders(self, scenario: str) -> list[str]:
         """The folders of the result table's runs."""
-        return [run.folder for runs in self.table_runs(scenario).values() for run in runs]
+        return folders(self.table_runs(scenario))
 
     @cached_property
     def directions(self) -> list[str]:
@@ -254,18 +193,15 @@ class Plan:
         }
         return {name: files[name] for name in needs(run.model, json.loads(run.settings))}
 
-    def check_names(self, path: list[str], names: Iterable[str], known: Iterable[str]) -> None:
-        """Raise a ConfigError that lists the known names where one of the names is none of them."""
-        for name in names:
-            if name not in known:
-                raise ConfigError(
-                    path, f"there is no '{name}'{nearest(name, known)}; known: {', '.join(known) or 'none'}"
-                )
-
 
 def distinct(runs: Mapping[str, list[Run]], *files: str) -> list[str]:
     """Files of runs, each once, sorted."""
     return sorted({f"{run.folder}/{file}" for own in runs.values() for run in own for file in files})
+
+
+def folders(runs: Mapping[str, list[Run]]) -> list[str]:
+    """The folders of runs, in their order."""
+    return [run.folder for own in runs.values() for run in own]
 
 
 def as_options(runs: Mapping[str, list[Run]]) -> list[str]:

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from semacdr.errors import UserError
-from semacdr.plan.config import Config, ConfigError
+from semacdr.plan.config import Config
+from semacdr.runtime.setting_errors import SettingError
 
 KINDS = ("reviews", "meta")
 
@@ -19,11 +20,13 @@ def local_file(config: Config, release: str, kind: str, category: str) -> list[s
     from semacdr.data.local import find_local
 
     own = config.raw[release]
-    return [str(find_local(Path(own.folder), category, kind, release))] if own.source == "local" else []
+    if own.source != "local" or own.folder is None:
+        return []
+    return [str(find_local(Path(own.folder), category, kind, release))]
 
 
 def check_local(config: Config, scenario: str) -> None:
-    """Raise a ConfigError where the local release of a scenario lacks a file.
+    """Raise a SettingError where the local release of a scenario lacks a file.
 
     Once there are results, Snakemake drops what the input functions of early rules raise; so this is asked first.
     """
@@ -33,7 +36,7 @@ def check_local(config: Config, scenario: str) -> None:
             try:
                 local_file(config, found.release, kind, category)
             except UserError as error:
-                raise ConfigError(["raw", found.release, "folder"], f"scenario {scenario}: {error}") from error
+                raise SettingError(("raw", found.release, "folder"), f"scenario {scenario}: {error}") from error
 
 
 def place_options(config: Config, release: str, kind: str) -> list[str]:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from semacdr.plan.config import Config
+from semacdr.plan.models import own_settings, published_loss
 from semacdr.plan.sections import kind
-from semacdr.plan.systems import System, common_settings, own_settings, published_loss
+from semacdr.plan.systems import System, common_settings
 from semacdr.plan.tuning import Chosen, Tuned
-from semacdr.runtime.settings import resolve, types_of
+from semacdr.runtime.settings import as_json, resolve, types_of
 
 READABLE = 60  # characters of a folder's name before the hash, at most
 
@@ -50,7 +51,7 @@ def record(config: Config, tuned: Tuned, scenario: str, direction: str, system: 
     """The run of a system in a direction.
 
     A setting comes from the system itself, else from tuning, the scenario, the release, the config, or its class.
-    A ConfigError says where tuning has to choose a loss and has not.
+    A SettingError says where tuning has to choose a loss and has not.
     """
     base, common = training_base(config, scenario), common_settings(config, scenario)
     own = own_settings(system.model)
@@ -88,11 +89,6 @@ def loss_of(system: System, chosen: Chosen, tuned: Tuned, scenario: str, directi
     if system.loss == "tuned":
         return tuned.chosen_loss(scenario, direction, system, chosen) or published_loss(system.model) or "bpr"
     return system.loss or published_loss(system.model) or "bpr"
-
-
-def as_json(settings: Any) -> str:
-    """A settings object as JSON, the same for equal settings."""
-    return json.dumps(dataclasses.asdict(settings), sort_keys=True)
 
 
 def _changes(system: System, training: dict[str, Any], settings: dict[str, Any]) -> tuple[str, ...]:

@@ -1,39 +1,67 @@
 """The plan of a Snakemake command. What is wrong with the config or the targets ends it with one line."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from semacdr.errors import UserError
-from semacdr.plan.config import ConfigError, in_order, load, locate
+from semacdr.plan.config import Config
+from semacdr.plan.config_files import in_order, locate
 from semacdr.plan.declarations import SOURCES
 from semacdr.plan.plan import Plan
-from semacdr.plan.targets import check
+from semacdr.plan.targets import Rule, check
+from semacdr.runtime.setting_errors import SettingError
 
 
-def start(given: Mapping[str, Any], workflow: Any) -> Plan:
-    """The plan of a config as Snakemake has merged it; exits with one line where config or targets are wrong."""
-    import yaml
+class Command:
+    """A Snakemake command: its config and its targets."""
 
-    shipped = SOURCES.parent / "config.yaml"
-    files = [shipped, *map(Path, workflow.config_settings.configfiles or ())]
-    ordered = in_order(dict(given), yaml.safe_load(shipped.read_text(encoding="utf-8")))
+    def __init__(self, given: Mapping[str, Any], workflow: Any) -> None:
+        """`given`: the config as Snakemake has merged it."""
+        import yaml
+
+        shipped = SOURCES.parent / "config.yaml"
+        self.workflow, self.overlay = workflow, dict(workflow.config_settings.config)
+        self.files = [shipped, *map(Path, workflow.config_settings.configfiles or ())]
+        self.config = in_order(dict(given), yaml.safe_load(shipped.read_text(encoding="utf-8")))
+
+    def plan(self) -> Plan:
+        """The plan; exits with one line where the config is wrong."""
+        try:
+            return load_plan(self.config, self.files, self.overlay)
+        except UserError as error:
+            sys.exit(f"error: {error}")
+
+    def check(self, plan: Plan) -> None:
+        """Exit with one line where a target cannot be made. Called after all rules."""
+        try:
+            if self.workflow.is_main_process:
+                check_targets(plan, targets(sys.argv[1:]), list(self.workflow.rules), self.files, self.overlay)
+        except UserError as error:
+            sys.exit(f"error: {error}")
+
+
+def load_plan(given: Mapping[str, Any], files: Sequence[Path], overlay: Mapping[str, Any] | None = None) -> Plan:
+    """The plan of a config; a UserError names the file and the line of a wrong entry."""
     try:
-        return load_plan(ordered, files, targets(sys.argv[1:]) if workflow.is_main_process else [])
-    except UserError as error:
-        sys.exit(f"error: {error}")
+        return Plan(Config(given))
+    except SettingError as error:
+        raise UserError(f"{locate(error.path, files, overlay)}: {error}") from error
 
 
-def load_plan(given: Mapping[str, Any], files: list[Path], asked: list[str]) -> Plan:
-    """The plan of a config; a UserError names the file and the line of a wrong entry, or the target that is unknown."""
-    config = load(given, files)
+def check_targets(
+    plan: Plan,
+    asked: Sequence[str],
+    rules: Sequence[Rule],
+    files: Sequence[Path],
+    overlay: Mapping[str, Any] | None = None,
+) -> None:
+    """Refuse targets that cannot be made; a UserError names the target, or the file and the line of a wrong entry."""
     try:
-        plan = Plan(config)
-        check(plan, asked)
-        return plan
-    except ConfigError as error:
-        raise UserError(f"{locate(error.path, files)}: {error}") from error
+        check(plan, asked, rules)
+    except SettingError as error:
+        raise UserError(f"{locate(error.path, files, overlay)}: {error}") from error
 
 
 def targets(arguments: list[str]) -> list[str]:

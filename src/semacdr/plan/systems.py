@@ -1,17 +1,16 @@
 """Systems: a model, how it is trained, and its own settings, as the config gives them."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal
 
-from semacdr.errors import UserError
-from semacdr.plan.config import Config, ConfigError
-from semacdr.plan.declarations import SOURCES, literal, settings_class
+from semacdr.plan.config import Config, as_mapping, check_name
+from semacdr.plan.models import models, own_settings, published_loss, setting_inputs
 from semacdr.plan.sections import Seeds, kind
-from semacdr.runtime.settings import check, nearest, types_of
+from semacdr.runtime.setting_errors import SettingError, known_name
+from semacdr.runtime.settings import check, checked, types_of
 
-INPUTS = ("agnostic", "embeddings", "graphs")
 IDENTITY = {  # what an entry of train.systems says beside training settings
     "model": str,
     "variant": str,
@@ -47,104 +46,56 @@ class System:
         return f"{self.model}/{self.variant}"
 
 
-@cache
-def models() -> tuple[str, ...]:
-    """The models: the files of semacdr/models that declare INPUTS."""
-    names = (path.stem for path in sorted(SOURCES.glob("semacdr/models/[!_]*.py")))
-    return tuple(name for name in names if literal(f"semacdr.models.{name}", "INPUTS", None) is not None)
-
-
-def own_settings(model: str) -> type:
-    """The class of a model's own settings."""
-    return settings_class(f"semacdr.models.{model}")
-
-
-def published_loss(model: str) -> str | None:
-    """The loss that a model was published with; None of a non-learned baseline."""
-    return literal(f"semacdr.models.{model}", "LOSS")
-
-
-def setting_inputs(model: str) -> dict[str, tuple[str, ...]]:
-    """By setting, false by default, the inputs that a model needs in addition where it is true."""
-    return literal(f"semacdr.models.{model}", "SETTING_INPUTS", {})
-
-
-def needs(model: str, settings: Mapping[str, Any]) -> list[str]:
-    """The inputs of a model under settings, in the order of INPUTS."""
-    more = [name for switch, names in setting_inputs(model).items() if settings.get(switch) for name in names]
-    return [name for name in INPUTS if name in (*literal(f"semacdr.models.{model}", "INPUTS"), *more)]
-
-
-def parse(path: Sequence[str], given: Any, base: Mapping[str, Any] | None = None) -> System:
-    """The system of a config entry laid over another entry; a ConfigError names the key that is wrong."""
-    if not isinstance(given, Mapping):
-        raise ConfigError(path, f"must be a mapping, not {given!r}")
+def parse(given: Any, *path: str, base: Mapping[str, Any] | None = None) -> System:
+    """The system of a config entry laid over another entry, `base`; a SettingError names the key that is wrong."""
+    for entry in (base or {}, given):
+        as_mapping(as_mapping(entry, *path).get("settings", {}), *path, "settings")
     merged = {**(base or {}), **given, "settings": {**(base or {}).get("settings", {}), **given.get("settings", {})}}
-    model = merged.get("model")
-    if model not in models():
-        missing = "needs a model" if model is None else f"there is no model '{model}'{nearest(str(model), models())}"
-        raise ConfigError([*path, "model"], f"{missing}; the models are {', '.join(models())}")
+    if "model" not in merged:
+        raise SettingError((*path, "model"), f"needs a model; the models are {', '.join(models())}")
+    model = merged["model"]
+    known_name(model, models(), "model", *path, "model")
     if not published_loss(model) and "loss" not in given:
         merged.pop("loss", None)  # the experiment's loss is for the systems that learn
     training, own = types_of(kind("train", "Training")), types_of(own_settings(model))
     known = {**training, **IDENTITY}
+    values = {}
     for name, value in merged.items():
-        if name not in known:
-            hint = f"; it is a setting of {model}: put it under settings" if name in own else nearest(name, known)
-            raise ConfigError(
-                [*path, str(name)], f"there is no setting '{name}'{hint}; a system has {', '.join(known)}"
-            )
-        _check([*path, name], known[name], value)
-    for name, value in merged["settings"].items():
-        if name not in own:
-            names = ", ".join(own) or "none"
-            raise ConfigError(
-                [*path, "settings", str(name)],
-                f"{model} has no setting '{name}'{nearest(name, own)}; its settings are {names}",
-            )
-        _check([*path, "settings", name], own[name], value)
-    identity = {name: merged[name] for name in IDENTITY if name in merged and name != "settings"}
-    if "seeds" in identity:
-        identity["seeds"] = tuple(identity["seeds"])
-    trained = {name: value for name, value in merged.items() if name in training and name != "loss"}
-    return System(**identity, training=trained, settings=dict(merged["settings"]))
-
-
-def _check(path: Sequence[str], kind: Any, value: Any) -> None:
-    try:
-        check(kind, value, "it")
-    except UserError as error:
-        raise ConfigError(path, str(error).replace("it must", "must", 1)) from error
+        hint = f"; it is a setting of {model}: put it under settings" if name in own else ""
+        known_name(name, known, "setting", *path, str(name), hint=hint)
+        values[name] = check(known[name], value, *path, name)
+    for name in [name for name in ("variant", "tuning_group") if name in values]:
+        check_name(values[name], *path, name)
+    values["settings"] = checked(own_settings(model), merged["settings"], *path, "settings")
+    trained = {name: values.pop(name) for name in training if name in values and name not in IDENTITY}
+    return System(**values, training=trained)
 
 
 def table_systems(config: Config) -> dict[str, System]:
     """The systems of train.systems by name; no two may have the same row in the result table."""
-    entries = config.given.get("train", {}).get("systems", {})
     found: dict[str, System] = {}
-    for name, entry in entries.items():
-        path = ["train", "systems", name]
-        found[name] = parse(path, entry)
-        for other in [other for other in found if other != name and found[other].label == found[name].label]:
-            raise ConfigError(
-                path, f"{other} and {name} would both be the row {found[name].label}; give one a `variant`"
-            )
+    rows: dict[str, str] = {}
+    for name, entry in as_mapping(config.given.get("train", {}).get("systems", {}), "train", "systems").items():
+        check_name(name, "train", "systems")
+        found[name] = parse(entry, "train", "systems", name)
+        other = rows.setdefault(found[name].label, name)
+        if other != name:
+            words = f"{other} and {name} would both be the row {found[name].label}; give one a `variant`"
+            raise SettingError(("train", "systems", name), words)
     return found
 
 
 @cache
 def common_settings(config: Config, scenario: str) -> dict[str, Any]:
     """What train.settings sets for every system whose model has it: scenario before release before config."""
-    merged: dict[str, Any] = {}
-    for layer in reversed(config.layers("train", scenario)):
-        merged |= layer.get("settings", {})
-    for name in merged:
+    merged = config.values("train", scenario).get("settings", {})
+    own = {model: types_of(own_settings(model)) for model in models()}
+    known = sorted({name for hints in own.values() for name in hints})
+    for name, value in merged.items():
+        path = ("train", "settings", str(name))
         if any(name in setting_inputs(model) for model in models()):
-            raise ConfigError(
-                ["train", "settings", name], "makes another system, with other inputs: set it in train.systems"
-            )
-        owners = [model for model in models() if name in types_of(own_settings(model))]
-        if not owners:
-            known = sorted({one.name for model in models() for one in fields(own_settings(model))})
-            raise ConfigError(["train", "settings", name], f"no model has a setting '{name}'{nearest(name, known)}")
-        _check(["train", "settings", name], types_of(own_settings(owners[0]))[name], merged[name])
+            raise SettingError(path, "makes another system, with other inputs: set it in train.systems")
+        known_name(name, known, "model setting", *path)
+        for hints in [hints for hints in own.values() if name in hints]:
+            check(hints[name], value, *path)
     return merged

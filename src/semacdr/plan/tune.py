@@ -1,14 +1,14 @@
 """What stages tune_search, tune_retrain and tune_select need: systems, ranges, files."""
 
 import json
+from typing import Any
 
 from semacdr.errors import UserError
-from semacdr.plan.config import ConfigError
 from semacdr.plan.plan import RESULTS, Plan, Run
 from semacdr.plan.runs import Record, untuned
 from semacdr.plan.systems import System
 from semacdr.plan.tuning import space, tuning_key
-from semacdr.runtime.settings import nearest
+from semacdr.runtime.setting_errors import SettingError, known_name, nearest
 
 
 class TunePlan:
@@ -20,15 +20,15 @@ class TunePlan:
     def systems(self, scenario: str) -> dict[str, System]:
         """By variant of the tuned experiment the systems that are tuned; no two may share a tuning key."""
         name = self.plan.planned("tune", scenario).experiment
-        self.plan.check_names(["tune", "experiment"], [name], self.plan.experiments)
+        known_name(name, self.plan.experiments, "experiment", "tune", "experiment")
         learned = {key: one.system for key, one in self.plan.experiments[name].variants.items() if one.system.learns}
         found = {key: system for key, system in learned.items() if system.tuned is not False}
         keys: dict[str, str] = {}
         for variant, system in found.items():
             other = keys.setdefault(tuning_key(system), variant)
             if other != variant:
-                raise ConfigError(
-                    ["compare", name],
+                raise SettingError(
+                    ("compare", name),
                     f"{other} and {variant} would both be tuned as {tuning_key(system)}; give one a `tuning_group`,"
                     " or `tuned: false`",
                 )
@@ -40,6 +40,10 @@ class TunePlan:
         if key not in found:
             raise UserError(f"tune.experiment has no system {key}{nearest(key, found)}; it has {', '.join(found)}")
         return found[key]
+
+    def record(self, wc: Any) -> Record:
+        """The record from which the trials of a job start; `wc` are the job's wildcards."""
+        return self.start(wc.scenario, wc.direction, wc.key)
 
     def start(self, scenario: str, direction: str, key: str) -> Record:
         """What the trials of a system start from: its settings without tuning."""

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from semacdr.errors import UserError
-from semacdr.plan.config import Config, ConfigError
+from semacdr.plan.config import Config
+from semacdr.plan.models import own_settings, published_loss, setting_inputs
 from semacdr.plan.sections import kind
-from semacdr.plan.systems import System, own_settings, published_loss, setting_inputs
-from semacdr.runtime.settings import nearest, types_of, untunable
+from semacdr.plan.systems import System
+from semacdr.runtime.setting_errors import SettingError, known_name
+from semacdr.runtime.settings import types_of, untunable
 
 FILTERS = ("min_item_interactions", "min_user_interactions", "filter")
 
@@ -125,26 +127,22 @@ class Tuned:
 
 def space(config: Config, scenario: str, name: str, system: System, names: list[str]) -> dict[str, Any]:
     """The ranges of a system named `name` in the tuned experiment: the common ones, then its own; null removes one."""
+    path = ("tune", "space")
     given = config.settings("tune", scenario, "Planned").space
-    for unknown in [key for key in given if key not in ("common", *names)]:
-        raise ConfigError(
-            ["tune", "space", unknown],
-            f"there is no such system{nearest(unknown, names)}; known: common, {', '.join(names)}",
-        )
+    for key in given:
+        known_name(key, ["common", *names], "system", *path, str(key))
     common = dict(given.get("common", {}))
-    known = {*types_of(kind("train", "Training")), *types_of(own_settings(system.model))} - {"loss"}
-    if system.loss == "tuned":
-        known.add("loss")
-    else:
+    known = {*types_of(kind("train", "Training")), *types_of(own_settings(system.model))}
+    if system.loss != "tuned":
         common.pop("loss", None)
+        known.remove("loss")
     found = {key: value for key, value in (common | given.get(name, {})).items() if value is not None}
-    path = ["tune", "space", name]
     for key in found:
-        if key not in known:
-            hint = "; only a system with `loss: tuned` leaves its loss open" if key == "loss" else nearest(key, known)
-            raise ConfigError([*path, key], f"{name} has no setting '{key}'{hint}")
+        where = (*path, name if key in given.get(name, {}) else "common", key)
+        open_loss = "; only a system with `loss: tuned` leaves its loss open" if key == "loss" else ""
+        known_name(key, known, f"setting of {name}", *where, hint=open_loss)
         if key in untunable(kind("train", "Training")) or key in setting_inputs(system.model):
-            raise ConfigError([*path, key], "is the same for all systems, or makes another system: it cannot be tuned")
+            raise SettingError(where, "is the same for all systems, or makes another system: it cannot be tuned")
         if key in system.training or key in system.settings:
-            raise ConfigError([*path, key], f"{name} sets {key} itself; set it to null here")
+            raise SettingError(("tune", "space", name, key), f"{name} sets {key} itself; set it to null here")
     return found

@@ -1,1 +1,1 @@
-"""Everything that users read: Markdown pages, figures, display names and the HTML report."""
+"""Output for readers: Markdown pages, figures, display names and the HTML report."""

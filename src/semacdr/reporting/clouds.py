@@ -62,7 +62,7 @@ def load_clouds(folder: Path) -> dict[str, Cloud]:
 
 
 def neighbours(vectors: npt.NDArray[np.float32], k: int) -> npt.NDArray[np.int64]:
-    """(items, k): of each item the k other items with the largest inner product, in no order."""
+    """(items, k): each item's k other items with the largest inner product, in no order."""
     found = []
     for begin in range(0, len(vectors), BLOCK):
         near = vectors[begin : begin + BLOCK] @ vectors.T
@@ -72,7 +72,7 @@ def neighbours(vectors: npt.NDArray[np.float32], k: int) -> npt.NDArray[np.int64
 
 
 def shares(found: npt.NDArray[np.int64], is_target: npt.NDArray[np.bool_]) -> Array:
-    """(3,) the mean share of neighbours of the other domain: of the source's items, the target's, all.
+    """(3,) the mean share of neighbours of the other domain: of the source's items, the target's, and all.
 
     `found` (items, k) are neighbours, `is_target` (items,) says which items are of the target domain.
     """

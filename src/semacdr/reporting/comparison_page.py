@@ -1,6 +1,5 @@
 """Options and output of the stages compare and cold_start: variants with their differences from a reference."""
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,27 +28,15 @@ GROUPINGS = {  # of users: title of the table, title of the column
 }
 TEST_TITLES = ("Δ", "p (bootstrap)", "p (signed rank)", "Run")
 
-
-def add_variants(cli: argparse.ArgumentParser) -> None:
-    """The option that names variants and their runs."""
-    help = "a variant, and the folders of its runs: all directions and seeds"
-    cli.add_argument("--runs", nargs="+", action="append", required=True, metavar=("NAME", "FOLDER"), help=help)
+Runs = Sequence[Sequence[str]]
 
 
-def add_arguments(cli: argparse.ArgumentParser, title: str) -> None:
-    """The options that both stages have."""
-    add_variants(cli)
-    cli.add_argument("--title", default=title, help="of the page")
-    cli.add_argument("--output", type=Path, required=True, help="the TSV")
-    cli.add_argument("--table", type=Path, required=True, help="the Markdown page")
-
-
-def write_comparison(args: argparse.Namespace, rows: Sequence[ComparisonRow], page: str) -> None:
-    """Write the TSV, and the page with notes on tuning."""
+def write_comparison(output: Path, table: Path, runs: Runs, rows: Sequence[ComparisonRow], page: str) -> None:
+    """Write the TSV, and the page with notes on tuning; `runs` names variants, each followed by its folders."""
     models = {row.variant: system_name(row.model, row.variant) for row in rows}
-    tuned = {models[name]: [read_settings(Path(folder)) for folder in folders] for name, *folders in args.runs}
-    tsv.write(args.output, tsv.text(rows, optional=("split", "grouping", "group")))
-    tsv.write(args.table, page + tuning_lines(tuned))
+    tuned = {models[name]: [read_settings(Path(folder)) for folder in folders] for name, *folders in runs}
+    tsv.write(output, tsv.text(rows, optional=("split", "grouping", "group")))
+    tsv.write(table, page + tuning_lines(tuned))
 
 
 def comparison_page(rows: Sequence[ComparisonRow], title: str) -> str:
@@ -107,7 +94,7 @@ def _group_lines(rows: Sequence[ComparisonRow]) -> list[str]:
 
 
 def _by_variant(rows: Sequence[ComparisonRow]) -> list[list[ComparisonRow]]:
-    """The rows of one table by variant: of each its metrics, the main one first."""
+    """The rows of one table by variant: each variant's metrics, the main one first."""
     return [[row for row in rows if row.variant == name] for name in dict.fromkeys(row.variant for row in rows)]
 
 

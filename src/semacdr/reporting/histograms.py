@@ -49,7 +49,7 @@ def events_of(categories: Sequence[Category]) -> Array:
 
 
 def histograms(category: Category, users: Numbers) -> tuple[Array, Array]:
-    """Two arrays (users, subcategories): shares of some users' events in each domain."""
+    """Two arrays (users, subcategories): the shares of these users' events in each domain."""
     one, other = (counts[users] / counts[users].sum(1, keepdims=True) for counts in category.counts)
     return one, other
 
@@ -109,7 +109,7 @@ def users_with(categories: Sequence[Category], minimum: int) -> Numbers:
     users = np.flatnonzero(events >= minimum - 1e-9)
     if len(users) < 2:
         raise UserError(
-            f"{len(users)} users have {minimum} training events or more in both domains, the most is "
+            f"{len(users)} users have {minimum} training events or more in both domains; the maximum is "
             f"{events.max():.0f}; lower taste_similarity.min_events"
         )
     return users

@@ -33,7 +33,7 @@ def system_name(model: str, variant: str = "full") -> str:
 
 
 def row_name(row: Mapping[str, str]) -> str:
-    """The name of the system in a table's row; of its variant alone where the table has no column for the model."""
+    """The name of the system in a table's row; of its variant alone if the table has no column for the model."""
     return system_name(row.get("model") or "", row["variant"])
 
 

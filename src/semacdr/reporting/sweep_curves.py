@@ -13,7 +13,7 @@ from semacdr.reporting import style
 from semacdr.reporting.names import RANKING_TITLES, column_name, count_of, system_name
 from semacdr.storage import tsv
 
-METRICS = (("ndcg", CUTOFF), ("hr", CUTOFF))  # that are drawn
+METRICS = (("ndcg", CUTOFF), ("hr", CUTOFF))  # the metrics that are drawn
 SHIFT = 0.08  # of a step, between the lines of two directions, so that their intervals do not cover each other
 
 
@@ -31,7 +31,7 @@ class SweepPoint:
     users: int
     release: str
     group: str  # of users; empty where these are all
-    split: str  # whose events: test or valid
+    split: str  # of the events: test or valid
 
 
 def read_sweep(path: Path) -> list[SweepPoint]:
@@ -120,7 +120,7 @@ def add_legend(figure: Figure, axis: Axes) -> None:
 
 
 def caption(points: Sequence[SweepPoint]) -> str:
-    """What the points are means of."""
+    """A caption: what the points are means of."""
     first = points[0]
     users = f"{first.users:,} {first.group}".rstrip()
     events = f"{count_of(first.seeds, 'seed')} and {users} users' {EVENTS[first.split]} events"

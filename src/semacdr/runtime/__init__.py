@@ -1,1 +1,1 @@
-"""What every command needs: its command line, the machine, the checkout."""
+"""Runtime support for all commands: the command line, settings, the machine, the checkout, progress."""

@@ -1,4 +1,4 @@
-"""The version of the code: what a result records of the code that made it."""
+"""The version of the code, which results record."""
 
 import os
 import subprocess

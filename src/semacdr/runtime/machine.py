@@ -15,7 +15,7 @@ def peak_mb() -> float:
     try:  # getrusage also counts the memory of the process that started this one
         lines = Path("/proc/self/status").read_text().splitlines()
         return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 2**10
-    except (OSError, StopIteration):  # no Linux
+    except (OSError, StopIteration):  # not Linux
         import resource
 
         unit = 2**20 if sys.platform == "darwin" else 2**10

@@ -1,4 +1,4 @@
-"""Progress of long work: a bar on a terminal, now and then a line in a log."""
+"""Progress of long work: a line that is updated on a terminal, and an occasional line in a log."""
 
 import logging
 import sys
@@ -14,7 +14,7 @@ class Progress:
     """The progress of one piece of work, measured in units of any kind or, with `megabytes`, in bytes.
 
     On a terminal it is one line that is overwritten; elsewhere a log line at most every `every` seconds, so that short
-    work shows nothing. `start` is how much was done before, which does not count for the speed.
+    work shows nothing. `start` units were done before; they do not count for the speed.
     """
 
     def __init__(

@@ -11,15 +11,14 @@ tuple, dict and other settings classes, and its defaults are literals or such cl
 
 import argparse
 import dataclasses
-import difflib
 import json
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Annotated, Any, ClassVar, Literal, Protocol, TypeVar
 
-from semacdr.errors import UserError
+from semacdr.runtime.setting_errors import SettingError, known_name, nearest
 
 
 class DataclassInstance(Protocol):
@@ -82,56 +81,60 @@ def untunable(kind: type) -> set[str]:
     return {field.name for field in dataclasses.fields(kind) if not field.metadata.get("tunable", True)}
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """A hint at the known name that is most like an unknown one; empty if none is."""
-    found = difflib.get_close_matches(str(name), list(known), 1, 0.6)
-    return f"; did you mean '{found[0]}'?" if found else ""
-
-
-def resolve(kind: type[T], given: Mapping[str, Any], owner: str) -> T:
+def resolve(kind: type[T], given: Any, *path: str | int) -> T:
     """A settings object from a JSON object; fields that are not given have their defaults.
 
-    A UserError names the owner and the setting that is unknown, or has another type or a value out of bounds.
+    `path` leads to the object. A SettingError says which setting is unknown, of another type or out of bounds.
     """
+    return kind(**checked(kind, given, *path))
+
+
+def checked(kind: type, given: Any, *path: str | int) -> dict[str, Any]:
+    """The settings that a JSON object gives of a class, by name; a SettingError as of `resolve`."""
     if not isinstance(given, Mapping):
-        raise UserError(f"{owner} must be a mapping of settings, not {given!r}")
-    known = types_of(kind)
-    values = {}
-    for name, value in given.items():
-        if name not in known:
-            settings = ", ".join(known) or "none"
-            raise UserError(f"{owner} has no setting '{name}'{nearest(name, known)}; its settings are {settings}")
-        values[name] = check(known[name], value, f"{owner}.{name}")
-    return kind(**values)
+        raise SettingError(path, f"must be a mapping, not {given!r}")
+    hints = types_of(kind)
+    for name in given:
+        known_name(name, hints, "setting", *path, str(name))
+    return {name: check(hints[name], value, *path, name) for name, value in given.items()}
 
 
-def check(kind: Any, value: Any, where: str) -> Any:
-    """A JSON value as a value of a type: lists become tuples, objects settings; a UserError where it is none."""
+def check(kind: Any, value: Any, *path: str | int) -> Any:
+    """A JSON value as a value of a type: lists become tuples, objects settings; a SettingError where it is none."""
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin is Annotated:
-        try:
-            found = check(arguments[0], value, where)
-        except UserError:
-            if isinstance(value, (list, tuple)):
-                raise  # it names the entry that is wrong
-            raise UserError(f"{where} must be {describe(kind)}, not {value!r}") from None
-        if not all(bounds.hold(len(found) if isinstance(found, tuple) else found) for bounds in arguments[1:]):
-            raise UserError(f"{where} must be {describe(kind)}, not {value!r}")
-        return found
+        return _bounded(kind, arguments, value, path)
     if isinstance(kind, type) and dataclasses.is_dataclass(kind):
-        return value if isinstance(value, kind) else resolve(kind, value, where)
+        return value if isinstance(value, kind) else resolve(kind, value, *path)
     if origin in (typing.Union, types.UnionType):
-        return _one_of(kind, arguments, value, where)
+        return _one_of(kind, arguments, value, path)
     if origin is tuple and isinstance(value, (list, tuple)):
-        return _list(arguments[0], value, where)
+        return _list(arguments[0], value, path)
     if origin is dict and isinstance(value, Mapping):
-        return {name: check(arguments[1], one, f"{where}.{name}") for name, one in value.items()}
+        return {name: check(arguments[1], one, *path, str(name)) for name, one in value.items()}
     if kind is float and type(value) is int:
         value = float(value)
     if not _fits(kind, origin, arguments, value):
-        choice = nearest(value, arguments) if origin is Literal and isinstance(value, str) else ""
-        raise UserError(f"{where} must be {describe(kind)}, not {value!r}{choice}")
+        raise refused(kind, value, path)
     return value
+
+
+def refused(kind: Any, value: Any, path: Sequence[str | int]) -> SettingError:
+    """The error of a value that is none of a type."""
+    choices = typing.get_args(kind) if typing.get_origin(kind) is Literal and isinstance(value, str) else ()
+    return SettingError(path, f"must be {describe(kind)}, not {value!r}{nearest(value, map(str, choices))}")
+
+
+def _bounded(kind: Any, arguments: tuple, value: Any, path: Sequence[str | int]) -> Any:
+    try:
+        found = check(arguments[0], value, *path)
+    except SettingError as error:
+        if error.path != tuple(path) or isinstance(value, (list, tuple)):
+            raise  # it says more: which entry is wrong, or that one is there twice
+        raise refused(kind, value, path) from None
+    if not all(bounds.hold(len(found) if isinstance(found, tuple) else found) for bounds in arguments[1:]):
+        raise refused(kind, value, path)
+    return found
 
 
 def _fits(kind: Any, origin: Any, arguments: tuple, value: Any) -> bool:
@@ -146,23 +149,20 @@ def _fits(kind: Any, origin: Any, arguments: tuple, value: Any) -> bool:
     return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
 
 
-def _one_of(kind: Any, arguments: tuple, value: Any, where: str) -> Any:
-    if value is None and types.NoneType in arguments:
-        return None
-    others = [one for one in arguments if one is not types.NoneType]
-    for place, one in enumerate(others):
+def _one_of(kind: Any, arguments: tuple, value: Any, path: Sequence[str | int]) -> Any:
+    deeper = None
+    for one in arguments:
         try:
-            return check(one, value, where)
-        except UserError:
-            if place == len(others) - 1 and len(others) == 1:
-                raise
-    raise UserError(f"{where} must be {describe(kind)}, not {value!r}")
+            return check(one, value, *path)
+        except SettingError as error:
+            deeper = error if error.path != tuple(path) else deeper
+    raise deeper or refused(kind, value, path)
 
 
-def _list(kind: Any, value: Iterable[Any], where: str) -> tuple:
-    found = tuple(check(kind, one, f"{where}[{place}]") for place, one in enumerate(value))
+def _list(kind: Any, value: Iterable[Any], path: Sequence[str | int]) -> tuple:
+    found = tuple(check(kind, one, *path, place) for place, one in enumerate(value))
     if len({json.dumps(one, sort_keys=True, default=str) for one in found}) < len(found):
-        raise UserError(f"{where} names a value twice: {', '.join(map(str, found))}")
+        raise SettingError(path, f"names a value twice: {', '.join(map(str, found))}")
     return found
 
 
@@ -229,35 +229,3 @@ def _reader(kind: Any) -> dict[str, Any]:
     if kind is bool:
         return {"action": argparse.BooleanOptionalAction}
     return {"type": kind if kind in (int, float, str) else json.loads}
-
-
-def schema(kind: Any) -> dict[str, Any]:
-    """The JSON schema of a type."""
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if origin is Annotated and typing.get_origin(arguments[0]) is tuple:
-        return schema(arguments[0]) | {"minItems": arguments[1].low}
-    if origin is Annotated:
-        bounds: Bounds = arguments[1]
-        low = {} if bounds.low is None else {"exclusiveMinimum" if bounds.open_low else "minimum": bounds.low}
-        high = {} if bounds.high is None else {"exclusiveMaximum" if bounds.open_high else "maximum": bounds.high}
-        return schema(arguments[0]) | low | high
-    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
-        hints = types_of(kind)
-        fields = {field.name: _field_schema(field, hints[field.name]) for field in dataclasses.fields(kind)}
-        return {"type": "object", "additionalProperties": False, "properties": fields}
-    if origin in (typing.Union, types.UnionType):
-        return {"anyOf": [schema(one) for one in arguments]}
-    if origin is Literal:
-        return {"enum": list(arguments)}
-    if origin is tuple:
-        return {"type": "array", "uniqueItems": True, "items": schema(arguments[0])}
-    if origin is dict:
-        return {"type": "object", "additionalProperties": schema(arguments[1])}
-    names = {int: "integer", float: "number", bool: "boolean", str: "string", dict: "object", types.NoneType: "null"}
-    return {"type": names[kind]} if kind in names else {}
-
-
-def _field_schema(field: dataclasses.Field, kind: Any) -> dict[str, Any]:
-    told = {"description": field.metadata["help"]} if "help" in field.metadata else {}
-    default = json.loads(json.dumps(default_of(field), default=dataclasses.asdict))
-    return told | schema(kind) | {"default": default}

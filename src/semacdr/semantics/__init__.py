@@ -1,1 +1,1 @@
-"""What describes items and files them: the frozen sentence encoder, or a language model."""
+"""Item semantics: a sentence encoder or a language model describes items and files them under categories."""

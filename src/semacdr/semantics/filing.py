@@ -18,7 +18,7 @@ MOST_OPTIONS = 20  # endpoints give the log-probabilities of 20 tokens at most
 
 
 def lettered(category: Category) -> str:
-    """The options of a category, one a line after its letter; a UserError where there are too many."""
+    """The options of a category, one per line after its letter; a UserError if there are too many."""
     names = [name for name, _ in category.subcategories]
     if len(names) > MOST_OPTIONS:
         raise UserError(
@@ -42,7 +42,7 @@ def letter_scores(answer: Answer, options: int) -> tuple[np.ndarray | None, str]
             place = ord(letter) - ord("A")
             scores[place] = np.logaddexp(scores[place], score)
     if np.isfinite(scores).sum() < min(2, options):
-        return None, "no letters among the likeliest tokens"
+        return None, "no letters among the most likely tokens"
     scores = np.where(np.isfinite(scores), scores, min(answer.scores.values()))
     return scores - np.logaddexp.reduce(scores), ""
 
@@ -70,14 +70,14 @@ def choose(scores: np.ndarray, most: int, margin: float) -> tuple[list[int], lis
 
 
 def listing(categories: Sequence[Category]) -> str:
-    """The categories for a prompt, one a line with its subcategories."""
+    """The categories for a prompt, one per line with its subcategories."""
     return "\n".join(
         f"{category.name}: {', '.join(name for name, _ in category.subcategories)}" for category in categories
     )
 
 
 def schema(categories: Sequence[Category]) -> dict[str, Any]:
-    """The response format that allows one list of known subcategories for each category."""
+    """The response format: an object with one list of known subcategories for each category."""
     properties = {
         category.name: {
             "type": "array",
@@ -95,7 +95,7 @@ def schema(categories: Sequence[Category]) -> dict[str, Any]:
 
 
 def filing_parser(categories: Sequence[Category], most: int) -> Callable[[Answer], tuple[list[list[str]] | None, str]]:
-    """A function that gives an answer's subcategories, one list a category, or None and why it does not conform."""
+    """A function from an answer to its subcategories, one list a category, or None and why it does not conform."""
     fields: dict[str, Any] = {
         f"field{place}": (
             Annotated[list[Literal[tuple(name for name, _ in category.subcategories)]], Field(min_length=1)],  # type: ignore[misc]
@@ -115,7 +115,7 @@ def filing_parser(categories: Sequence[Category], most: int) -> Callable[[Answer
 def parsed(answer: Answer, model: type[BaseModel]) -> tuple[Any, str]:
     """The answer's JSON object as `model` and "", or None and why it does not conform.
 
-    Thoughts before the object and a code fence around it are removed first; the model is checked after that.
+    Reasoning before the object and a code fence around it are removed first.
     """
     if answer.refusal or answer.finish == "content_filter":
         return None, "refused"

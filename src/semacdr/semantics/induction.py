@@ -1,7 +1,7 @@
-"""Engine `llm` of stage taxonomy: a language model proposes categories from samples of items, and they are tested.
+"""Engine `llm` of stage taxonomy: a language model proposes categories from samples of items and tests them.
 
 The model proposes a taxonomy from each sample and merges the proposals into one. Then other items are filed under it:
-subcategories that none of them needs are dropped, and categories that do not fit too many of them are revised.
+subcategories that no item uses are dropped, and categories that fit too few items are revised.
 """
 
 from collections import Counter
@@ -21,7 +21,7 @@ from semacdr.semantics.naming import OTHER, Rules, response_format
 from semacdr.semantics.trial import Trial, Trials, trial_of, unused
 
 MOST_REFUSED = 300  # characters of the reason why an answer was refused
-TEST_CHARACTERS, TEST_SUBCATEGORIES = 1000, 2  # of a test item in a prompt, and in each category
+TEST_CHARACTERS, TEST_SUBCATEGORIES = 1000, 2  # for a test item: of its description in a prompt; in each category
 _VALUES = {"domains", "count", "least", "most", "avoid"}
 PROMPTS = {  # and the $names that each may use
     "taxonomy_propose": _VALUES | {"items"},
@@ -32,7 +32,7 @@ PROMPTS = {  # and the $names that each may use
 
 
 class Unasked(Exception):
-    """A dry run reached a step without stored answers, on which the next steps depend."""
+    """A dry run reached a step whose answers are not stored; the next steps depend on them."""
 
 
 @dataclass
@@ -50,10 +50,10 @@ class Induction:
     prompts: dict[str, Prompt]
     rules: Rules
     trials: Trials
-    refused: dict[str, str] = field(default_factory=dict)  # why the last answer was refused, by what was asked
+    refused: dict[str, str] = field(default_factory=dict)  # why the last answer was refused, by request
 
     def run(self, samples: Sequence[list[dict]]) -> list[Category]:
-        """The taxonomy, from samples to propose from and then one for each test; a UserError where none can be made."""
+        """Make the taxonomy from samples: first those for proposals, then one for each test. A UserError on failure."""
         count = self.proposals
         categories = self.merge(self.propose(samples[:count]))
         for number, items in enumerate(samples[count:]):
@@ -115,7 +115,7 @@ class Induction:
         return trial
 
     def revise(self, categories: list[Category], category: Category, trial: Trial) -> None:
-        """Have the model revise a category by the items that do not fit it; it stays as it is if no answer conforms."""
+        """Have the model revise a category for the items that do not fit it; it is unchanged if no answer conforms."""
         place = categories.index(category)
         others = [*categories[:place], *categories[place + 1 :]]
         items = self._listed(trial.alone[category.name][: self.items_per_sample])
@@ -132,7 +132,7 @@ class Induction:
             log.warning("%s stays unrevised, no answer conforms: %s", category.name, reasons[0])
 
     def _warn(self, categories: Sequence[Category], to_revise: Sequence[Category], trial: Trial) -> None:
-        """Warn of what is still wrong after the last test."""
+        """Warn about problems that remain after the last test."""
         for category in categories:
             if names := unused(category, self.trials.used, self.trials.domains):
                 least = self.rules.least
@@ -159,7 +159,7 @@ class Induction:
         common |= {"domains": " and ".join(self.trials.domains), "avoid": ", ".join(rules.domain_names)}
         refused = clean(self.refused[what], MOST_REFUSED) if attempt else ""
         messages = self.prompts[name].messages(refused, **common, **values)
-        limit = count * (60 + 40 * (rules.most + 1))  # tokens of generous names and descriptions
+        limit = count * (60 + 40 * (rules.most + 1))  # tokens, generous for names and descriptions
         return self.asking.request(what, messages, attempt, limit, response_format=response_format())
 
     def _until_good(

@@ -1,7 +1,7 @@
 """Engine `llm`: a language model describes each item and files it under categories.
 
-Source: SemaCDR, sections 2.3.1 and 2.3.2, appendices A and C. Each answer is validated. One that does not conform is
-asked for again with another seed, up to `answer_attempts` times; the caller gets the reason where all fail.
+Source: SemaCDR, sections 2.3.1 and 2.3.2, appendices A and C. Each answer is validated. If it does not conform, the
+request is repeated with another seed, up to `answer_attempts` times; if all fail, the caller gets the reason.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from semacdr.semantics.categories import Category
 from semacdr.semantics.quality import outliers, prose
 from semacdr.storage.tables import column
 
-NAMES = {  # of the prompts, and the $names that each may use
+NAMES = {  # prompts, and the $names that each may use
     "inner": {"domain", "item", "words"},
     "letters": {"domain", "item", "category", "question", "options"},
     "structured": {"domain", "item", "categories", "most"},
@@ -101,7 +101,7 @@ class Engine:
         for place, category in enumerate(categories):
             found = [index for index in range(place, len(self.items) * width, width) if index in good]
             names = [name for name, _ in category.subcategories]
-            given = np.array([good[index] for index in found]).reshape(-1, len(names))  # also of no item
+            given = np.array([good[index] for index in found]).reshape(-1, len(names))  # also right for no items
             scores = filing.calibrated(given, calibration)
             chosen = zip(*filing.choose(scores, self.max_subcategories, margin), strict=True)
             rows = [(found[i] // width, names[o], attempts[found[i]]) for i, o in chosen]

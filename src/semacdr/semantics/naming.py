@@ -140,7 +140,7 @@ def _again(name: str, known: dict[str, str]) -> str:
 
 
 def parse_categories(answer: Answer) -> tuple[list[Category] | None, str]:
-    """The categories in an answer, each with `Other` at its end, and ""; or None and why there are none."""
+    """The categories in an answer, each with `Other` last, and ""; or None and why there are none."""
     found, why = parsed(answer, _Categories)
     if found is None:
         return None, "cut off at its limit of tokens" if answer.finish == "length" else why
@@ -158,7 +158,7 @@ def parse_categories(answer: Answer) -> tuple[list[Category] | None, str]:
 
 
 def _name(text: str) -> str:
-    """A name as the file holds it; one that is too long stays too long, and is refused later."""
+    """A name as the file holds it. A name that is too long is not shortened, so it is refused later."""
     name = clean(text, MOST_NAME + 1).strip("*#. ")
     return name[:1].upper() + name[1:]
 

@@ -18,19 +18,19 @@ _ENDS = re.compile(r"[.!?…。！？؟](?=[\"'”’)]*(\s|$))[\"'”’)]*")
 
 
 def without_thoughts(text: str) -> str | None:
-    """What a model says after its thoughts (<think> … </think>); None where its thoughts do not end.
+    """The text after a model's reasoning (<think> … </think>); None if the reasoning does not end.
 
-    Reasoning models think aloud where an endpoint does not separate it. Some chat templates hold the opening tag, so
-    that an answer has the closing one alone.
+    Some endpoints do not separate the reasoning from the answer. Some chat templates contain the opening tag, so that
+    an answer has only the closing one.
     """
     spoken = _THOUGHTS.sub("", text)
     return None if _OPEN_THOUGHTS.search(spoken) else spoken
 
 
 def prose(answer: Answer, most_words: int) -> tuple[str | None, str]:
-    """The answer as plain prose of whole sentences and "", or None and why it is none.
+    """The answer as plain prose in complete sentences and "", or None and why it is not that.
 
-    Thoughts before it are removed. An answer that was cut at its limit of tokens ends with its last whole sentence.
+    Reasoning before it is removed. An answer cut off at its token limit ends with its last complete sentence.
     """
     spoken = without_thoughts(answer.text or "")
     if spoken is None:
@@ -48,7 +48,7 @@ def prose(answer: Answer, most_words: int) -> tuple[str | None, str]:
         text = text[: ends[-1]] if ends else ""
     if len(text.split()) < 5:
         if cut and not spoken.strip():
-            return None, "no text within the limit of tokens"  # a reasoning model spent them on hidden thoughts
+            return None, "no text within the limit of tokens"  # a reasoning model spent them on hidden reasoning
         return None, "too long" if cut else "too short"
     return text, ""
 
@@ -76,11 +76,11 @@ def outliers(texts: dict[int, str], known: Callable[[int], str], most_loop: floa
         repeated = len(found) - len(distinct)
         loop = max(Counter(found).values()) if repeated > 2 else 0  # with fewer repeats no word can occur four times
         if loop > 3 and loop > most_loop * len(found):
-            why[item] = "outlier: one word over and over"
+            why[item] = "outlier: repeats one word"
         elif same[text] > 1:
-            why[item] = "outlier: the text of another item"
+            why[item] = "outlier: same text as another item"
         elif len(texts) >= FEW and (unshared := {word for word in distinct if documents[word] == 1}):
             rare = unshared - set(feature_words(known(item)))
             if len(rare) > most_rare * len(distinct):
-                why[item] = "outlier: words that no other description has"
+                why[item] = "outlier: most words are in no other description"
     return why

@@ -20,7 +20,7 @@ def draw(items: Sequence[dict], sizes: Sequence[int], seed: int) -> list[list[di
             domains.setdefault(item["domain"], []).append(item)
     if len(domains) != 2:
         found = ", ".join(sorted(domains)) or "none"
-        raise UserError(f"a taxonomy is made from items of two domains; those with any text are of: {found}")
+        raise UserError(f"a taxonomy is made from items of two domains; items with any text are in: {found}")
     samples: list[list[dict]] = [[] for _ in sizes]
     for place, name in enumerate(sorted(domains)):
         shares = [size // 2 + (place < size % 2) for size in sizes]

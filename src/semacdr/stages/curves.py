@@ -1,13 +1,13 @@
 """Curves: how a system's metrics depend on one of its settings.
 
 Reads   the TSV of stage compare for a sweep: an experiment whose variants are the values of one setting.
-Writes  --picture, a PNG: a row of panels per ranking and a column per metric; in each a line per direction, of the mean
-        over users and seeds at each value, with its 95 % bootstrap interval over users. Where the table separates warm
-        and cold users, the lines are of the warm ones.
+Writes  --picture, a PNG: a row of panels per ranking and a column per metric; each panel has a line per direction: the
+        mean over users and seeds at each value, with its 95 % bootstrap interval over users. Where the table separates
+        warm and cold users, the lines show the warm ones.
 
 The paper's appendix E (figure 5) shows such curves. Curves of test events show how much a setting matters; do not
-choose by them. `split: valid` in the experiment draws validation events, for choosing. Each interval is of one value;
-whether two values differ on the same users is a question for the paired tests in the table.
+use them to choose a value. For that, `split: valid` in the experiment draws validation events. Each interval is of one
+value; to see whether two values differ on the same users, use the paired tests in the table.
 """
 
 import argparse
@@ -23,7 +23,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """The stage's command line."""
     cli = parser(__doc__)
     cli.add_argument("--experiment", type=Path, required=True, help="the sweep's TSV from stage compare")
-    cli.add_argument("--setting", required=True, help="the name of the setting whose values its variants are")
+    cli.add_argument("--setting", required=True, help="the name of the setting that its variants vary")
     cli.add_argument("--system", required=True, help="the model, for the title")
     cli.add_argument("--picture", type=Path, required=True, help="the PNG")
     return cli.parse_args(argv)

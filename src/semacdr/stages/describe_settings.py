@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from semacdr.plan.models import models, own_settings
 from semacdr.plan.sections import UNSCOPED, Comparison, Release, sections
-from semacdr.plan.systems import models, own_settings
 from semacdr.runtime.cli import log, parser, run
-from semacdr.runtime.settings import default_of, describe, schema, types_of
+from semacdr.runtime.schema import schema
+from semacdr.runtime.settings import default_of, describe, types_of
 from semacdr.storage import tsv
 
 INTRODUCTION = """# Settings
@@ -34,7 +35,8 @@ def config_schema() -> dict[str, Any]:
     """The JSON schema of the config."""
     parts = {name: _joined(kinds) for name, kinds in sections().items()}
     parts["train"]["properties"] |= {"systems": NAMED}
-    scoped = {name: part for name, part in parts.items() if name not in UNSCOPED}
+    each = {name: {"$ref": f"#/$defs/{name}"} for name in parts}
+    scoped = {name: part for name, part in each.items() if name not in UNSCOPED}
     scenario = {"release": {"type": "string"}, "domains": {"type": "object", "minProperties": 2, "maxProperties": 2}}
     top = {
         "run": {"type": "array", "items": {"type": "string"}},
@@ -43,7 +45,7 @@ def config_schema() -> dict[str, Any]:
         "compare": {"type": "object", "additionalProperties": schema(Comparison)},
     }
     draft = {"$schema": "https://json-schema.org/draft/2020-12/schema", "description": "The settings of the config."}
-    return draft | _object(top | parts)
+    return draft | _object(top | each) | {"$defs": parts}
 
 
 def _object(properties: dict[str, Any]) -> dict[str, Any]:
@@ -61,7 +63,7 @@ def page() -> str:
         lines += [f"## {section}", ""]
         for kind in kinds:
             title = {"Options": "Options", "Settings": "Settings", "Training": "Settings"}.get(kind.__name__, "Planner")
-            lines += [f"| {title} | type | default | meaning |", "| --- | --- | --- | --- |", *_lines(kind), ""]
+            lines += [f"| {title} | type | default | description |", "| --- | --- | --- | --- |", *_lines(kind), ""]
     lines += [
         "## Models",
         "",

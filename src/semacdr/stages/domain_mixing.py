@@ -1,16 +1,16 @@
 """Domain mixing: do the items of both domains mix in a system's item vectors, or are they separated?
 
-Reads   the folders of the runs, --runs NAME FOLDER..., once per variant (seeds, directions): of each
-        vectors.parquet.
+Reads   the folders of the runs, --runs NAME FOLDER..., once per variant (seeds, directions):
+        vectors.parquet of each.
 Writes  --output, a TSV: a row per direction, space, variant and domain. share: the fraction of the k nearest neighbours
-        of the domain's items (by cosine, among the items of both domains) that are of the other domain, mean and
+        of the domain's items (by cosine, among the items of both domains) that are of the other domain: mean and
         standard deviation over seeds. chance: its expectation if domains were assigned to vectors at random.
         mixing = share / chance: 0 if the domains are separated, 1 if they are mixed as by chance. permuted checks
         chance: the mean share under random permutations of the items' domains, with the range of 95 % of them.
         --picture, a PNG: t-SNE of the vectors of each variant's first seed, a panel per variant and space.
 
 The paper's section 3.5 (figure 3) shows such pictures. t-SNE is weak evidence: it preserves neighbours, not distances,
-and shows structure in any data. The numbers are computed from the vectors themselves, of all items.
+and shows structure in any data. The numbers are computed from the vectors of all items.
 """
 
 import argparse
@@ -27,10 +27,10 @@ from matplotlib.lines import Line2D
 from semacdr.errors import UserError
 from semacdr.reporting import style
 from semacdr.reporting.clouds import Cloud, by_space, chances, load_clouds, neighbours, shares, tsne
-from semacdr.reporting.comparison_page import add_variants
 from semacdr.reporting.names import count_of, system_name
 from semacdr.runtime.cli import log, parser, run
 from semacdr.runtime.settings import Count, Natural, Positive, add_flags, from_flags, setting
+from semacdr.stages._comparison import add_variants
 from semacdr.storage import tsv
 
 MARKERS = ("o", "x")  # of the domains, in the order of their names
@@ -56,7 +56,7 @@ class MixingRow:
     target: str
     space: str
     variant: str
-    domain: str  # whose items have these neighbours; all: of both
+    domain: str  # the domain whose items have these neighbours; all: both
     k: int
     share: float
     std: float | None  # over seeds; None for one seed

@@ -1,13 +1,13 @@
 """Efficiency: what each variant of an experiment costs to train, and how well it ranks.
 
-Reads   the folders of the runs, --runs NAME FOLDER..., once per variant (seeds, directions): of each settings.json
-        and cost.json. The experiment's TSV from stage compare (--experiment).
+Reads   the folders of the runs, --runs NAME FOLDER..., once per variant (seeds, directions): settings.json
+        and cost.json of each. The experiment's TSV from stage compare (--experiment).
 Writes  --output, a TSV: a row per direction and variant: parameters, seconds per epoch, epochs, seconds to the best
         epoch, peak memory, device and threads; full-ranking NDCG@10 with its 95 % interval over users. Means over
         seeds; peak memory is the maximum. --table, the same as a Markdown page. --picture, a PNG: NDCG@10 against the
         seconds to the best epoch; a line joins the systems that no other beats in both.
 
-Seconds are wall time of training and validation, including pre-training. On a busy machine they mean little.
+Seconds are wall time of training and validation, including pre-training. On a busy machine they are unreliable.
 """
 
 import argparse
@@ -20,18 +20,18 @@ from semacdr.evaluation.costs import RunRecord, distinct, read_record, summarise
 from semacdr.evaluation.main_metric import read_main_metric
 from semacdr.evaluation.runs import run_name
 from semacdr.reporting import style
-from semacdr.reporting.comparison_page import add_arguments
 from semacdr.reporting.efficiency_figure import EfficiencyRow, efficiency_figure, efficiency_page
 from semacdr.reporting.names import system_name
 from semacdr.reporting.tuning_notes import tuning_lines
 from semacdr.runtime.cli import log, parser, run
+from semacdr.stages._comparison import add_comparison
 from semacdr.storage import tsv
 
 Folders = Mapping[str, Sequence[Path]]  # of runs, by variant
 
 
 def efficiency_rows(folders: Folders, experiment: Path) -> list[EfficiencyRow]:
-    """The rows: costs of runs by variant, and the quality that the experiment's table has of them."""
+    """The rows: costs of runs by variant, and their quality from the experiment's table."""
     quality = {(row["source"], row["target"], row["variant"]): row for row in read_main_metric(experiment)}
     runs = {variant: [(folder, read_record(folder)) for folder in own] for variant, own in folders.items()}
     directions = dict.fromkeys(_direction(record) for own in runs.values() for _, record in own)
@@ -79,7 +79,7 @@ def _row(
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """The stage's command line."""
     cli = parser(__doc__)
-    add_arguments(cli, "Efficiency")
+    add_comparison(cli, "Efficiency")
     cli.add_argument("--experiment", type=Path, required=True, help="the TSV of stage compare")
     cli.add_argument("--picture", type=Path, required=True, help="the PNG")
     return cli.parse_args(argv)

@@ -1,8 +1,8 @@
 """Encode: each item's inner-domain text as a vector of a frozen sentence encoder.
 
-Reads   inner.parquet; optionally encoded.parquet, the vectors that stage semantics made of the same texts with engine
-        encoder. They are used if encoder and batch size are the same, so that no text is encoded twice.
-Writes  embeddings.parquet: item, vector (unit length, float32), one row an item in order.
+Reads   inner.parquet; optionally encoded.parquet, the vectors of the same texts that stage semantics made with engine
+        encoder. They are reused if encoder and batch size are the same, so no text is encoded twice.
+Writes  embeddings.parquet: item, vector (unit length, float32), one row per item in order.
 """
 
 import argparse

@@ -42,7 +42,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Options:
-    """What changes no table."""
+    """Options that change no table."""
 
     dgl: bool = setting(True, "also write DGL's own files, if the package dgl is installed")
 
@@ -151,11 +151,11 @@ def write_dgl(dgl: Any, graph: sparse.csr_array, items: int | None, path: Path) 
     with files.replacing(path) as temporary:
         try:
             dgl.save_graphs(str(temporary), stored)
-            dgl.load_graphs(str(temporary))  # DGL does not report that the disk was full at the end
+            dgl.load_graphs(str(temporary))  # DGL does not report a disk that is full at the end
         except dgl.DGLError as error:
             reason = str(error).strip().splitlines()[0]
             raise UserError(f"{path}: cannot be written; is there no space left on device? DGL: {reason}") from error
-        with temporary.open("r+b") as file:  # the reserved part of the header holds what was in memory: blank it
+        with temporary.open("r+b") as file:  # the reserved part of the header holds random memory contents: blank it
             file.seek(32)  # after magic number, version, type and number of graphs
             file.write(bytes(4096 - 32))
 

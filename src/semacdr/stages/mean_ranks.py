@@ -8,7 +8,7 @@ Writes  --output, a TSV: a row per variant, the best first: its mean rank by ful
         Data Sets, JMLR 2006, section 3.2.2); bars join variants that the test does not separate.
 
 Each direction of a scenario is one data set, whatever its users and seeds: the question is whether an order holds on
-other data. (The experiment's own tests ask whether it holds for other users.) With few data sets few variants can be
+other data. (The experiment's paired tests ask whether it holds for other users.) With few data sets few variants can be
 separated. Both tests assume independent data sets; two directions of a scenario share users, so p is too small.
 """
 
@@ -44,7 +44,7 @@ def read_means(paths: Sequence[Path]) -> Means:
     for path in paths:
         rows = read_main_metric(path)
         if rows[0]["split"] != "test":
-            raise UserError(f"{path}: is of {EVENTS[rows[0]['split']]} events; mean ranks are of test events")
+            raise UserError(f"{path}: contains {EVENTS[rows[0]['split']]} events; mean ranks need test events")
         releases |= {row["release"] for row in rows}
         models = models or {row["variant"]: row.get("model") or "" for row in rows}
         for direction in dict.fromkeys((row["source"], row["target"]) for row in rows):
@@ -91,7 +91,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """The stage's command line."""
     cli = parser(__doc__)
     cli.add_argument("--tables", type=Path, nargs="+", required=True, help="the experiment's TSV in each scenario")
-    cli.add_argument("--title", default="Mean ranks", help="of the diagram")
+    cli.add_argument("--title", default="Mean ranks", help="title of the diagram")
     cli.add_argument("--output", type=Path, required=True, help="the TSV")
     cli.add_argument("--picture", type=Path, required=True, help="the PNG")
     return cli.parse_args(argv)

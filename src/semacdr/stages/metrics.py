@@ -1,9 +1,9 @@
 """Metrics: HR, NDCG and MRR of all systems of a scenario, mean and standard deviation over seeds.
 
-Reads   the folders of the runs, --runs MODEL/VARIANT FOLDER..., once per row of the table: of each the test ranks in
-        ranks.parquet, settings.json and cost.json. Optionally the candidates.parquet of both directions and the
+Reads   the folders of the runs, --runs MODEL/VARIANT FOLDER..., once per row of the table: the test ranks in
+        ranks.parquet, settings.json and cost.json of each. Optionally the candidates.parquet of both directions and the
         paper's table.
-Writes  --output, metrics.tsv: a row per direction, system, ranking, metric and cut-off. Where there are cold users,
+Writes  --output, metrics.tsv: a row per direction, system, ranking, metric and cut-off. If there are cold users,
         cold and warm users have separate rows, with a column group. The last column names the runs of a row.
         --table, metrics.md: the same as a Markdown page, with costs and, for real data, the paper's numbers.
 

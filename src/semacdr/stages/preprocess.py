@@ -2,12 +2,12 @@
 
 Reads   reviews_<Category>.json.gz and meta_<Category>.json.gz of both domains.
 Writes  interactions.parquet, users.parquet, items.parquet (contracts in semacdr.storage.tables); statistics.tsv, the
-        columns of the paper's table 4; preprocess.tsv, how many lines, events, users and items each step left.
+        columns of the paper's table 4; preprocess.tsv, the numbers of lines, events, users and items after each step.
 
 Every review is a positive interaction (paper, appendix B). If a user reviewed an item several times, the earliest event
 is kept. Items need `min_item_interactions` events; users need `min_user_interactions` events in each domain, so they
 are in both domains. With `filter: once` these filters are applied once, in this order; with `filter: iterated` they are
-repeated until nothing changes, so that all of them hold in the result.
+repeated until nothing changes, so that the result satisfies all of them.
 """
 
 import argparse
@@ -41,12 +41,14 @@ class Settings:
     filter: Literal["once", "iterated"] = setting(
         "once", "apply the filters once, in the paper's order, or until nothing changes"
     )
-    max_malformed_share: Share = setting(0.01, "share of a file's lines that may be malformed; above it, stop")
+    max_malformed_share: Share = setting(
+        0.01, "share of a file's lines that may be malformed; above it the stage stops"
+    )
 
 
 @dataclass(frozen=True)
 class FunnelRow:
-    """A row of preprocess.tsv: what a step left in a domain."""
+    """A row of preprocess.tsv: the counts of a domain after a step."""
 
     domain: str
     step: str
@@ -69,7 +71,7 @@ class StatisticsRow:
 
 
 class Funnel:
-    """What each step left in each domain: a count and, where it counts events, their users and items."""
+    """The counts after each step in each domain and, for counts of events, their users and items."""
 
     def __init__(self, domains: Sequence[str]) -> None:
         self.domains = domains
@@ -80,7 +82,7 @@ class Funnel:
         self._steps.append((domain, step, count, None, None))
 
     def add_events(self, step: str, events: pl.DataFrame) -> pl.DataFrame:
-        """Record the events that a step left, and return them; a UserError if it left none in a domain."""
+        """Record the events that remain after a step, and return them; a UserError if a domain has none left."""
         for domain in self.domains:
             part = events.filter(pl.col("domain") == domain)
             row = (domain, step, part.height, part["user_id"].n_unique(), part["item_id"].n_unique())
@@ -176,14 +178,14 @@ def load_metadata(
         if tally.lines and not frame.height:
             raise UserError(
                 f"{path}: none of its {tally.lines:,} lines is of one of the {len(wanted):,} items of domain "
-                f"'{domain}', such as '{wanted[0]}'; check that it is of the same category and release"
+                f"'{domain}', such as '{wanted[0]}'; check that it belongs to the same category and release"
             )
         titled = frame.filter(pl.col("title") != "").height
         few = titled < FEW_TITLES * len(wanted)
         (log.warning if few else log.info)(
             "%s: %s of %s items have metadata, %s have a title%s",
             domain, f"{frame.height:,}", f"{len(wanted):,}", f"{titled:,}",
-            "; stages that use item texts have little or nothing to say about the others" * few,
+            "; stages that use item texts know little or nothing about the others" * few,
         )  # fmt: skip
         funnel.add_count(domain, "items without a metadata line", len(wanted) - frame.height)
         funnel.add_count(domain, "items without a title", len(wanted) - titled)

@@ -20,14 +20,15 @@ from semacdr.evaluation.measures import hit_rate, ndcg
 from semacdr.evaluation.ranks import Ranker
 from semacdr.runtime.cli import log, parser, run
 from semacdr.runtime.settings import Count, add_flags, from_flags, setting
+from semacdr.stages._direction import add_run, trained_of
 from semacdr.storage import tables
 from semacdr.training.inputs import metadata
-from semacdr.training.trained import Trained, add_arguments, load_trained
+from semacdr.training.trained import Trained
 
 
 @dataclass(frozen=True)
 class Options:
-    """What ranking may use of the machine."""
+    """The machine resources that ranking may use."""
 
     batch_size: Count = setting(512, "users in a batch")
     threads: Count = setting(1, "threads of torch")
@@ -36,7 +37,7 @@ class Options:
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parse the stage's command line."""
     cli = parser(__doc__)
-    add_arguments(cli)
+    add_run(cli)
     add_flags(cli, Options)
     cli.add_argument("--candidates", type=Path, required=True)
     cli.add_argument("--output", type=Path, required=True, help="ranks.parquet")
@@ -63,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the stage."""
     args = arguments(argv)
     options = from_flags(args, Options, "rank")
-    trained = load_trained(args, options.threads)
+    trained = trained_of(args, options.threads)
     ranks = rank_all(trained, args.candidates, options.batch_size)
     made_from = tables.made_from(candidates=metadata(args.candidates))
     tables.write(ranks, args.output, "ranks", trained.meta | made_from)

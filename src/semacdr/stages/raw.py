@@ -62,10 +62,10 @@ def url_of(release: str, category: str, kind: str, url: str | None = None) -> st
 
 
 def fetch(url: str, output: Path, attempts: int = 5, timeout: float = 30.0, record: Path | None = None) -> str:
-    """Download a gzip file to `output` and return its sha256, if it is undamaged and the recorded one.
+    """Download a gzip file to `output` and return its sha256, if it is undamaged and matches the recorded one.
 
     A UserError if the server refuses, after `attempts` attempts in a row without progress (the .part is kept and the
-    next run resumes it), or if the file is no complete gzip file or does not match `record` (the .part is removed).
+    next run resumes it), or if the file is not a complete gzip file or does not match `record` (the .part is removed).
     """
     part = Path(f"{output}.part")
     resumed = size_of(part) > 0
@@ -74,8 +74,8 @@ def fetch(url: str, output: Path, attempts: int = 5, timeout: float = 30.0, reco
         sha256 = gzip_sha256(part)
     except UserError as error:
         discard(part)
-        if resumed:  # what an earlier run left may be damaged where it was cut off
-            log.warning("%s; an earlier run had begun it, start over", error)
+        if resumed:  # the part from an earlier run may be damaged where it was cut off
+            log.warning("%s; the part came from an earlier run; starting over", error)
             return fetch(url, output, attempts, timeout, record)
         raise UserError(
             f"{url}: the downloaded file is damaged: {error}; it is removed; run again, or check the address"
@@ -161,7 +161,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """The stage's command line."""
     cli = parser(__doc__)
     cli.add_argument("--source", choices=["local", "download"], required=True)
-    cli.add_argument("--release", required=True, help=f"its name; addresses are known for {', '.join(URLS)}")
+    cli.add_argument("--release", required=True, help=f"the release's name; addresses are known for {', '.join(URLS)}")
     cli.add_argument("--category", required=True, help="as the release writes it, e.g. Movies_and_TV")
     cli.add_argument("--kind", choices=["reviews", "meta"], required=True)
     cli.add_argument("--output", type=Path, required=True, help="the raw file's final name")

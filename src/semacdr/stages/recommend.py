@@ -2,8 +2,8 @@
 
 Reads   what train read, and the folder that train wrote.
 Writes  recommendations.parquet: user, place (1 is the best), item, score. As in full ranking, the user's earlier items
-        are left out and the item of the test event is not. So its place is its rank in ranks.parquet, except with
-        ties, where items with smaller numbers come first.
+        are left out and the item of the test event is not. So its place equals its rank in ranks.parquet, except
+        that of tied items the one with the smaller number comes first.
 """
 
 import argparse
@@ -17,8 +17,9 @@ import pyarrow as pa
 from semacdr.evaluation.ranks import Ranker
 from semacdr.runtime.cli import log, parser, run
 from semacdr.runtime.settings import Count, add_flags, from_flags, setting
+from semacdr.stages._direction import add_run, trained_of
 from semacdr.storage import tables
-from semacdr.training.trained import Trained, add_arguments, load_trained
+from semacdr.training.trained import Trained
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Options:
-    """What ranking may use of the machine."""
+    """The machine resources that ranking may use."""
 
     batch_size: Count = setting(512, "users in a batch")
     threads: Count = setting(1, "threads of torch")
@@ -39,14 +40,14 @@ class Options:
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parse the stage's command line."""
     cli = parser(__doc__)
-    add_arguments(cli)
+    add_run(cli)
     add_flags(cli, Settings, Options)
     cli.add_argument("--output", type=Path, required=True, help="recommendations.parquet")
     return cli.parse_args(argv)
 
 
 def recommend(trained: Trained, count: int, batch: int) -> pa.Table:
-    """The table of all users with the places of each in order; fewer than `count` if the catalogue has fewer items."""
+    """The table of all users, each with the places in order; fewer than `count` if the catalogue has fewer items."""
     history, training = trained.history, trained.system.training
     ranker = Ranker(history, "test", training.max_length, batch, trained.device, visibility=training.visibility)
     items, scores = ranker.top(trained.model, count)
@@ -65,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the stage."""
     args = arguments(argv)
     options = from_flags(args, Options, "recommend")
-    trained = load_trained(args, options.threads)
+    trained = trained_of(args, options.threads)
     table = recommend(trained, from_flags(args, Settings, "recommend").top, options.batch_size)
     tables.write(table, args.output, "recommendations", trained.meta)
     log.info("%d recommendations for %d users", len(table), trained.history.users)

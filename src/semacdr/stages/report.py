@@ -1,10 +1,10 @@
 """Report: one HTML page of a scenario: its data, results, experiments, training, and example users.
 
-Reads   of a scenario: statistics.tsv, preprocess.tsv, interactions.parquet, items.parquet, both split.parquet; the
-        outputs of stage semantics; metrics.tsv; the folders of its runs (--runs): of each settings.json, cost.json and
-        history.tsv; the folders of the runs whose recommendations are shown (--shown): of each ranks.parquet and
-        recommendations.parquet. Optionally both candidates.parquet, experiments (TSV), figures (PNG, and the TSV of the
-        same name), Snakemake's measurements (--benchmarks) and the paper's table.
+Reads   from a scenario: statistics.tsv, preprocess.tsv, interactions.parquet, items.parquet, both split.parquet; the
+        outputs of stage semantics; metrics.tsv; settings.json, cost.json and history.tsv from the folders of its runs
+        (--runs); ranks.parquet and recommendations.parquet from the folders of the runs whose recommendations are
+        shown (--shown). Optionally both candidates.parquet, experiments (TSV), figures (PNG, and the TSV of the same
+        name), Snakemake's measurements (--benchmarks) and the paper's table.
 Writes  --output, report.html: a page that needs no other file and no network.
 
 Parts without input are left out, and the page says why. The commit is that of the git checkout that holds the code, if
@@ -46,7 +46,7 @@ class Settings:
     seed: Natural = setting(0, "seed of the choice of users and items")
 
 
-FILES = {  # required, by option: what the help says
+FILES = {  # required files: help text by option
     "statistics": "statistics.tsv", "steps": "preprocess.tsv", "interactions": "interactions.parquet",
     "items": "items.parquet", "taxonomy": "taxonomy.json", "inner": "inner.parquet", "agnostic": "agnostic.parquet",
     "filed": "semantics.tsv", "asked": "cost.json of stage semantics", "metrics": "metrics.tsv",
@@ -143,12 +143,16 @@ def shown_users(
 def left_out(args: argparse.Namespace, jobs: Sequence[record.Job], sample: bool) -> list[tuple[str, str]]:
     """Titles of the parts that the page lacks, each with the reason."""
     parts = [
-        (args.shown, "Users", "no recommendations were given; report.systems of the config names systems"),
-        (args.experiments, "Experiments", "none was requested; report.experiments names them. They need training runs"),
-        (args.figures, "Figures", "none was requested; report.figures names them"),
-        (args.paper, "The paper's numbers", "its table was not given"),
+        (args.shown, "Users", "no recommendations were given; list systems in report.systems of the config"),
+        (
+            args.experiments,
+            "Experiments",
+            "none was requested; list them in report.experiments of the config. They need training runs",
+        ),
+        (args.figures, "Figures", "none was requested; list them in report.figures of the config"),
+        (args.paper, "The paper's numbers", "their table was not given"),
         (not (args.paper and sample), "The paper's numbers", "they are shown for real data only"),
-        (jobs, "Time by stage", "there are no measurements of Snakemake (logs/benchmarks)"),
+        (jobs, "Time by stage", "there are no measurements by Snakemake (logs/benchmarks)"),
     ]
     return [(title, why) for given, title, why in parts if not given]
 

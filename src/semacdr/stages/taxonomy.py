@@ -3,7 +3,7 @@
 Reads   engine file: a taxonomy, such as resources/taxonomies/<scenario>.json, which is used as it is;
         engine llm: items.parquet and the prompts. A language model proposes categories from samples of items of both
         domains, merges the proposals, files other items under them and revises categories that fit too few.
-Writes  taxonomy.json of the scenario, checked; taxonomy.tsv: with engine llm, how the items of each test were filed.
+Writes  taxonomy.json of the scenario, checked; taxonomy.tsv: with engine llm, the results of each test.
 
 A taxonomy made by a model may be edited by hand: copy it to resources/taxonomies and use engine file.
 """
@@ -18,7 +18,6 @@ from typing import Annotated, Any, Literal
 
 from semacdr.errors import UserError
 from semacdr.llm import session
-from semacdr.llm.command_line import add_llm_flags, llm_from_flags
 from semacdr.llm.prompts import Prompt
 from semacdr.runtime.cli import log, parser, run
 from semacdr.runtime.settings import Bounds, Count, Natural, Share, add_flags, from_flags, setting
@@ -27,6 +26,7 @@ from semacdr.semantics.induction import PROMPTS, Induction, Unasked
 from semacdr.semantics.naming import Rules, domain_names
 from semacdr.semantics.sampling import draw
 from semacdr.semantics.trial import TrialRow, Trials
+from semacdr.stages._llm import add_llm_flags, llm_from_flags
 from semacdr.storage import tables, tsv
 
 CONTEXT = 8192  # tokens for a local model: a sample of items as the prompt, a taxonomy as the answer
@@ -34,28 +34,28 @@ CONTEXT = 8192  # tokens for a local model: a sample of items as the prompt, a t
 
 @dataclass(frozen=True)
 class Settings:
-    """Where the taxonomy comes from; all but `engine` and `file` matter only for engine llm."""
+    """How the taxonomy is made; all settings except `engine` and `file` matter only for engine llm."""
 
-    engine: Literal["file", "llm"] = setting("file", "file: take a taxonomy file; llm: a language model makes one")
+    engine: Literal["file", "llm"] = setting("file", "file: use a taxonomy file; llm: a language model makes one")
     file: str = setting(
         "resources/taxonomies/{scenario}.json", "engine file: the taxonomy file of a scenario", engine="file"
     )
     categories: Count = setting(5, "number of categories", engine="llm")
     min_subcategories: Annotated[int, Bounds(2)] = setting(
-        4, "least subcategories of a category, besides Other", engine="llm"
+        4, "minimum number of subcategories of a category, besides Other", engine="llm"
     )
     max_subcategories: Annotated[int, Bounds(2)] = setting(
-        12, "most subcategories of a category, besides Other", engine="llm"
+        12, "maximum number of subcategories of a category, besides Other", engine="llm"
     )
     samples: Count = setting(3, "samples to propose from; the proposals are merged", engine="llm")
     items_per_sample: Annotated[int, Bounds(2)] = setting(24, "items of a sample", engine="llm")
     max_characters: Annotated[int, Bounds(20)] = setting(
-        300, "most characters of an item's description in a sample", engine="llm"
+        300, "maximum number of characters of an item's description in a sample", engine="llm"
     )
     test_items: Annotated[int, Bounds(2)] = setting(
         60, "items that each test files; other items for each test", engine="llm"
     )
-    revision_rounds: Natural = setting(2, "most rounds of revision, each followed by a test", engine="llm")
+    revision_rounds: Natural = setting(2, "maximum number of revision rounds, each followed by a test", engine="llm")
     max_other: Share = setting(
         0.1, "share of test items that may fit only Other; above it a category is revised", engine="llm"
     )
@@ -137,7 +137,7 @@ def as_json(scenario: str, made_by: dict[str, Any], categories: Sequence[Categor
 
 
 def write_tests(taxonomy: Taxonomy, path: Path) -> None:
-    """Write how the tests went, one subcategory a line; only the header if there was no test."""
+    """Write the results of the tests, one subcategory per line; only the header if there was no test."""
     lines = [["test", "category", "subcategory", *taxonomy.domains, "remark", "release"]]
     for test, category, name, counts, remark in taxonomy.tests:
         numbers = [str(counts.get(domain, 0)) for domain in taxonomy.domains]

@@ -8,7 +8,6 @@ Writes  checkpoint.safetensors: the best epoch's parameters; history.tsv: loss a
 """
 
 import argparse
-import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +18,9 @@ import torch
 from semacdr.errors import UserError
 from semacdr.runtime.cli import log, parser, run
 from semacdr.runtime.settings import add_flags, from_flags
-from semacdr.training import inputs, run_folder, system
+from semacdr.stages._direction import add_direction, add_model, paths_of
+from semacdr.storage import files, tsv
+from semacdr.training import run_folder, system
 from semacdr.training.device import be_deterministic, peak_mb
 from semacdr.training.engine import TrainingResult, fit
 from semacdr.training.settings import Options, Training
@@ -28,8 +29,8 @@ from semacdr.training.settings import Options, Training
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parse the stage's command line."""
     cli = parser(__doc__)
-    inputs.add_arguments(cli)
-    system.add_arguments(cli)
+    add_direction(cli)
+    add_model(cli)
     add_flags(cli, Training, Options)
     cli.add_argument(
         "--proposed", type=Path, metavar="FILE", help="a file of stage tune_search, whose settings replace those given"
@@ -37,20 +38,18 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     cli.add_argument(
         "--tuned", type=json.loads, metavar="JSON", help="which settings tuning chose; written to settings.json"
     )
-    cli.add_argument("--seed", type=int, required=True, help="of initialisation, shuffling and training negatives")
+    cli.add_argument(
+        "--seed",
+        type=int,
+        required=True,
+        help="seed of initialisation, shuffling and training negatives",
+    )
     cli.add_argument("--output", type=Path, required=True, help="folder for the four files")
     return cli.parse_args(argv)
 
 
-def write_history(path: Path, epochs: Sequence[Any]) -> None:
-    """Write history.tsv, a line for each epoch."""
-    names = [field.name for field in dataclasses.fields(epochs[0])]
-    lines = ["\t".join(names), *("\t".join(f"{getattr(epoch, n):.8g}" for n in names) for epoch in epochs)]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
 def cost_of(result: TrainingResult, model: torch.nn.Module, device: torch.device, threads: int) -> dict[str, Any]:
-    """What training took: wall-clock seconds (pre-training is part of training), peak memory in MB."""
+    """The cost of training: wall-clock seconds (pre-training included), peak memory in MB."""
     return {
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "epochs": len(result.epochs),
@@ -69,13 +68,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the stage."""
     args = arguments(argv)
     options = from_flags(args, Options, "train")
-    chosen = system.system_of(args, from_flags(args, Training, "train"))
+    chosen = system.system_of(args.model, args.model_settings, from_flags(args, Training, "train"))
     chosen = system.read_proposed(args.proposed, chosen) if args.proposed else chosen
-    device, threads = system.machine_of(args, chosen.training, options.threads)
+    device, threads = system.machine_of(args.device, chosen.training, options.threads)
     deterministic = chosen.training.deterministic
     if deterministic:
         be_deterministic(device)
-    given = chosen.load_inputs(inputs.paths_of(args))
+    given = chosen.load_inputs(paths_of(args))
     log.info("%s, seed %d, on %s with %d threads", args.model, args.seed, device, threads)
     model = chosen.build(given, args.seed)
     try:
@@ -87,9 +86,9 @@ def main(argv: Sequence[str] | None = None) -> None:
             f"{args.model} cannot be deterministic on {device}: {error}; or set train.deterministic to false"
         ) from error
     run_folder.write(args.output, run_folder.describe(chosen, given, args.seed, args.tuned), result.state)
-    write_history(args.output / "history.tsv", result.epochs)
+    tsv.write(args.output / "history.tsv", tsv.text(result.epochs, ".8g"))
     cost = cost_of(result, model, device, threads)
-    (args.output / "cost.json").write_text(json.dumps(cost, indent=2) + "\n", encoding="utf-8")
+    files.write_json(args.output / "cost.json", cost)
     log.info("best epoch %d of %d; %.1f s training, %.1f s validation", result.best, len(result.epochs),
              result.training_seconds, result.validation_seconds)  # fmt: skip
 

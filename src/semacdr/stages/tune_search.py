@@ -2,15 +2,15 @@
 
 Reads   what train reads for the model: interactions.parquet, items.parquet, split.parquet; embeddings.parquet,
         agnostic.parquet and the graphs, for models that need them.
-Writes  --storage, a SQLite file with every trial as it ends. A killed search goes on from there, and so does a search
-        with more trials; other data, code (--code), settings, budget of a trial, threads or device start a new study
-        in the same file.
+Writes  --storage, a SQLite file with every trial as it ends. A killed search resumes from it, as does a search with
+        more trials; other data, code (--code), settings, trial budget, threads or device start a new study in
+        the same file.
         --output, a JSON file: the chosen settings, and how they were found.
 
-The value of a trial is the mean over its seeds of the best epoch's validation NDCG@10 (full ranking). A trial ends as
-training does, or when its seconds are used up, or when it is pruned: its value is below the median of the finished
-trials at that epoch (first seed). Seconds are wall-clock time and include pre-training: on another machine, or on one
-with other work, trials reach another number of epochs. The first trial has the settings without tuning.
+The value of a trial is the mean over its seeds of the best epoch's validation NDCG@10 (full ranking). A trial ends when
+its training ends, when its seconds are used up, or when it is pruned: its value is below the median of the finished
+trials at that epoch (first seed). Seconds are wall-clock time and include pre-training: on another or a busy
+machine, trials reach a different number of epochs. The first trial has the settings without tuning.
 """
 
 import argparse
@@ -30,6 +30,7 @@ from semacdr.errors import UserError
 from semacdr.runtime import checkout
 from semacdr.runtime.cli import log, parser, run
 from semacdr.runtime.settings import Count, add_flags, from_flags, resolve, setting
+from semacdr.stages._direction import add_direction, add_model, paths_of
 from semacdr.training import inputs
 from semacdr.training import system as systems
 from semacdr.training.engine import Epoch, TrainingResult, fit
@@ -40,7 +41,7 @@ from semacdr.tuning.study import Outcome, Settings, best, identity, open_study, 
 
 @dataclass(frozen=True)
 class Options:
-    """What the stage may use of the machine."""
+    """The machine resources that the stage may use."""
 
     threads: Count = setting(1, "threads of torch")
 
@@ -53,7 +54,7 @@ class TrialStopper:
         self.best, self.ended_by = 0.0, "itself"
 
     def __call__(self, epoch: Epoch | None) -> bool:
-        """Whether the epoch was the last; None is an epoch of pre-training, after which one of training follows."""
+        """Whether the epoch was the last; None means an epoch of pre-training, which training follows."""
         if epoch is None:
             return time.monotonic() >= self.until
         self.best = max(self.best, epoch.valid_ndcg_10)
@@ -113,8 +114,8 @@ class Runner:
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parse the stage's command line."""
     cli = parser(__doc__)
-    inputs.add_arguments(cli)
-    systems.add_arguments(cli)
+    add_direction(cli)
+    add_model(cli)
     add_flags(cli, Settings, Options)
     cli.add_argument("--training", type=json.loads, default={}, metavar="JSON", help="settings of training, untuned")
     cli.add_argument("--name", required=True, help="name of the system in tables")
@@ -127,7 +128,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def files_of(args: argparse.Namespace) -> list[Path]:
-    """The files that decide the results of trials."""
+    """The files that determine the results of trials."""
     given = [args.interactions, args.items, args.split, args.embeddings, args.agnostic, *args.code]
     graphs = args.graphs.glob("*.parquet") if args.graphs else []
     return [*(path for path in given if path is not None), *graphs]
@@ -170,12 +171,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = from_flags(args, Settings, "tune")
     options = from_flags(args, Options, "tune")
     budget = {"epochs": settings.epochs, "patience": settings.patience}
-    system = systems.system_of(args, resolve(Training, args.training | budget, "train"))
-    device, threads = systems.machine_of(args, system.training, options.threads)
-    paths = inputs.paths_of(args)
+    system = systems.system_of(args.model, args.model_settings, resolve(Training, args.training | budget, "train"))
+    device, threads = systems.machine_of(args.device, system.training, options.threads)
+    paths = paths_of(args)
     space, runner = spaces.parse(args.space, system), Runner(system, settings, paths, device, threads)
     if not space:
-        raise UserError(f"tune.space: has no setting of {args.name}; add one")
+        raise UserError(f"tune.space has no setting of {args.name}; add one")
     content = {
         "model": args.model,
         "settings": dataclasses.asdict(system.settings),

@@ -1,11 +1,11 @@
 """Choose between tuned and default settings for all models of a scenario.
 
-Trials are short, and the best settings of short trainings need not be the best of full ones. So the settings that
-tune_search proposes and those without tuning are both trained fully, and validation chooses.
+Trials are short, and the best settings for short trainings need not be the best for full ones. So the proposed settings
+and the untuned ones are both trained fully, and validation chooses.
 
 Reads   --found: the JSON file that stage tune_search wrote for each system and direction, <key>.json.
-        --retrained: the folders of the full trainings, with history.tsv, settings.json and cost.json: those of the
-        proposed settings in <key>/proposed/seed<N> next to that file, and those without tuning anywhere.
+        --retrained: the folders of the full trainings, with history.tsv, settings.json and cost.json: for the
+        proposed settings <key>/proposed/seed<N> next to that file, for the untuned settings any folder.
 Writes  --output, tuned.json: the chosen settings by direction and kind of system, and how they were found. Later runs
         use it only after you copy it to resources/tuned/<scenario>.json. It also holds --preprocess, how the data were
         filtered.
@@ -29,10 +29,10 @@ from semacdr.storage.tables import SAMPLE_NOTE
 
 NOTE = (
     "Settings were chosen by {trials} trials for each system and direction, each of at most {trial_seconds:g} s (seeds"
-    " {seeds}, pre-training included; the epoch that runs then is finished), by the best epoch's validation NDCG@10 in"
+    " {seeds}, pre-training included; the current epoch is completed), by the best epoch's validation NDCG@10 in"
     " full ranking. The first trial has the settings without tuning. Seconds are wall-clock time: on another machine"
-    " ({device}, {threads} threads here), or one with other work, trials reach another number of epochs and may choose"
-    " other settings; CPU seconds far below seconds show other work. `by time` counts the trials that the time limit"
+    " ({device}, {threads} threads here), or a busy one, trials reach another number of epochs and may choose"
+    " other settings; CPU seconds far below seconds show a busy one. `by time` counts the trials that the time limit"
     " ended; for a pruned or cut trial the best epoch so far counts. The best trial's settings are proposed. They and"
     " the settings without tuning were then trained fully with the same seeds; the better one by the same measure is"
     " chosen."
@@ -67,13 +67,13 @@ class TuningRow:
     failed: int
     ended_by_time: int
     seconds: float  # of all trials
-    cpu_seconds: float  # of them those that the process ran; below the others where it waited
-    epochs: int  # that the chosen trial reached
+    cpu_seconds: float  # CPU time of the process; lower than `seconds` if it had to wait
+    epochs: int  # reached by the chosen trial
     best_epoch: int
-    untuned: float | None  # validation NDCG@10 of the first trial; None where that did not finish
-    ndcg_10: float  # of the best one
+    untuned: float | None  # validation NDCG@10 of the first trial; None if it did not finish
+    ndcg_10: float  # validation NDCG@10 of the best trial
     proposed: str  # its settings
-    untuned_end: float  # validation NDCG@10 without tuning, trained to the end
+    untuned_end: float  # validation NDCG@10 of the untuned settings, trained fully
     proposed_end: float
     end_seconds: float  # of both
     chosen: str  # which of the two
@@ -101,7 +101,7 @@ def read_retrained(folders: Sequence[Path]) -> list[Retrained]:
 
 
 def read_system(path: Path, retrained: Sequence[Retrained]) -> dict[str, Any]:
-    """What stage tune_search wrote, with the results of its full trainings; a UserError names a file that is not valid.
+    """The output of stage tune_search with the results of its full trainings; a UserError names an invalid file.
 
     The entries "ends" and "row" are added, and "chosen": untuned or proposed.
     """
@@ -117,12 +117,12 @@ def read_system(path: Path, retrained: Sequence[Retrained]) -> dict[str, Any]:
         return found | {"ends": ends, "row": _row(found, ends)}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
-            f"{path}: this file and its full trainings are not those of stages tune_search and train: {error!r}"
+            f"{path}: this file or its full trainings were not written by stages tune_search and train: {error!r}"
         ) from error
 
 
 def is_untuned(run: Retrained, found: dict[str, Any]) -> bool:
-    """Whether a training has the settings of a system before tuning; its budget of epochs may differ."""
+    """Whether a training has the untuned settings of a system; its number of epochs may differ."""
     same = all(run.content[name] == found[name] for name in ("source", "target", "model"))
     return (
         same

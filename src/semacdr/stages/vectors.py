@@ -1,8 +1,8 @@
 """Write the item vectors of a trained model, with source and target items in one space.
 
 Reads   what train read, and the folder that train wrote.
-Writes  vectors.parquet: item, domain, space, vector (float32), a row for each item and space. The model names the
-        spaces that hold a vector of every item (`Model.item_spaces`): SemaCDR has the nodes after each domain's graph
+Writes  vectors.parquet: item, domain, space, vector (float32), one row per item and space. The model names the
+        spaces that hold a vector for every item (`Model.item_spaces`): SemaCDR has the nodes after each domain's graph
         (eqs. 4 and 5) and after the mixed graph (eq. 6).
 """
 
@@ -18,13 +18,14 @@ import torch
 from semacdr.errors import UserError
 from semacdr.runtime.cli import log, parser, run
 from semacdr.runtime.settings import Count, add_flags, from_flags, setting
+from semacdr.stages._direction import add_run, trained_of
 from semacdr.storage import tables
-from semacdr.training.trained import Trained, add_arguments, load_trained
+from semacdr.training.trained import Trained
 
 
 @dataclass(frozen=True)
 class Options:
-    """What the stage may use of the machine."""
+    """The machine resources that the stage may use."""
 
     threads: Count = setting(1, "threads of torch")
 
@@ -32,7 +33,7 @@ class Options:
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parse the stage's command line."""
     cli = parser(__doc__)
-    add_arguments(cli)
+    add_run(cli)
     add_flags(cli, Options)
     cli.add_argument("--output", type=Path, required=True, help="vectors.parquet")
     return cli.parse_args(argv)
@@ -40,7 +41,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 @torch.no_grad()
 def vectors_of(trained: Trained) -> pa.Table:
-    """The table of all spaces, with the items of each in order; a UserError for a model without such a space."""
+    """The table of all spaces, with items in order; a UserError for a model without such a space."""
     model, history = trained.model, trained.history
     spaces = model.item_spaces(model.prepare())
     if not spaces:
@@ -62,7 +63,7 @@ def vectors_of(trained: Trained) -> pa.Table:
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the stage."""
     args = arguments(argv)
-    trained = load_trained(args, from_flags(args, Options, "vectors").threads)
+    trained = trained_of(args, from_flags(args, Options, "vectors").threads)
     table = vectors_of(trained)
     tables.write(table, args.output, "vectors", trained.meta)
     log.info("%d vectors of %d items", len(table), len(table) // len(table["space"].unique()))

@@ -46,7 +46,7 @@ def writing_to(path: Path | str) -> Iterator[None]:
         yield
     except OSError as error:
         why = FULL.get(error.errno or 0) or error.strerror or str(error)
-        if "No space left" in str(error):  # libraries that raise without the number of the error
+        if "No space left" in str(error):  # some libraries raise it without an errno
             why = FULL[errno.ENOSPC]
         raise UserError(f"{path}: cannot be written: {why}") from error
 

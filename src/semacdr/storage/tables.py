@@ -33,11 +33,11 @@ CONTRACTS: dict[str, dict[str, pa.DataType | None]] = {
         "categories": pa.list_(TEXT),
         "description": TEXT,
     },
-    # Events of the target domain. Role: train, valid, test; hidden: a cold user's events except the test event.
+    # Events of the target domain. Role: train, valid, test, or hidden (a cold user's events except the test event).
     "split": {"user": I32, "item": I32, "role": TEXT},
-    # A row for each user and each of valid and test; cold users have none of valid. Negatives are no hidden items.
+    # One row for each user and split (valid, test); cold users have none for valid. No negative is a hidden item.
     "candidates": {"user": I32, "split": TEXT, "positive": I32, "negatives": pa.list_(I32)},
-    "snippets": {"item": I32, "text": TEXT},  # from training reviews; items without any have no row
+    "snippets": {"item": I32, "text": TEXT},  # from training reviews; items without snippets have no row
     "inner": {"item": I32, "text": TEXT, "provenance": TEXT},
     "agnostic": {"item": I32, "category": TEXT, "subcategory": TEXT, "provenance": TEXT},
     "answers": {
@@ -58,7 +58,7 @@ CONTRACTS: dict[str, dict[str, pa.DataType | None]] = {
     "ranks": {"user": I32, "split": TEXT, "ranking": TEXT, "rank": F64},  # cold users have no row of split valid
     "recommendations": {"user": I32, "place": I32, "item": I32, "score": F32},  # at the test event; place 1 is the best
 }
-SORTED = {"adjacency": ("row", "column")}  # contracts whose readers rely on an order of distinct rows, which is checked
+SORTED = {"adjacency": ("row", "column")}  # contracts whose readers need sorted, distinct rows; this is checked
 
 
 def write(table: pa.Table, path: Path | str, contract: str, meta: Mapping[str, str]) -> dict[str, str]:

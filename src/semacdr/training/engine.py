@@ -1,6 +1,6 @@
-"""The training loop of every model: shuffled epochs, validation by full-ranking NDCG@10, the best epoch is kept.
+"""The training loop of every model: shuffled epochs, validation by full-ranking NDCG@10; the best epoch is kept.
 
-Training reads the validation split only; the test split is read by the stages after it.
+Training reads only the training and validation events; later stages read the test events.
 """
 
 import time
@@ -37,7 +37,7 @@ class Epoch:
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """All epochs, number and parameters of the best one, and wall-clock seconds."""
+    """All epochs, the number and the parameters of the best one, and wall-clock seconds."""
 
     epochs: list[Epoch]
     best: int
@@ -59,9 +59,9 @@ def fit(
     device: torch.device,
     should_stop: ShouldStop | None = None,
 ) -> TrainingResult:
-    """Train until `patience` epochs brought no better validation NDCG@10; a non-learned baseline is only validated.
+    """Train until `patience` epochs do not improve validation NDCG@10; a non-learned baseline is only validated.
 
-    `should_stop` is asked after every epoch, with None after those of pre-training. A UserError if no user has a
+    `should_stop` is called after every epoch, with None after epochs of pre-training. A UserError if no user has a
     training step, or no user has a validation event.
     """
     model.to(device)
@@ -151,7 +151,7 @@ class Trainer:
     def epoch(self, loss_of: Callable[[Batch], torch.Tensor] | None = None) -> float:
         """Take a step for every batch in random order and return the mean loss of the batches.
 
-        The loss is `loss_of` a batch, by default that of training.
+        The loss of a batch is `loss_of(batch)`, by default the training loss.
         """
         self.model.train()
         losses = [self.step((loss_of or self.loss)(batch)) for batch in self.shuffled()]

@@ -1,10 +1,9 @@
-"""From the stages' tables to a model's inputs, the same for training and for ranking.
+"""Load a model's inputs from the stages' tables, for training and for ranking.
 
-Every table must belong to the scenario (graphs: to the direction) of the split, and must have been made from the tables
-that are given; a UserError names the file that does not.
+Every table must belong to the split's scenario (graphs: to its direction) and must have been made from the given
+tables; otherwise a UserError names the file.
 """
 
-import argparse
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,26 +43,11 @@ class DirectionPaths:
     graphs: Path | None = None  # folder of the graphs
 
 
-def add_arguments(cli: argparse.ArgumentParser) -> None:
-    """Add the input paths that training and ranking have in common."""
-    cli.add_argument("--interactions", type=Path, required=True)
-    cli.add_argument("--items", type=Path, required=True)
-    cli.add_argument("--split", type=Path, required=True)
-    cli.add_argument("--embeddings", type=Path, help="embeddings.parquet, for a model that reads text vectors")
-    cli.add_argument("--agnostic", type=Path, help="agnostic.parquet, for a model that reads categories")
-    cli.add_argument("--graphs", type=Path, help="folder of the graphs, for a model that reads them")
-
-
-def paths_of(args: argparse.Namespace) -> DirectionPaths:
-    """The input paths of a command line that `add_arguments` made."""
-    return DirectionPaths(args.interactions, args.items, args.split, args.embeddings, args.agnostic, args.graphs)
-
-
 def load_inputs(paths: DirectionPaths, needs: tuple[str, ...], max_length: int, settings: object = None) -> ModelInputs:
-    """A model's inputs with what `needs` names, and graphs of the kind that `settings.graph` names.
+    """A model's inputs: the tables named in `needs`, with graphs of the kind `settings.graph`.
 
-    Settings without `graph` get co-interaction. A UserError names a path that is missing or a file that does not belong
-    to the others.
+    Settings without `graph` get co-interaction graphs. A UserError names a path that is missing or a file that does not
+    belong to the others.
     """
     kind = getattr(settings, "graph", "co_interaction")
     for need in needs:
@@ -89,7 +73,7 @@ def load_inputs(paths: DirectionPaths, needs: tuple[str, ...], max_length: int, 
 
 
 def _files(paths: DirectionPaths, needs: tuple[str, ...], kind: str) -> dict[str, Path]:
-    """The files that a model reads, by name; of the graphs those of a kind of edges."""
+    """The files that a model reads, by name; only the graphs with this kind of edges."""
     files = {name: getattr(paths, name) for name in ("interactions", "items", "split", *needs)}
     folder = files.pop("graphs", None)
     if folder is not None:
@@ -118,34 +102,34 @@ def check_same(path: Path, meta: Mapping[str, Any], wanted: Mapping[str, Any], n
     """Raise a UserError if a file's metadata name another release, scenario or direction than the split's."""
     for name in names:
         if name in meta and name in wanted and meta[name] != wanted[name]:
-            raise UserError(f"{path}: its {name} is '{meta[name]}', that of the split is '{wanted[name]}'")
+            raise UserError(f"{path}: its {name} is '{meta[name]}', but the split's is '{wanted[name]}'")
 
 
 def origin(history: History) -> dict[str, str]:
-    """Metadata of a history that tables made with it carry on: scenario, direction, share of cold users."""
+    """Metadata of a history for the tables made with it: scenario, direction, share of cold users."""
     return {
         name: value for name, value in history.meta.items() if name != "digest" and not name.startswith("made_from_")
     }
 
 
 def load_text(path: Path, items: int) -> torch.Tensor:
-    """(items, width) text vectors by item; a UserError for other items and for numbers that are not finite."""
+    """(items, width) text vectors by item; a UserError if items are missing or a number is not finite."""
     table, _ = tables.read(path, "embeddings")
     if not np.array_equal(table["item"].to_numpy(), np.arange(items)):
         raise UserError(f"{path}: its items are not the scenario's {items} items in order; run stage encode again")
     vectors = tables.matrix(table["vector"]).copy()
     if not np.isfinite(vectors).all():
         item = int(np.flatnonzero(~np.isfinite(vectors).all(1))[0])
-        raise UserError(f"{path}: the vector of item {item} is not finite; run encode again")
+        raise UserError(f"{path}: the vector of item {item} is not finite; run stage encode again")
     return torch.from_numpy(vectors)
 
 
 def load_semantics(path: Path, items: int) -> Semantics:
-    """The assignments as a membership matrix; an item without any in a category is in its unknown subcategory."""
+    """The assignments as a membership matrix; an item without one in a category is in its unknown subcategory."""
     table, _ = tables.read(path, "agnostic")
     item = table["item"].to_numpy()
     if not len(item):
-        raise UserError(f"{path}: holds no assignment; run semantics again")
+        raise UserError(f"{path}: contains no assignment; run semantics again")
     if item.min() < 0 or item.max() >= items:
         wrong = item.min() if item.min() < 0 else item.max()
         raise UserError(f"{path}: assigns item {wrong}, the scenario has {items} items; run semantics again")
@@ -167,7 +151,7 @@ def _encoded(column: pa.ChunkedArray) -> np.ndarray:
 
 
 def _load_graphs(files: Mapping[str, Path], history: History) -> dict[str, torch.Tensor]:
-    """The graphs among the files, by name; a UserError for one that has nodes of other items or users."""
+    """The graphs among the files, by name; a UserError if the nodes of one are other items or users."""
     source, target = len(history.source_items), len(history.target_items)
     nodes, graphs = {"source": source, "target": target, "mixed": source + target + history.users}, {}
     for name, wanted in nodes.items():

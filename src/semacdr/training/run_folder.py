@@ -1,7 +1,7 @@
 """The folder of a training run: what stage train writes, and what later stages read from it.
 
 settings.json and checkpoint.safetensors name each other: the settings hold the sha256 of the checkpoint, and the
-checkpoint holds a digest of the settings. So neither can be exchanged unnoticed.
+checkpoint holds a digest of the settings. So replacing either file is detected.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ from semacdr.training.settings import Training
 from semacdr.training.system import System
 
 CHECKPOINT, SETTINGS = "checkpoint.safetensors", "settings.json"
-PROVENANCE = ("made_from", "data", "checkpoint")  # entries of settings.json that are no settings
+PROVENANCE = ("made_from", "data", "checkpoint")  # entries of settings.json that are not settings
 NOTE = (*DIRECTION, "model", "seed")
 
 
@@ -126,7 +126,7 @@ def read(folder: Path) -> RunFolder:
 
 
 def _digest(content: dict[str, Any]) -> str:
-    """A name for the settings of a run, direction, model and seed included."""
+    """A digest of a run's settings, including direction, model and seed."""
     kept = {name: value for name, value in content.items() if name not in PROVENANCE}
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 

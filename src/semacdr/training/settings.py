@@ -15,12 +15,12 @@ class Training:
     )
     train_negatives: Count = setting(1, "negatives of each step, for the losses bpr, bce and gbce")
     shared_negatives: Count = setting(1000, "negatives that a batch shares, for the loss sampled_softmax")
-    calibration: Share = setting(0.75, "t of the loss gbce: 0 is bce, 1 corrects the whole bias of sampling")
+    calibration: Share = setting(0.75, "t of the loss gbce: 0 is bce, 1 fully corrects the sampling bias")
     batch_size: Count = setting(256, "users in a batch")
-    max_length: Count = setting(100, "latest events of a sequence that the model reads")
+    max_length: Count = setting(100, "number of latest events of a sequence that the model reads")
     visibility: Literal["causal", "all"] = setting(
         "causal",
-        "source events that a step sees: those before its positive, or all, which measures the leak of the future",
+        "source events that a step sees: those before its positive, or all (measures the leak of future events)",
         tunable=False,
     )
     learning_rate: Positive = setting(0.001, "learning rate of Adam")
@@ -30,10 +30,13 @@ class Training:
     patience: Count = setting(10, "epochs without a better validation NDCG@10 before training stops", tunable=False)
     evaluation_batch: Count = setting(512, "users in a batch of validation", tunable=False)
     precision: Literal["float32", "bfloat16"] = setting(
-        "float32", "matrix products of the encoders; bfloat16 needs CUDA, losses and scores stay float32"
+        "float32",
+        "precision of the encoders; bfloat16 needs CUDA; losses and scores are always float32",
     )
     deterministic: bool = setting(
-        False, "same bytes for the same seed on CUDA too, which costs time; a CPU always keeps them", tunable=False
+        False,
+        "the same seed gives the same bytes on CUDA too, but more slowly; a CPU always does this",
+        tunable=False,
     )
 
 
@@ -41,4 +44,4 @@ class Training:
 class Options:
     """What a training run may use of the machine."""
 
-    threads: Count = setting(1, "threads of torch; another number rounds differently")
+    threads: Count = setting(1, "torch threads; another number changes rounding")

@@ -1,6 +1,5 @@
-"""A model with its settings and its training, from the command line of the stages that train."""
+"""A model with its settings and its training."""
 
-import argparse
 import dataclasses
 import json
 from collections.abc import Mapping
@@ -21,15 +20,6 @@ from semacdr.training.inputs import DirectionPaths, load_inputs
 from semacdr.training.settings import Training
 
 
-def add_arguments(cli: argparse.ArgumentParser) -> None:
-    """Add the options that name a model, its settings and the device."""
-    cli.add_argument("--model", required=True, help="a module of semacdr.models")
-    cli.add_argument(
-        "--model-settings", type=json.loads, default={}, metavar="JSON", help="the model's settings as one JSON object"
-    )
-    cli.add_argument("--device", help="default: cuda if torch sees a GPU, else cpu")
-
-
 @dataclass(frozen=True)
 class System:
     """A model under settings, ready to be built and trained."""
@@ -44,7 +34,7 @@ class System:
         return models.load(self.name)
 
     def load_inputs(self, paths: DirectionPaths) -> ModelInputs:
-        """What the model is built from; a UserError as of `semacdr.training.inputs.load_inputs`."""
+        """What the model is built from; a UserError where `semacdr.training.inputs.load_inputs` raises one."""
         needs = models.required_inputs(self.module, self.settings)
         return load_inputs(paths, needs, self.training.max_length, self.settings)
 
@@ -63,10 +53,10 @@ class System:
         )
 
 
-def system_of(args: argparse.Namespace, training: Training) -> System:
-    """The system of a command line; a UserError names a setting that the model does not have."""
-    module = models.load(args.model)
-    return System(args.model, resolve(module.Settings, args.model_settings, args.model), training)
+def system_of(model: str, settings: Mapping[str, Any], training: Training) -> System:
+    """The system of a model; a UserError names a setting that the model does not have."""
+    module = models.load(model)
+    return System(model, resolve(module.Settings, settings, model), training)
 
 
 def split_settings(chosen: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -91,8 +81,11 @@ def read_proposed(path: Path, system: System) -> System:
         raise UserError(f"{path}: {error}") from error
 
 
-def machine_of(args: argparse.Namespace, training: Training, threads: int) -> tuple[torch.device, int]:
-    """The device to train on and the number of torch's threads; a UserError for a precision that the device lacks."""
-    device = device_of(args.device)
-    check_precision(training.precision, device)
-    return device, use_threads(threads)
+def machine_of(device: str | None, training: Training, threads: int) -> tuple[torch.device, int]:
+    """The device to train on and the number of torch's threads; a UserError for a precision that the device lacks.
+
+    Without a device it is cuda if torch sees a GPU, else cpu.
+    """
+    found = device_of(device)
+    check_precision(training.precision, found)
+    return found, use_threads(threads)

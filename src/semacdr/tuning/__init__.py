@@ -1,1 +1,1 @@
-"""The search for settings: what may be chosen, and the trials of a model."""
+"""The search for settings: the search space and the trials of a model."""

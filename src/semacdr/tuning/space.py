@@ -1,4 +1,4 @@
-"""What tuning may choose: a range of numbers or choices for each setting."""
+"""The search space of tuning: a range of numbers, or choices, for each setting."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ def _distribution(name: str, value: Any, system: System) -> BaseDistribution:
     if name in untunable(Training) | untunable(type(system.settings)):
         raise UserError(f"{where} is the same for all models and not tuned; remove it")
     if name in getattr(system.module, "SETTING_INPUTS", {}):
-        raise UserError(f"{where} changes the model's inputs, so it is not tuned; tune both forms instead")
+        raise UserError(f"{where} changes the model's inputs, so it is not tuned; tune each form separately instead")
     if not isinstance(value, dict) or not value.keys() <= {"low", "high", "log", "step", "choices"}:
         raise UserError(f"{where} must be {{low, high}}, with log or step, or {{choices}}, not {value}")
     kind = Training if name in types_of(Training) else type(system.settings)

@@ -1,6 +1,6 @@
-"""The trials of one model: Optuna proposes them, a file keeps each as it ends, so that a killed search goes on.
+"""The trials of one model. Optuna proposes them; each finished trial is saved, so a killed search can resume.
 
-Each proposal follows from the seed and from the trials that ended; so a killed trial is proposed again.
+Each proposal depends only on the seed and on the finished trials, so a killed trial is proposed again.
 """
 
 import fcntl
@@ -31,18 +31,20 @@ class Settings:
     """The budget of a search, the same for every model."""
 
     trials: Count = setting(12, "trials of a model in a direction")
-    trial_seconds: Positive = setting(120.0, "wall-clock seconds of a trial, shared by its seeds; the epoch then ends")
+    trial_seconds: Positive = setting(
+        120.0, "wall-clock seconds of a trial, shared by its seeds; the current epoch is completed"
+    )
     seeds: Annotated[tuple[int, ...], Bounds(1)] = setting((1,), "seeds of a trial's trainings")
     epochs: Count = setting(200, "epochs of a training, at most")
     patience: Count = setting(10, "epochs without a better validation NDCG@10 before a training stops")
-    random_trials: Natural = setting(4, "random trials, never pruned, before those that learn from earlier ones")
+    random_trials: Natural = setting(4, "random trials, never pruned, before trials that learn from earlier ones")
     prune_after_epoch: Natural = setting(5, "no trial is pruned before the end of this epoch")
     seed: int = setting(0, "seed of the proposals")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of a trial: its value, whether it was pruned, and notes that are stored with it."""
+    """The result of a trial: its value, whether it was pruned, and notes to store with it."""
 
     value: float
     pruned: bool
@@ -50,7 +52,7 @@ class Outcome:
 
 
 def identity(content: dict[str, Any], files: Iterable[Path]) -> str:
-    """A name for everything that decides a trial's result: a JSON object and the contents of files.
+    """A digest of everything that determines a trial's result: a JSON object and the contents of files.
 
     A UserError names a file that cannot be read.
     """

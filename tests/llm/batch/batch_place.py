@@ -1,4 +1,4 @@
-"""What the tests of batches share: requests, their answers by the scripted server, and runs that may be killed."""
+"""For tests of batches: requests, their answers by the scripted server, and runs that may be killed."""
 
 import json
 
@@ -15,7 +15,7 @@ PRICE = Price(input=1.0, output=10.0)  # an answer of the server costs 0.002 dol
 
 
 class Killed(BaseException):
-    """As kill -9 for what is in this process: no handler of the code under test catches it."""
+    """Like kill -9 within this process: no handler of the tested code catches it."""
 
 
 def build(index, prompt="Describe"):
@@ -32,13 +32,13 @@ def expected(indices=range(8), prompt="Describe"):
 
 
 class Place:
-    """A store and a folder of batches, and a run of them as another process would make it: from what is on disk."""
+    """A store and a folder of batches, and a run of them like another process's: it starts from the files on disk."""
 
     def __init__(self, folder, server, **running):
         self.folder, self.server, self.running = folder, server, running
 
     def run(self, indices=range(8), build=build, budget=None, batch=True, **running):
-        """Asker's answers by index: the text, or why there is none."""
+        """The asker's answers by index: the text, or why there is none."""
         endpoint = Endpoint(self.server.url, Running(**self.running | running)) if self.server else None
         self.bill = Bill(PRICE, budget)
         with AnswerStore(self.folder / "answers.sqlite") as store:
@@ -46,7 +46,7 @@ class Place:
             return {i: a.why if isinstance(a, NoAnswer) else a.text for i, a in asker.answers(indices, build)}
 
     def run_killed_in(self, owner, name, *arguments):
-        """As `run`, in a process that is killed where it calls a method."""
+        """Like `run`, in a process that is killed when it calls a method."""
 
         def die(*_):
             raise Killed

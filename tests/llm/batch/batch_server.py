@@ -1,4 +1,4 @@
-"""A scripted Batch API on loopback: files, batches, chat completions; what it did is there to be counted."""
+"""A scripted Batch API on loopback: files, batches, chat completions; it counts what it does."""
 
 import json
 import re
@@ -39,14 +39,14 @@ def all_answered(requests: list[dict]) -> tuple[str, list[dict], list[dict]]:
 
 
 class BatchServer(Server):
-    """`outcome(requests)` says how a batch ends: status, lines of its output file, lines of its error file."""
+    """`outcome(requests)` decides how a batch ends: status, lines of its output file, lines of its error file."""
 
     def __init__(self):
         self.files, self.batches, self.numbers = {}, {}, count(1)
         self.outcome = all_answered
-        self.asked = Counter()  # how often each custom_id was in a batch that was not refused: what is paid
+        self.asked = Counter()  # how often each custom_id was in a batch that was not refused, and so was paid
         self.calls = Counter()
-        self.broken = {}  # (method and path as in calls): how often to do the work and yet answer 500
+        self.broken = {}  # (method and path as in calls): how often to do the work but answer 500
         self.chats = []
         super().__init__()
 
@@ -88,16 +88,16 @@ class BatchServer(Server):
         self.files[name] = content
         return {"id": name, "object": "file", "bytes": len(content), "purpose": "batch", "filename": "x"}
 
-    def create(self, told: dict) -> dict:
-        assert told["endpoint"] == "/v1/chat/completions" and told["completion_window"] == "24h"
+    def create(self, body: dict) -> dict:
+        assert body["endpoint"] == "/v1/chat/completions" and body["completion_window"] == "24h"
         name = f"batch_{next(self.numbers)}"
         batch = {"id": name, "object": "batch", "created_at": 0, "status": "validating", "seen": 0, "errors": None}
-        self.batches[name] = batch | told | {"output_file_id": None, "error_file_id": None, "request_counts": None}
+        self.batches[name] = batch | body | {"output_file_id": None, "error_file_id": None, "request_counts": None}
         self.asked.update(request["custom_id"] for request in self.requests_of(self.batches[name]))
         return self.batches[name]
 
     def retrieve(self, batch: dict) -> dict:
-        """One step further each time that it is asked for."""
+        """Advance a batch by one step at each request for it."""
         batch["seen"] += 1
         if batch["seen"] < len(STEPS):
             batch["status"] = STEPS[batch["seen"]]
@@ -118,7 +118,7 @@ class BatchServer(Server):
                 batch[name] = self.upload("".join(f"{json.dumps(line)}\n" for line in lines).encode())["id"]
 
     def list(self, after: str | None) -> dict:
-        """Pages of two, the newest first."""
+        """List batches in pages of two, the newest first."""
         names = list(self.batches)[::-1]
         start = names.index(after) + 1 if after else 0
         page = names[start : start + 2]

@@ -1,4 +1,4 @@
-"""The scripted Batch API, a place that asks it, no waiting between two looks, and small files."""
+"""Fixtures: the scripted Batch API, a place that asks it, no waiting between polls, and small files."""
 
 import pytest
 from batch_place import Place

@@ -1,4 +1,4 @@
-"""Batches against a scripted server: which files are sent, what is paid, and every way in which a batch may end."""
+"""Batches with a scripted server: which files are sent, what is paid, and every way in which a batch may end."""
 
 import json
 
@@ -52,7 +52,7 @@ def test_an_answer_by_batch_is_one_over_the_wire_and_the_other_way_round(place, 
 
 
 def test_requests_of_one_file_at_a_time_are_held(place, server, small_files):
-    """The stream is read on only when the file before is submitted."""
+    """Further requests are read only after the previous file was submitted."""
     at = []
 
     def watched(index):
@@ -72,7 +72,7 @@ def test_a_key_in_an_error_is_not_shown(place, server, monkeypatch):
         place.run()
 
 
-def test_errors_are_asked_again_but_what_is_refused_as_it_is_is_final(place, server):
+def test_errors_are_asked_again_but_a_refused_request_is_final(place, server):
     passes = []
 
     def outcome(requests):
@@ -92,12 +92,12 @@ def test_errors_are_asked_again_but_what_is_refused_as_it_is_is_final(place, ser
     passes.clear()
     with pytest.raises(UserError):
         place.run()
-    assert passes[0] == {key(2), key(5)}  # another run asks for all that is missing, and for nothing else
+    assert passes[0] == {key(2), key(5)}  # another run asks for all missing answers, and for nothing else
     server.outcome = all_answered
     assert place.run() == expected()
 
 
-def test_a_request_that_is_refused_gives_its_reason_and_ends_no_run(place, server):
+def test_a_refused_request_gives_its_reason_and_does_not_end_the_run(place, server):
     def outcome(requests):
         bad = [request for request in requests if request["custom_id"] == key(2)]
         output = [answered(request) for request in requests if request not in bad]
@@ -138,7 +138,7 @@ def test_lines_that_are_lacking_cut_off_or_strange_are_no_answers(place, server)
     assert [batch["requests"] for batch in place.state()] == [8, 5]
 
 
-def test_a_batch_that_is_refused_is_an_error_with_the_reasons_and_tried_anew_when_they_are_mended(place, server):
+def test_a_refused_batch_is_an_error_with_the_reasons_and_is_submitted_again_once_they_are_fixed(place, server):
     errors = [
         {"code": "invalid_json_line", "message": "line 2 is not JSON", "line": 2},
         {"code": "x", "message": "and so"},
@@ -164,12 +164,12 @@ def test_batches_that_an_account_s_queue_does_not_hold_wait_for_those_before(pla
     waiting = []
     create = server.create
 
-    def watched(told):
+    def watched(body):
         waiting.append(sum(batch["status"] in batch_api.ENDED for batch in server.batches.values()))
-        return create(told)
+        return create(body)
 
     server.create = watched
-    assert place.run(queued_tokens=70) == expected()  # a prompt has 12 by the estimate
+    assert place.run(queued_tokens=70) == expected()  # a prompt has an estimated 12
     assert [batch["tokens"] for batch in place.state()] == [36, 36, 24]
     assert place.run(range(8, 13), queued_tokens=30) == expected(range(8, 13))
     assert [batch["requests"] for batch in place.state()[3:]] == [2, 2, 1]

@@ -1,4 +1,4 @@
-"""Batches of which an earlier process or an endpoint out of reach left a part: nothing is lost or paid twice."""
+"""Batches that were interrupted by a kill or an unreachable endpoint: nothing is lost or paid twice."""
 
 import httpx2
 import pytest
@@ -13,7 +13,7 @@ from semacdr.llm.store import AnswerStore
 
 
 class Fate:
-    """Kills at the n-th event; events are each note of the state, request, answer to a request, and answer kept."""
+    """Kills at the n-th event; an event is a write of the state, a request, a response, or a stored answer."""
 
     def __init__(self, monkeypatch, last):
         self.left = last
@@ -37,7 +37,7 @@ class Fate:
 
 @pytest.mark.slow
 def test_a_run_that_is_killed_at_any_moment_goes_on_and_pays_nothing_twice(tmp_path, small_files):
-    """Five requests, of which one fails at first: files, a second round, in all some hundred moments to die at."""
+    """Five requests, one of which fails at first: files and a second round, with about a hundred moments for a kill."""
     moments = 0
     for moment in range(1, 1000):
         with BatchServer() as server:
@@ -95,7 +95,7 @@ def test_a_process_days_later_collects_what_one_has_submitted(place, server, sma
     place.run_killed_in(BatchApi, "wait")
     assert place.stored() == set()
     assert len(server.batches) == 3
-    assert place.run(range(9)) == expected(range(9))  # and asks for what came in the meantime
+    assert place.run(range(9)) == expected(range(9))  # and asks for the requests added in the meantime
     assert set(server.asked.values()) == {1}
     assert [batch["requests"] for batch in place.state()] == [3, 3, 2, 1]
 

@@ -15,14 +15,14 @@ from semacdr.llm.options import Options, Settings
 
 
 def vllm(place, lines=lambda requests: [answered(request) for request in requests]):
-    """What run-batch does: an answers file for each file that a message names."""
+    """Do what run-batch does: write an answers file for each file that a message names."""
     with pytest.raises(UserError) as caught:
         place.run()
     commands = re.findall(r"^  vllm run-batch -i (\S+) -o (\S+) --model (\S+)$", str(caught.value), re.MULTILINE)
     for requests, answers, model in commands:
         assert model == "model-1"
-        told = [json.loads(line) for line in Path(requests).read_text().splitlines()]
-        Path(answers).write_text("\n".join(json.dumps(line) for line in lines(told)))
+        asked = [json.loads(line) for line in Path(requests).read_text().splitlines()]
+        Path(answers).write_text("\n".join(json.dumps(line) for line in lines(asked)))
     return [len(Path(requests).read_text().splitlines()) for requests, *_ in commands]
 
 

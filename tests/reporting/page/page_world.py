@@ -1,4 +1,4 @@
-"""A whole small scenario for the page: every file that the stage reads, made by other stages where that is cheap."""
+"""A small complete scenario for the page: every file that the stage reads, made by real stages where that is cheap."""
 
 import json
 from pathlib import Path
@@ -63,7 +63,7 @@ class PageWorld:
         self.text("preprocess.tsv", "domain step count users items release", "book lines 200   handmade")
 
     def semantics(self) -> None:
-        """Categories, a place of each item in each, texts, of which one fell back."""
+        """Categories, each item's subcategory in each, and texts, of which one fell back."""
         listed = [
             {"name": name, "question": "Which?", "subcategories": [{"name": s, "description": ""} for s in subs]}
             for name, subs in CATEGORIES.items()
@@ -84,7 +84,7 @@ class PageWorld:
         (self.folder / "asked.json").write_text(json.dumps(cost | {"dollars": 0.25}))
 
     def run(self, target: str, name: str) -> Path:
-        """A run: random scores, ranks and lists that are of them, a history of five epochs."""
+        """A run: random scores, ranks and lists made from them, a history of five epochs."""
         world, (model, _) = self.worlds[target], SYSTEMS[name]
         folder = self.folder / f"{world.source}_to_{target}/{name}/seed1"
         meta = META | {"source": world.source, "target": target, "model": model, "seed": "1"}
@@ -129,7 +129,7 @@ class PageWorld:
             stage.main([*runs, *more, *options({"output": self.folder / f"{name}.tsv", "table": self.folder / "x.md"})])
 
     def extras(self) -> None:
-        """A figure with its numbers, and what Snakemake measured."""
+        """A figure with its numbers, and Snakemake's measurements."""
         drawn = style.figure(2, 1)
         style.save(drawn, self.folder / "taste_similarity.png")
         self.text("taste_similarity.tsv", "category similarity p release", "Genre 0.123456 0.001 handmade")
@@ -174,7 +174,7 @@ class PageWorld:
         return [str(part) for part in argv]
 
     def page(self, output: Path, *more, **parts) -> str:
-        """Run the stage; the page."""
+        """Run the stage; returns the page."""
         report.main(self.argv(output, *more, **parts))
         return output.read_text(encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""The page: it needs nothing else, every text in it is escaped, and what is not given has no section but a reason."""
+"""The page: it is self-contained, all text is escaped, and for missing input it has a reason instead of a section."""
 
 import json
 import re
@@ -73,7 +73,7 @@ def test_hostile_texts_are_words_and_nothing_else(seen, page):
     assert {tag for tag, _ in seen.elements}.isdisjoint({"iframe", "object", "embed", "form", "base"})
 
 
-def test_ids_are_of_one_element_each_and_what_refers_to_one_finds_it(seen):
+def test_ids_are_unique_and_references_find_them(seen):
     ids = [attrs["id"] for _, attrs in seen.elements if "id" in attrs]
     assert len(ids) == len(set(ids))
     refers = ("href", "xlink:href", "aria-labelledby", "for")
@@ -82,7 +82,7 @@ def test_ids_are_of_one_element_each_and_what_refers_to_one_finds_it(seen):
     assert set(re.findall(r"url\(#([^)]+)\)", " ".join(str(attrs) for _, attrs in seen.elements))) <= set(ids)
 
 
-def test_tables_have_headers_and_pictures_say_what_they_show(seen):
+def test_tables_have_headers_and_pictures_have_descriptions(seen):
     tags = [tag for tag, _ in seen.elements]
     assert tags.count("table") == tags.count("thead") > 10
     assert all("scope" in attrs for tag, attrs in seen.elements if tag == "th")
@@ -123,7 +123,7 @@ def test_what_is_not_given_has_no_section_but_a_reason(world, page, tmp_path, wi
 
 
 def test_the_page_says_which_systems_were_tuned(world, page, tmp_path):
-    """Those of the result table, of which one run alone was tuned, and on other data."""
+    """The settings of the result table's runs, of which only one was tuned, and on other data."""
     folder = tmp_path / "book_to_film" / world.runs[0].parent.name / "seed1"
     shutil.copytree(world.runs[0], folder)
     settings = json.loads((folder / "settings.json").read_text())

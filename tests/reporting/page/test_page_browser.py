@@ -24,7 +24,7 @@ def browser():
 
 @pytest.fixture
 def opened(browser, page, tmp_path):
-    """Opens the page; at the end nothing has been fetched and no error was said."""
+    """A function that opens the page; afterwards no request and no error must have occurred."""
     path, heard, contexts = tmp_path / "report.html", [], []
     path.write_text(page, encoding="utf-8", newline="\n")
 
@@ -102,7 +102,7 @@ def test_the_body_never_scrolls_sideways(opened, viewport):
 
 
 def test_light_and_dark_can_both_be_read(opened):
-    """Contrast of WCAG 2.2, 4.5 at least, of text and of what is said quietly; of charts too."""
+    """Contrast by WCAG 2.2 of at least 4.5, of normal and of muted text, in charts too."""
     grounds = []
     for scheme in ("light", "dark"):
         tab = opened(scheme=scheme)

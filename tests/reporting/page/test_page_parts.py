@@ -42,10 +42,10 @@ def test_users_are_drawn_from_each_group_in_turn():
     assert [group for _, group in drawn] == sorted((g for _, g in drawn), key=list(groups).index)
     assert all(user in groups[group] for user, group in drawn) and len({user for user, _ in drawn}) == 8
     assert users.draw_users(groups, 8, 3) == drawn != users.draw_users(groups, 8, 4)
-    assert len(users.draw_users(groups, 500, 0)) == 82  # no more than there are
+    assert len(users.draw_users(groups, 500, 0)) == 82  # not more than exist
 
 
-def test_a_user_s_events_are_what_the_systems_saw_and_the_item_is_at_its_rank(world, direction):
+def test_a_user_s_events_are_those_the_systems_saw_and_the_item_is_at_its_rank(world, direction):
     source = world.worlds["film"]
     assert {user.user for user in direction.shown} == set(range(USERS))
     assert sum(number for _, number in direction.groups) == USERS == direction.users
@@ -131,7 +131,7 @@ def test_the_paper_s_numbers_are_those_of_full_systems_and_impossible_rows_are_m
     paper = read_paper(PAPER)
     (direction,) = results.result_tables(tmp_path / "m.tsv", paper)
     plain, ce, mgcl = direction.systems
-    assert plain.paper["ndcg", 10] == "0.2345" and ce.paper is None  # the variant is not the paper's
+    assert plain.paper["ndcg", 10] == "0.2345" and ce.paper is None  # the paper lacks this variant
     assert (plain.impossible, mgcl.impossible) == (False, True)
     assert {system.name for system in direction.printed if system.impossible} == {"CL4SRec", "MGCL"}
     cell = ce.cells["full", ("ndcg", 10)]
@@ -183,7 +183,7 @@ def test_the_number_of_negatives_is_that_of_the_candidates(rendered, tmp_path):
     meta = {"source": "movie", "target": "book"}
     tables.write(pa.Table.from_pylist([row]), tmp_path / "c.parquet", "candidates", meta)
     page = rendered(("mgcl", "full", 0.1), candidates=[tmp_path / "c.parquet"])
-    assert "the test item among 20 stored negatives." in page and "these runs among another number" in page
+    assert "the test item among 20 stored negatives." in page and "these runs use another number" in page
     unknown = rendered(("mgcl", "full", 0.1))
     assert "the test item among stored negatives." in unknown and "another number" not in unknown
 
@@ -215,7 +215,7 @@ def test_durations(seconds, words):
     assert record.duration(seconds) == words
 
 
-def test_jobs_are_added_up_by_stage_and_what_was_not_measured_does_not_count(world):
+def test_jobs_are_summed_by_stage_and_missing_measurements_do_not_count(world):
     jobs = {job.stage: job for job in record.jobs(world.folder / "logs")}
     assert jobs.keys() == {"encode", "train sasrec"}
     train = jobs["train sasrec"]
@@ -315,7 +315,7 @@ def test_a_name_in_a_chart_is_text():
     assert 'aria-label="one &#34;of&#34; &lt;two&gt;"' in svg
 
 
-def test_training_is_summed_over_seeds_and_what_learns_has_a_curve(world):
+def test_training_is_summed_over_seeds_and_trained_models_have_a_curve(world):
     names = results.names_by_run(world.folder / "metrics.tsv")
     runs = [training.load_training_run(world.runs[0])] * 2
     (found,) = training.trained_systems(runs, names)

@@ -1,4 +1,4 @@
-"""What the tests of engine llm of stage taxonomy share: a catalogue, proposals, and a scripted model on loopback."""
+"""For tests of stage taxonomy with engine llm: a catalogue, proposals, and a scripted model on loopback."""
 
 import json
 from collections import Counter
@@ -15,7 +15,7 @@ STEPS = {"A sample of the catalogue": "propose", "Merge these into": "merge", "I
 
 
 def catalogue(each=120):
-    """Books and films whose titles say under which tone and topic they belong."""
+    """Books and films whose titles contain their tone and topic."""
     names = [(tone, topic) for tone in TONES for topic in TOPICS]
     rows = []
     for domain in ("book", "film"):
@@ -61,7 +61,7 @@ class Model(Server):
         handler.respond_json(200, said | {"usage": usage})
 
     def answer(self, body):
-        """The content of an answer: of a step's constant, or of its function of the body."""
+        """The content of an answer: a step's constant, or its function of the body."""
         user = body["messages"][1]["content"]
         step = next((name for sign, name in STEPS.items() if sign in user), "file")
         system = body["messages"][0]["content"]
@@ -72,7 +72,7 @@ class Model(Server):
 
     @staticmethod
     def file(body):
-        """Every subcategory whose name stands in the item's title, or Other."""
+        """Every subcategory whose name is in the item's title, or Other."""
         title = next(line for line in body["messages"][1]["content"].splitlines() if line.startswith("Title: "))
         properties = body["response_format"]["json_schema"]["schema"]["properties"]
         options = {category: content["items"]["enum"] for category, content in properties.items()}

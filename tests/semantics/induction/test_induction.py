@@ -16,7 +16,7 @@ def test_a_taxonomy_is_proposed_merged_and_tested(stage, model):
     made = stage()
     assert model.steps() == {"propose": 2, "merge": 1, "file": 16}
     tone, topic = made.categories
-    assert names(tone) == [*TONES, OTHER]  # Ornate, which no item needs, is gone
+    assert names(tone) == [*TONES, OTHER]  # Ornate, which no item uses, is dropped
     assert names(topic) == [*TOPICS, OTHER]
     assert tone.question == "Which tone is it?"
     content = json.loads(made.text)
@@ -59,7 +59,7 @@ def test_another_seed_draws_other_items(stage, model):
     assert len({request.user for request in model.asked} - before) > 10
 
 
-def test_what_does_not_conform_is_asked_again_with_another_seed_and_the_reason(stage, model):
+def test_an_answer_that_does_not_conform_is_requested_again_with_another_seed_and_the_reason(stage, model):
     bad = proposal(("Tone", ["Book lovers", "Calm"]), ("Topic", TOPICS))
     model.script["propose"] = lambda body: GOOD if body["seed"] else bad
     made = stage()
@@ -93,7 +93,7 @@ def test_a_proposal_that_never_conforms_is_left_out(stage, model, caplog):
 
 
 def test_a_proposal_that_the_endpoint_refuses_is_an_error_and_the_others_are_kept(stage, model):
-    """A taxonomy of those that came would not be the one that the next run makes."""
+    """A taxonomy from only the answers that arrived would differ from the next run's."""
     stage()
     poor = min(request.user for request in model.asked if request.step == "propose")
     model.refuses = lambda body: body["messages"][1]["content"] == poor
@@ -125,7 +125,7 @@ def test_a_dry_run_asks_nothing_and_says_what_the_next_step_costs(stage, model, 
 
 def test_an_edited_taxonomy_is_used_as_it_is(stage, model, tmp_path):
     made = stage()
-    edited = made.text.replace(b'"Calm"', b'"Quiet books"')  # a person may name it so
+    edited = made.text.replace(b'"Calm"', b'"Quiet books"')  # a user may choose this name
     made.path.write_bytes(edited)
     model.asked.clear()
     taxonomy.main(["--taxonomy", str(made.path), "--output", str(tmp_path / "t.json"), "--report", str(tmp_path / "r")])
@@ -138,11 +138,11 @@ def test_an_edited_taxonomy_is_used_as_it_is(stage, model, tmp_path):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"samples": 0}, "taxonomy.samples must be a whole number of at least 1, not 0"),
+        ({"samples": 0}, "taxonomy.samples: must be a whole number of at least 1, not 0"),
         ({"min_subcategories": 7}, "taxonomy.max_subcategories 6 is below min_subcategories 7"),
-        ({"max_other": 1.5}, "taxonomy.max_other must be a number of at least 0 and of at most 1, not 1.5"),
-        ({"round": 1}, "taxonomy has no setting 'round'"),
-        ({"items_per_sample": 1}, "taxonomy.items_per_sample must be a whole number of at least 2, not 1"),
+        ({"max_other": 1.5}, "taxonomy.max_other: must be a number of at least 0 and of at most 1, not 1.5"),
+        ({"round": 1}, "taxonomy.round: there is no setting 'round'"),
+        ({"items_per_sample": 1}, "taxonomy.items_per_sample: must be a whole number of at least 2, not 1"),
     ],
 )
 def test_a_wrong_setting_is_named(stage, model, settings, message):

@@ -1,4 +1,4 @@
-"""Trials of a proposed taxonomy on items: revision by those that fit nowhere, warnings, and the report."""
+"""Trials of a proposed taxonomy on items: revision for items that fit nowhere, warnings, and the report."""
 
 import pytest
 from induction_model import TONES, TOPICS, Model, names, proposal
@@ -9,7 +9,7 @@ from semacdr.semantics.naming import OTHER
 POOR = proposal(("Tone", ["Calm", "Tense"]), ("Topic", TOPICS))
 
 
-def test_items_that_cannot_be_filed_are_told_and_where_none_can_it_is_an_error(stage, model, caplog):
+def test_items_that_cannot_be_filed_are_reported_and_it_is_an_error_if_none_can(stage, model, caplog):
     def file(body):
         return "no" if "War" in body["messages"][1]["content"] else Model.file(body)
 
@@ -40,7 +40,7 @@ def test_a_category_that_too_many_items_do_not_fit_is_revised_by_those_items(sta
     assert len({request.user for request in model.asked if request.step == "file"}) == 32  # each test's items are new
 
 
-def test_what_is_still_unmet_after_the_last_round_is_a_warning_with_numbers(stage, model, caplog):
+def test_problems_after_the_last_round_are_a_warning_with_numbers(stage, model, caplog):
     model.script["merge"] = POOR
     model.script["revise"] = proposal(("Tone", ["Calm", "War"]))  # a name of the other category
     made = stage()
@@ -50,7 +50,7 @@ def test_what_is_still_unmet_after_the_last_round_is_a_warning_with_numbers(stag
     assert names(made.categories[0]) == ["Calm", "Tense", OTHER]
 
 
-def test_what_no_item_needs_stays_where_too_little_would_be_left_and_is_told(stage, model, caplog):
+def test_unused_subcategories_stay_where_too_few_would_be_left_and_are_reported(stage, model, caplog):
     model.script["merge"] = proposal(("Tone", ["Ornate", "Calm", "Plain", "Gaudy"]), ("Topic", TOPICS))
     made = stage(revision_rounds=0, min_subcategories=3, max_other=1.0)
     assert names(made.categories[0]) == ["Ornate", "Calm", "Plain", OTHER]

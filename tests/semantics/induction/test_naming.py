@@ -1,4 +1,4 @@
-"""Rules of a taxonomy that a language model makes: which names are the same, which are a domain's own, how many."""
+"""Rules for a taxonomy that a language model makes: equal names, names of domains, and numbers."""
 
 import json
 import re
@@ -23,7 +23,7 @@ from semacdr.semantics.trial import needed
         ("Houses", "house"), ("Wishes", "wish"), ("TV", "tvs"),
     ],
 )  # fmt: skip
-def test_names_are_the_same_but_for_case_plural_and_punctuation(one, other):
+def test_names_that_differ_in_case_plural_and_punctuation_are_the_same(one, other):
     assert same(one) == same(other)
 
 
@@ -67,7 +67,7 @@ CATEGORIES = st.lists(st.tuples(NAMES, st.lists(NAMES, max_size=5)), min_size=1,
 
 @given(CATEGORIES, st.integers(1, 3), st.integers(0, 3))
 def test_what_passes_the_rules_keeps_every_one_of_them(made, least, more):
-    """Told anew, name by name, from what the rules let pass."""
+    """An independent check of each name that the rules accept."""
     rules = Rules(len(made), least, least + more, ("book",))
     categories, why = rules.judge(Answer(text=json.dumps(proposal(*made))))
     assert (categories is None) == bool(why)
@@ -86,7 +86,7 @@ LETTERS = st.sampled_from("abcdef")
 
 
 @given(st.lists(LETTERS, unique=True, min_size=1), st.sets(LETTERS), st.integers(1, 6))
-def test_what_no_item_needs_goes_as_long_as_enough_are_left(listed, used, least):
+def test_unused_subcategories_are_dropped_as_long_as_enough_are_left(listed, used, least):
     category = Category("Tone", "?", (*((name, "") for name in listed), (OTHER, "")))
     counts = Counter({("Tone", name, "book"): 1 for name in used})
     left = names(needed(category, counts, least, ["book", "film"]))

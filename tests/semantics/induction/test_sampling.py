@@ -24,7 +24,7 @@ def test_samples_are_seeded_disjoint_and_alternate_between_domains():
 def test_the_order_of_the_rows_within_a_category_decides_by_the_seed_alone():
     rows = [row | {"categories": ["all"]} for row in catalogue()]
     first = [min(item["item"] for item in draw(rows, [20], seed)[0]) for seed in range(20)]
-    assert len(set(first)) > 3  # not always the first of the catalogue
+    assert len(set(first)) > 3  # not only the first ones of the catalogue
 
 
 @given(
@@ -57,11 +57,11 @@ def test_each_category_has_its_share_of_the_samples_together(sizes, wanted, seed
 
 def test_items_without_text_and_catalogues_of_one_domain_are_not_sampled():
     rows = [row | {"title": "", "categories": [], "description": ""} for row in catalogue(20)]
-    with pytest.raises(UserError, match="two domains; those with any text are of: none"):
+    with pytest.raises(UserError, match="two domains; items with any text are in: none"):
         draw(rows, [4], 0)
-    with pytest.raises(UserError, match="of: book"):
+    with pytest.raises(UserError, match="in: book"):
         draw([row for row in catalogue(20) if row["domain"] == "book"], [4], 0)
-    told = rows[:10] + catalogue(20)[20:]
-    told[0]["title"] = told[5]["title"] = "told"
-    books = [item["item"] for item in draw(told, [4], 0)[0] if item["domain"] == "book"]
+    marked = rows[:10] + catalogue(20)[20:]
+    marked[0]["title"] = marked[5]["title"] = "marked"
+    books = [item["item"] for item in draw(marked, [4], 0)[0] if item["domain"] == "book"]
     assert sorted(books) == [0, 5]

@@ -1,4 +1,4 @@
-"""A server of raw files on loopback that stalls, drops, lies and changes its mind on a script, and who downloads."""
+"""A scripted server of raw files on loopback that stalls, drops and lies, and a client that downloads from it."""
 
 import gzip
 import hashlib
@@ -88,7 +88,7 @@ class Server(loopback.Server):
 
 
 class Place:
-    """Where a download goes, and the command that brings it there."""
+    """The target of a download, and the command that makes it."""
 
     def __init__(self, folder: Path, url: str):
         self.output = folder / "raw" / "tiny" / "reviews_Books.json.gz"
@@ -108,7 +108,7 @@ class Place:
         return self.output.read_bytes()
 
     def begun(self, head: bytes, etag: str = '"one"', total: int = len(OLD)) -> None:
-        """Leave what a run would that was stopped after these bytes."""
+        """Leave the files of a run that was stopped after these bytes."""
         self.part.parent.mkdir(parents=True)
         self.part.write_bytes(head)
         url = self.url.replace("{category}", "Books")

@@ -1,4 +1,4 @@
-"""Downloads that arrive, from a real server on a real socket: waits, drops, stalls, and files that change meanwhile."""
+"""Downloads that succeed, from a real server on a socket: waits, drops, stalls, and files that change meanwhile."""
 
 import io
 import itertools
@@ -89,7 +89,7 @@ def test_any_number_of_attempts_that_get_further_do_not_count(server, place):
     assert len(server.seen) == len(OLD) // 20_000 + 1
 
 
-def test_a_server_that_sends_less_than_the_rest_is_asked_on(server, place):
+def test_a_server_that_sends_less_than_the_rest_is_asked_for_more(server, place):
     def frugal(handler: Handler) -> None:
         start = int(handler.headers.get("Range", "bytes=0-")[6:-1])
         piece = OLD[start : start + 100_000]

@@ -1,4 +1,4 @@
-"""Downloads that find what an earlier run left: resumed where it is of the same file, else started over."""
+"""Downloads that find a part from an earlier run: resumed if it is of the same file, otherwise restarted."""
 
 import os
 import signal

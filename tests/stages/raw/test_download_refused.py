@@ -1,4 +1,4 @@
-"""Downloads that must not arrive: refusals, what is no whole gzip, and a file that is not the recorded one."""
+"""Downloads that must fail: refusals, incomplete gzip files, and files that do not match the record."""
 
 import gzip
 import hashlib

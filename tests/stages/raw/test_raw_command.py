@@ -1,4 +1,4 @@
-"""The command of the raw stage: known addresses, what it needs, and what it says of itself."""
+"""The command of the raw stage: known addresses, required options, and help."""
 
 import pytest
 

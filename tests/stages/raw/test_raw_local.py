@@ -73,7 +73,7 @@ def test_all_reviews_come_before_the_five_core(tmp_path):
     assert places.find_local(tmp_path, "Books", "reviews").name == "Books.json.gz"
 
 
-def test_a_missing_local_file_names_the_folder_and_what_was_sought(tmp_path):
+def test_a_missing_local_file_names_the_folder_and_the_names_tried(tmp_path):
     (tmp_path / "meta_Books.json.gz").write_bytes(OLD)
     with pytest.raises(UserError) as caught:
         local(tmp_path, tmp_path / "out.gz")

@@ -1,4 +1,4 @@
-"""The embedded sample: its catalogues, and its world as simulated once for all tests."""
+"""The embedded sample: its catalogues, and its world, simulated once for all tests."""
 
 from dataclasses import asdict
 from types import SimpleNamespace
@@ -17,7 +17,7 @@ def catalogues():
 
 @pytest.fixture(scope="session")
 def world(catalogues, tmp_path_factory):
-    """The sample of the default parameters, written, and taken through preprocess; simulated once for all tests."""
+    """The sample with default parameters, written and preprocessed; simulated once for all tests."""
     folder, parameters = tmp_path_factory.mktemp("sample"), Parameters(**asdict(sample.Settings()))
     items, users, events = sample.simulate(catalogues, parameters)
     sample.write_release(folder, catalogues, parameters, items, users, events)

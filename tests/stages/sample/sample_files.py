@@ -1,4 +1,4 @@
-"""What the tests of the embedded sample share: where its files are, and both domains as a parameter."""
+"""For tests of the embedded sample: the paths of its files, and both domains as a parameter."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The embedded sample's raw files on the road of real data: formats, bytes, numbers before and after preprocess."""
+"""The embedded sample's raw files in the real pipeline: formats, bytes, numbers before and after preprocess."""
 
 import ast
 import gzip
@@ -28,14 +28,14 @@ def test_same_seed_same_bytes_other_seed_other_bytes(tmp_path):
     )
     assert one == two
     changed = {name for name in one if one[name] != other[name]}
-    assert changed == {*REVIEWS, *PLANTED}  # the metadata are the catalogue's
+    assert changed == {*REVIEWS, *PLANTED}  # the metadata depend only on the catalogue
 
 
-def test_transfer_changes_what_people_take(tmp_path):
+def test_transfer_changes_what_users_take(tmp_path):
     assert write_small(tmp_path / "a") != write_small(tmp_path / "b", "--transfer", "0.2")
-    with pytest.raises(UserError, match=r"sample\.transfer must be a number of at least 0 and of at most 1, not 1\.5"):
+    with pytest.raises(UserError, match=r"sample\.transfer: must be a number of at least 0 and of at most 1, not 1\.5"):
         write_small(tmp_path / "c", "--transfer", "1.5")
-    with pytest.raises(UserError, match=r"sample\.users must be a whole number of at least 50, not 0"):
+    with pytest.raises(UserError, match=r"sample\.users: must be a whole number of at least 50, not 0"):
         write_small(tmp_path / "c", "--users", "0")
 
 
@@ -50,7 +50,7 @@ def test_reviews_are_read_without_a_malformed_line(world, domain):
     assert frame["item_id"].str.contains(rf"^SAMPLE{'BF'[domain]}\d{{3}}$").all()
 
 
-def test_review_lines_are_of_2014s_format_and_say_what_they_are(world):
+def test_review_lines_have_the_2014_format_and_say_that_they_are_simulated(world):
     with gzip.open(world.folder / REVIEWS[0], "rt", encoding="utf-8") as file:
         line = json.loads(next(file))
     day = np.datetime64(line["unixReviewTime"], "s").astype(object)

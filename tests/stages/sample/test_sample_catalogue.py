@@ -1,4 +1,4 @@
-"""The catalogue of the embedded sample is sound, and one that is not is named."""
+"""The catalogue of the embedded sample is valid, and an invalid one is named."""
 
 import pytest
 from sample_files import BOTH
@@ -60,6 +60,6 @@ def test_a_missing_catalogue_is_named(tmp_path):
         sample.read_catalogue(tmp_path / "none.tsv")
 
 
-def test_a_catalogue_too_small_for_its_people_is_named(catalogues):
+def test_a_catalogue_too_small_for_its_users_is_named(catalogues):
     with pytest.raises(UserError, match="the catalogue of films has 40 works published before 2019"):
         sample.simulate([catalogues[0], catalogues[1][:40]], Parameters(users=5, seed=1, transfer=0.8))

@@ -1,4 +1,4 @@
-"""What was planted in the users of the embedded sample can be found: taste, drift, transfer, creators, stories."""
+"""The patterns planted in the embedded sample can be found: taste, drift, transfer, creators, stories."""
 
 from types import SimpleNamespace
 
@@ -13,7 +13,7 @@ from semacdr.stages import sample
 
 @pytest.fixture(scope="module")
 def holdouts(world):
-    """For each target domain the last event there of everyone who stands in both, and what came before it."""
+    """For each target domain, the last event there of every user of both domains, and the events before it."""
     return [_holdout(world, domain) for domain in (0, 1)]
 
 
@@ -94,7 +94,7 @@ def test_without_transfer_source_genres_tell_nothing(catalogues):
         assert by_source_genres(apart, holdout) <= 1.6 * chance(holdout), simulator.DOMAINS[domain]
 
 
-def test_people_come_back_to_creators_and_stories(world, holdouts):
+def test_users_return_to_creators_and_stories(world, holdouts):
     for domain, holdout in enumerate(holdouts):
         tied = holdout.tied[np.arange(len(holdout.who)), holdout.answer]
         free = np.where(holdout.here & ~holdout.seen, holdout.tied, np.nan)

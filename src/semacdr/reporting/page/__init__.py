@@ -1,1 +1,1 @@
-"""The sections of the report's page: each module reads what its section shows; templates/ has the HTML."""
+"""The sections of the report's page: each module prepares the content of one section; templates/ has the HTML."""

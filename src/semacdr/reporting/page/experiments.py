@@ -1,4 +1,4 @@
-"""The page's section on experiments: tables and charts of what the stages compare and cold_start wrote."""
+"""The page's section on experiments: tables and charts of the results of stages compare and cold_start."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

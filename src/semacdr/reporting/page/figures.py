@@ -1,4 +1,4 @@
-"""The page's section of figures that other stages drew, each with its table."""
+"""The page's section of figures: those that other stages drew, each with its table."""
 
 import base64
 from dataclasses import dataclass

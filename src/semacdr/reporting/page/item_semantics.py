@@ -38,7 +38,7 @@ class Example:
 
 @dataclass(frozen=True)
 class ItemSemantics:
-    """All that the section shows."""
+    """The content of the section."""
 
     engine: str
     model: str

@@ -1,4 +1,4 @@
-"""Renders the templates as one HTML page with style and script inline; its policy forbids it to load anything."""
+"""Render the templates as one HTML page with inline style and script; its policy forbids loading anything else."""
 
 import base64
 import hashlib

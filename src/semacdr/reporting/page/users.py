@@ -1,7 +1,7 @@
 """The page's section on users: histories in both domains, recommendations, and which categories support them.
 
-Users are drawn at random, not picked: they fall into groups by which systems ranked the test item within the length of
-their lists, and are drawn from each group in turn, in an order that a seed determines.
+Users are drawn at random, not picked. They are grouped by which systems ranked the test item within the length of their
+lists, and drawn from each group in turn, in an order that a seed determines.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ from semacdr.reporting.page.results import RunKey
 from semacdr.reporting.page.tastes import Taste, Tastes
 from semacdr.storage import tables
 
-SHOWN_TASTES = 6  # of a domain
+SHOWN_TASTES = 6  # per domain
 Supported = tuple[str, bool, bool]  # a subcategory, and whether it is frequent in the user's source and target events
 
 
@@ -76,7 +76,7 @@ class Event:
 
 @dataclass(frozen=True)
 class ShownUser:
-    """All that is shown of a user."""
+    """Everything that the page shows about a user."""
 
     user: int
     group: str

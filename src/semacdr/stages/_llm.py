@@ -1,4 +1,4 @@
-"""Command-line options that all stages share which ask a language model."""
+"""Command-line options of the stages that ask a language model."""
 
 import argparse
 import dataclasses

@@ -1,0 +1,37 @@
+"""The models, and what their files declare: settings, published loss, inputs."""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from semacdr.plan.declarations import SOURCES, literal, settings_class
+
+INPUTS = ("agnostic", "embeddings", "graphs")
+
+
+@cache
+def models() -> tuple[str, ...]:
+    """The models: the files of semacdr/models that declare INPUTS."""
+    names = (path.stem for path in sorted(SOURCES.glob("semacdr/models/[!_]*.py")))
+    return tuple(name for name in names if literal(f"semacdr.models.{name}", "INPUTS", None) is not None)
+
+
+def own_settings(model: str) -> type:
+    """The class of a model's own settings."""
+    return settings_class(f"semacdr.models.{model}")
+
+
+def published_loss(model: str) -> str | None:
+    """The loss that a model was published with; None of a non-learned baseline."""
+    return literal(f"semacdr.models.{model}", "LOSS")
+
+
+def setting_inputs(model: str) -> dict[str, tuple[str, ...]]:
+    """By setting, false by default, the inputs that a model needs in addition where it is true."""
+    return literal(f"semacdr.models.{model}", "SETTING_INPUTS", {})
+
+
+def needs(model: str, settings: Mapping[str, Any]) -> list[str]:
+    """The inputs of a model under settings, in the order of INPUTS."""
+    more = [name for switch, names in setting_inputs(model).items() if settings.get(switch) for name in names]
+    return [name for name in INPUTS if name in (*literal(f"semacdr.models.{model}", "INPUTS"), *more)]

@@ -1,0 +1,67 @@
+"""What the stages need that join runs or experiments: figures, costs, the report."""
+
+from semacdr.plan.experiments import Experiment
+from semacdr.plan.plan import RESULTS, Plan, Runs
+from semacdr.runtime.setting_errors import SettingError, known_name, known_names
+
+
+def summarised(plan: Plan, section: str, scenario: str | None = None) -> Experiment:
+    """The experiment that a section summarises."""
+    name = plan.planned(section, scenario).experiment
+    known = [one for one in plan.experiments if one != "cold_start"]
+    known_name(name, known, "experiment", section, "experiment")
+    return plan.experiments[name]
+
+
+def efficiency_runs(plan: Plan, scenario: str) -> Runs:
+    """By variant the runs of the experiment whose costs are compared."""
+    return plan.experiment_runs(scenario, summarised(plan, "efficiency", scenario).name)
+
+
+def mixing_runs(plan: Plan, scenario: str) -> Runs:
+    """By variant the runs whose item vectors are compared."""
+    own = plan.planned("domain_mixing", scenario)
+    experiment = summarised(plan, "domain_mixing", scenario)
+    known_names(own.variants, experiment.variants, "variant", "domain_mixing", "variants")
+    return plan.experiment_runs(scenario, experiment.name, own.variants, own.directions)
+
+
+def sweeps(plan: Plan, scenario: str) -> list[Experiment]:
+    """The sweeps of one model that section sensitivity joins."""
+    names = plan.planned("sensitivity", scenario).experiments
+    known_names(names, plan.swept, "sweep", "sensitivity", "experiments")
+    models = sorted({plan.experiments[name].model for name in names})
+    if len(models) > 1:
+        raise SettingError(("sensitivity", "experiments"), f"must be sweeps of one model, not of {', '.join(models)}")
+    return [plan.experiments[name] for name in names]
+
+
+def sweep_options(plan: Plan, scenario: str) -> list[str]:
+    """The sweeps of section sensitivity as words of a command line: --sweep, the setting, the table."""
+    return [
+        word
+        for sweep in sweeps(plan, scenario)
+        for word in ("--sweep", str(sweep.sweep), f"{RESULTS}/{scenario}/{sweep.name}.tsv")
+    ]
+
+
+def report_files(plan: Plan, scenario: str) -> dict[str, list[str]]:
+    """By option of the report its files: the folders of the runs shown, tables of experiments, pictures."""
+    own = plan.planned("report", scenario)
+    pictures = ["domain_mixing", "taste_similarity", "efficiency", "sensitivity", *plan.swept]
+    known_names(own.systems, plan.listed(scenario), "system", "report", "systems")
+    known_names(own.experiments, plan.experiments, "experiment", "report", "experiments")
+    known_names(own.figures, pictures, "figure", "report", "figures")
+    runs = plan.table_runs(scenario, own.systems)
+    folder = f"{RESULTS}/{scenario}"
+    return {
+        "shown": [run.folder for row in runs.values() for run in row if run.seed == row[0].seed],
+        "experiments": [f"{folder}/{name}.tsv" for name in own.experiments],
+        "figures": [f"{folder}/{name}.png" for name in own.figures],
+    }
+
+
+def report_options(plan: Plan, scenario: str) -> list[str]:
+    """The files of a report as words of a command line."""
+    given = {name: paths for name, paths in report_files(plan, scenario).items() if paths}
+    return [word for name, paths in given.items() for word in (f"--{name}", *paths)]

@@ -1,0 +1,44 @@
+"""Options of the stages that train a model or read a trained one."""
+
+import argparse
+import json
+from pathlib import Path
+
+from semacdr.training.inputs import DirectionPaths
+from semacdr.training.trained import Trained, load_trained
+
+
+def add_direction(cli: argparse.ArgumentParser) -> None:
+    """Add the input paths that training and ranking have in common."""
+    cli.add_argument("--interactions", type=Path, required=True)
+    cli.add_argument("--items", type=Path, required=True)
+    cli.add_argument("--split", type=Path, required=True)
+    cli.add_argument("--embeddings", type=Path, help="embeddings.parquet, for a model that reads text vectors")
+    cli.add_argument("--agnostic", type=Path, help="agnostic.parquet, for a model that reads categories")
+    cli.add_argument("--graphs", type=Path, help="folder of the graphs, for a model that reads them")
+
+
+def paths_of(args: argparse.Namespace) -> DirectionPaths:
+    """The input paths of a command line that `add_direction` made."""
+    return DirectionPaths(args.interactions, args.items, args.split, args.embeddings, args.agnostic, args.graphs)
+
+
+def add_model(cli: argparse.ArgumentParser) -> None:
+    """Add the options that name a model, its settings and the device."""
+    cli.add_argument("--model", required=True, help="a module of semacdr.models")
+    cli.add_argument(
+        "--model-settings", type=json.loads, default={}, metavar="JSON", help="the model's settings as one JSON object"
+    )
+    cli.add_argument("--device", help="default: cuda if torch sees a GPU, else cpu")
+
+
+def add_run(cli: argparse.ArgumentParser) -> None:
+    """Add the options of a stage that reads a trained model: the inputs of train, and its run folder."""
+    add_direction(cli)
+    cli.add_argument("--run", type=Path, required=True, help="folder of the training run")
+    cli.add_argument("--device", help="default: cuda if torch sees a GPU, else cpu")
+
+
+def trained_of(args: argparse.Namespace, threads: int) -> Trained:
+    """The trained model of a command line that `add_run` made; a UserError where `load_trained` raises one."""
+    return load_trained(paths_of(args), args.run, args.device, threads)

@@ -1,0 +1,79 @@
+"""Every example: Snakemake plans its last target; examples on the sample also run at small size."""
+
+import re
+
+import pytest
+import yaml
+from project import ROOT, few_works
+
+pytestmark = pytest.mark.slow
+
+EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
+FILES = [
+    f"{kind}_{name}.json.gz"
+    for kind in ("reviews", "meta")
+    for name in ("Home_and_Kitchen", "Grocery_and_Gourmet_Food")
+]
+TUNED = "baselines_tuned_loss"  # needs settings that the user copies first
+TINY = {"seeds": [1], "epochs": 1, "max_length": 10, "batch_size": 64, "settings": {"dim": 8, "pretraining": 1}}
+SMALL = {  # merged over an example that runs
+    "sample": {"users": 100},
+    "preprocess": {"min_item_interactions": 1},
+    "split": {"candidates": 20},
+    "metrics": {"systems": ["popularity", "sasrec-ce", "semacdr-ce"]},
+    "scenarios": {name: {"train": TINY} for name in ("movie_book", "movie_book_cold", "movie_book_encoder")},
+}
+RUN = {  # examples that run at small size, and the target
+    "longer": "results/movie_book/metrics.tsv",
+    "engines": "results/movie_book/engines.tsv",
+    "cold_start": "results/movie_book_cold/cold_start.tsv",
+}
+
+
+def commands(path):
+    """The arguments of the commands in an example's comments, after `--cores N`."""
+    lines = "\n".join(line.removeprefix("#").strip() for line in path.read_text().splitlines() if line.startswith("#"))
+    found = re.findall(r"^snakemake --cores \d+ (.*)$", re.sub(r"\\\n\s*", "", lines), re.MULTILINE)
+    return [command.split(" (")[0].split() for command in found]
+
+
+def expanded(word):
+    """The shell's expansion of {a,b}."""
+    found = re.search(r"\{([^{}]*)\}", word)
+    if not found:
+        return [word]
+    return [one for part in found[1].split(",") for one in expanded(word[: found.start()] + part + word[found.end() :])]
+
+
+@pytest.fixture(scope="module")
+def local(checkout, tmp_path_factory):
+    """The project with files where examples/kitchen_food.yaml expects the user's files."""
+    project = checkout.copy(tmp_path_factory.mktemp("examples") / "project")
+    (project / "data/amazon2014").mkdir(parents=True)
+    for name in FILES:
+        (project / "data/amazon2014" / name).write_bytes(b"\x1f\x8b")
+    return project
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_the_last_target_is_planned(local, path):
+    """An example without a command is merged over another one; it is then planned with the result table."""
+    given = commands(path) or [["--configfile", f"examples/{path.name}", "--", "results/movie_book/metrics.tsv"]]
+    words = [one for word in given[-1] for one in expanded(word)]
+    status, text = local.call("-n", "--cores", "2", *words)
+    if any(TUNED in word for word in words):
+        assert status != 0 and "copy it to resources/tuned" in text, text
+    else:
+        assert status == 0, text
+
+
+@pytest.mark.parametrize("name", RUN)
+def test_an_example_runs_in_small(checkout, tmp_path, name):
+    project = checkout.copy(tmp_path / "project")
+    few_works(project)
+    scenarios = yaml.safe_load((project / f"examples/{name}.yaml").read_text())["scenarios"]
+    small = SMALL | {"scenarios": {one: SMALL["scenarios"][one] for one in scenarios if one in SMALL["scenarios"]}}
+    (project / "small.yaml").write_text(yaml.safe_dump(small))
+    status, text = project.call("--cores", "2", "--configfile", f"examples/{name}.yaml", "small.yaml", "--", RUN[name])
+    assert status == 0, text
+    assert len((project / RUN[name]).read_text().splitlines()) > 3
