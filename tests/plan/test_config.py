@@ -55,6 +55,7 @@ def refusal(change):
         ({"scenarios": {"x": {"release": "sample"}}}, ["scenarios.x: needs domains"]),
         ({"raw": {"mine": {"source": "local"}}}, ["raw.mine: source local needs folder"]),
         ({"raw": {"mine": {"source": "local", "folder": "resources/raw/mine"}}}, ["keep your files elsewhere"]),
+        ({"raw": {"mine": {"source": "local", "folder": "a{x}"}}}, ["raw.mine.folder: Snakemake reads braces"]),
         ({"raw": {"mine": {"source": "remote"}}}, ["raw.mine.source: must be one of sample, local, download"]),
         ({"raw": {"mine": {"folder": "x"}}}, ["raw.mine: needs source"]),
         ({"raw": {"mine": {"source": "sample", "split": {"seeed": 3}}}}, ["raw.mine.split.seeed", "'seed'"]),

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from semacdr.plan.code_inputs import code, shown
-from semacdr.plan.config import Config
+from semacdr.plan.config import Config, refuse_braces
 from semacdr.plan.declarations import SOURCES
 from semacdr.runtime.setting_errors import SettingError
 
@@ -39,11 +39,12 @@ def prompts(config: Config, scenario: str, stage: str) -> list[str]:
 
 def prompt_folder(config: Config, scenario: str) -> Path:
     """The folder of the prompts: in the working directory, else the checkout's."""
-    return resource(config.settings("llm", scenario, "Options").prompts)
+    return resource(config.settings("llm", scenario, "Options").prompts, "llm", "prompts")
 
 
-def resource(name: str) -> Path:
-    """A file or folder that the config names: in the working directory, else the checkout's."""
+def resource(name: str, *setting: str) -> Path:
+    """A file or folder that a setting names: in the working directory, else the checkout's."""
+    refuse_braces(name, *setting)
     path = Path(name)
     return path if path.exists() or not (SOURCES.parent / path).exists() else Path(shown(SOURCES.parent / path))
 
@@ -51,7 +52,7 @@ def resource(name: str) -> Path:
 def recorded(config: Config, scenario: str, stage: str) -> list[str]:
     """Files of answers that were recorded before."""
     names = config.settings("llm", scenario, "Options").recorded if asks(config, scenario, stage) else ()
-    return [str(resource(name)) for name in names]
+    return [str(resource(name, "llm", "recorded")) for name in names]
 
 
 def shards(config: Config, scenario: str) -> list[str]:
@@ -104,7 +105,7 @@ def taxonomy_file(config: Config, scenario: str) -> list[str] | str:
     if asks(config, scenario, "taxonomy"):
         return []
     file = config.settings("taxonomy", scenario).file.replace("{scenario}", scenario)
-    found = resource(file)
+    found = resource(file, "taxonomy", "file")
     if not found.exists():
         raise SettingError(
             ("taxonomy", "file"),

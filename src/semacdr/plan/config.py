@@ -130,6 +130,7 @@ def _release(name: Any, value: Any) -> sections.Release:
         raise SettingError(path, "source local needs folder, the folder that holds the files")
     if release.source == "local" and Path(str(release.folder)).resolve() == Path("resources/raw", name).resolve():
         raise SettingError((*path, "folder"), "is where the workflow writes and deletes; keep your files elsewhere")
+    refuse_braces(release.folder or "", *path, "folder")
     if release.url is not None and release.url.keys() != {"reviews", "meta"}:
         raise SettingError((*path, "url"), f"needs the addresses reviews and meta, not {', '.join(release.url)}")
     return release
@@ -163,3 +164,9 @@ def _hint(section: str, name: str, known: Iterable[str]) -> str:
         return "; it is a model's own setting: put it under train.settings, or under a system's settings"
     others = [other for other in sections.sections() if name in sections.fields(other)]
     return nearest(name, known) + (f"; section {', '.join(others)} has it" if others else "")
+
+
+def refuse_braces(file: str, *path: str | int) -> None:
+    """Raise a SettingError where the path of an input has braces; `path` leads to its setting."""
+    if "{" in file or "}" in file:
+        raise SettingError(path, f"Snakemake reads braces in a path as a wildcard; rename {file}")
