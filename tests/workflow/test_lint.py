@@ -1,7 +1,5 @@
 """The workflow as shipped: its lint, a DAG for every scenario, other directories, one-line refusals."""
 
-import os
-import re
 import shutil
 
 import pytest
@@ -82,13 +80,3 @@ def test_hostile_names_reach_the_stages_as_they_are(checkout, tmp_path):
     )
     assert "'x$(touch hacked)'" in text.replace('"encoder": "', "'").replace('"', "'"), text
     assert not list(project.folder.rglob("hacked"))
-
-
-def test_more_cores_than_cpus_run_no_more_threads_than_there_are_cpus(checkout):
-    """With four times the cores that the machine has, a job of one thread asks for four of them."""
-    there = len(os.sched_getaffinity(0))
-    status, text = checkout.call("results/kitchen_food/metrics.tsv", "-n", "--cores", str(4 * there))
-    assert status == 0, text
-    asked = dict(re.findall(r"rule (\w+):\n(?:    .*\n)*?    threads: (\d+)$", text, re.MULTILINE))
-    assert asked["train"] == asked["rank"] == "4"
-    assert asked["encode"] == str(4 * min(2, there))
