@@ -19,7 +19,9 @@ def run_folder(results, name, **cost):
 
 def listed(results, needed):
     out = io.StringIO()
-    list_runs(results, needed, out)
+    log = results.parent / "runs.log"
+    list_runs(results, needed, out, log)
+    assert log.read_text().startswith(out.getvalue())
     lines = [line.split("\t") for line in out.getvalue().splitlines()]
     return [dict(zip(lines[0], line, strict=True)) for line in lines[1:]]
 

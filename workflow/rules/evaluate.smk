@@ -147,7 +147,9 @@ rule mean_ranks:
 
 
 rule runs:
+    log:
+        "logs/runs.log",
     message:
         "Listing all runs"
     run:
-        list_runs(Path("results"), needed_runs(plan))
+        list_runs(Path("results"), needed_runs(plan), sys.stdout, Path(log[0]))

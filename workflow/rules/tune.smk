@@ -15,22 +15,17 @@ from semacdr.plan.tune import TunePlan
 tuning = TunePlan(plan)
 
 
-def tuned_record(wc):
-    """What the trials of a system start from."""
-    return tuning.start(wc.scenario, wc.direction, wc.key)
-
-
 localrules:
     tune_select,
 
 
 rule tune_search:
     input:
-        unpack(lambda wc: plan.inputs(wc.scenario, wc.direction, tuned_record(wc))),
+        unpack(lambda wc: plan.inputs(wc.scenario, wc.direction, tuning.job_start(wc))),
         interactions="results/{scenario}/interactions.parquet",
         catalogue="results/{scenario}/items.parquet",
         split="results/{scenario}/{direction}/split.parquet",
-        code=lambda wc: code("semacdr.stages.tune_search", f"semacdr.models.{tuned_record(wc).model}"),
+        code=lambda wc: code("semacdr.stages.tune_search", f"semacdr.models.{tuning.job_start(wc).model}"),
     output:
         "results/{scenario}/{direction}/tune/{key}.json",
     log:
@@ -46,9 +41,9 @@ rule tune_search:
         gpu=GPU,
     params:
         paths=paths,
-        model=lambda wc: tuned_record(wc).model,
-        training=lambda wc: tuned_record(wc).training,
-        model_settings=lambda wc: tuned_record(wc).settings,
+        model=lambda wc: tuning.job_start(wc).model,
+        training=lambda wc: tuning.job_start(wc).training,
+        model_settings=lambda wc: tuning.job_start(wc).settings,
         name=lambda wc: tuning.system(wc.scenario, wc.key)[0],
         settings=settings("tune"),
         space=lambda wc: tuning.space(wc.scenario, wc.key),
@@ -65,12 +60,12 @@ rule tune_search:
 
 rule tune_retrain:
     input:
-        unpack(lambda wc: plan.inputs(wc.scenario, wc.direction, tuned_record(wc))),
+        unpack(lambda wc: plan.inputs(wc.scenario, wc.direction, tuning.job_start(wc))),
         interactions="results/{scenario}/interactions.parquet",
         catalogue="results/{scenario}/items.parquet",
         split="results/{scenario}/{direction}/split.parquet",
         found="results/{scenario}/{direction}/tune/{key}.json",
-        code=lambda wc: code("semacdr.stages.train", f"semacdr.models.{tuned_record(wc).model}"),
+        code=lambda wc: code("semacdr.stages.train", f"semacdr.models.{tuning.job_start(wc).model}"),
     output:
         checkpoint="results/{scenario}/{direction}/tune/{key}/proposed/seed{seed}/checkpoint.safetensors",
         history="results/{scenario}/{direction}/tune/{key}/proposed/seed{seed}/history.tsv",
@@ -89,9 +84,9 @@ rule tune_retrain:
         gpu=GPU,
     params:
         paths=paths,
-        model=lambda wc: tuned_record(wc).model,
-        settings=lambda wc: tuned_record(wc).training,
-        model_settings=lambda wc: tuned_record(wc).settings,
+        model=lambda wc: tuning.job_start(wc).model,
+        settings=lambda wc: tuning.job_start(wc).training,
+        model_settings=lambda wc: tuning.job_start(wc).settings,
         threads=lambda wc, input: plan.options("tune", wc.scenario).threads,
         folder=folder,
     message:

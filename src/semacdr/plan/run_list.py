@@ -26,24 +26,25 @@ class RunRow:
     settings: str  # what was trained, as JSON
 
 
-def list_runs(results: Path, needed: Mapping[str, Sequence[str]], out: TextIO | None = None) -> None:
-    """Print a line for each run below a folder of results, tab-separated, and a summary on stderr.
+def list_runs(results: Path, needed: Mapping[str, Sequence[str]], out: TextIO, log: Path) -> None:
+    """Write a line for each run below a folder of results, tab-separated, and a summary on stderr; both to a log too.
 
     `needed`: by run folder, without the seed, the tables that need it. A run that cannot be read is named on stderr.
     """
-    found, damaged = [], 0
+    found, words = [], []
     for path in sorted(folder for folder in results.glob("*/*_to_*/**/seed*") if folder.is_dir()):
         try:
             found.append(_row(path, results, needed))
         except UserError as error:
-            damaged += 1
-            print(error, file=sys.stderr)
-    if found:
-        (out or sys.stdout).write(tsv.text(found))
+            words.append(str(error))
     idle = [row for row in found if row.needed_by == "nothing"]
     size = sum(row.megabytes for row in idle)
-    summary = f"{len(found)} runs in {results}; {len(idle)} of them, {size:.1f} MB, are needed by no table"
-    print(summary + (f"; {damaged} cannot be read" if damaged else ""), file=sys.stderr)
+    damaged = f"; {len(words)} cannot be read" if words else ""
+    words.append(f"{len(found)} runs in {results}; {len(idle)} of them, {size:.1f} MB, are needed by no table{damaged}")
+    table = tsv.text(found) if found else ""
+    out.write(table)
+    sys.stderr.write("\n".join(words) + "\n")
+    log.write_text(table + "\n".join(words) + "\n", encoding="utf-8")
 
 
 def _row(folder: Path, results: Path, needed: Mapping[str, Sequence[str]]) -> RunRow:

@@ -1,6 +1,7 @@
 """What stages tune_search, tune_retrain and tune_select need: systems, ranges, files."""
 
 import json
+from typing import Any
 
 from semacdr.errors import UserError
 from semacdr.plan.plan import RESULTS, Plan, Run
@@ -43,6 +44,10 @@ class TunePlan:
     def start(self, scenario: str, direction: str, key: str) -> Record:
         """What the trials of a system start from: its settings without tuning."""
         return self.plan.record(scenario, direction, untuned(self.system(scenario, key)[1]))
+
+    def job_start(self, wc: Any) -> Record:
+        """What the trials of a job start from, by its wildcards."""
+        return self.start(wc.scenario, wc.direction, wc.key)
 
     def space(self, scenario: str, key: str) -> str:
         """The ranges of a system's settings as JSON."""
