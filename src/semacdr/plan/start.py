@@ -1,5 +1,7 @@
 """The plan of a Snakemake command. Errors in the config or the targets end it with one line."""
 
+import contextlib
+import io
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -69,6 +71,7 @@ def targets(arguments: list[str]) -> list[str]:
     from snakemake.cli import parse_args
 
     try:
-        return [str(target) for target in parse_args(arguments)[1].targets]
+        with contextlib.redirect_stderr(io.StringIO()):  # Snakemake has said already which profile it uses
+            return [str(target) for target in parse_args(arguments)[1].targets]
     except SystemExit:  # no command line of Snakemake: it was called as a library
         return []
