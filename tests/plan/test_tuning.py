@@ -92,6 +92,22 @@ def test_a_damaged_file_is_named(tuned, tmp_path):
         tuned({}, directions=("x_to_y",))
 
 
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (
+            entry(learning_rat=0.1),
+            "movie_book.json: movie_to_book.sasrec-ce.training.learning_rat: there is no setting",
+        ),
+        (entry({"dropout": 2}), "movie_book.json: movie_to_book.sasrec-ce.settings.dropout: must be a number"),
+    ],
+)
+def test_a_wrong_setting_in_the_file_is_named_there(tuned, wrong, words):
+    with pytest.raises(UserError) as refused:
+        tuned({"sasrec-ce": wrong})
+    assert words in str(refused.value)
+
+
 def test_the_full_kitchen_food_is_not_trained_with_settings_of_an_extract():
     plan = plan_of()
     assert not plan.tuned.same_data("kitchen_food")

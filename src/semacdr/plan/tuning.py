@@ -15,7 +15,7 @@ from semacdr.plan.models import own_settings, published_loss, setting_inputs
 from semacdr.plan.sections import kind
 from semacdr.plan.systems import System
 from semacdr.runtime.setting_errors import SettingError, known_name
-from semacdr.runtime.settings import types_of, untunable
+from semacdr.runtime.settings import checked, types_of, untunable
 
 FILTERS = ("min_item_interactions", "min_user_interactions", "filter")
 
@@ -113,7 +113,13 @@ class Tuned:
                 f" {self.config.scenarios[scenario].release}; set train.tuned to false or null, or remove the file"
             )
         other = file.filters if file.filters is not None and file.filters != self.filters(scenario) else None
-        return Chosen(entry["training"], entry["settings"], other, True)
+        place = (direction, tuning_key(system))
+        try:
+            training = checked(kind("train", "Training"), entry["training"], *place, "training")
+            settings = checked(own_settings(system.model), entry["settings"], *place, "settings")
+        except SettingError as error:
+            raise UserError(f"{file.path}: {error}") from error
+        return Chosen(training, settings, other, True)
 
     def chosen_loss(self, scenario: str, direction: str, system: System, chosen: Chosen) -> str | None:
         """The loss that tuning chose for a system with `loss: tuned`; a UserError where it has not been tuned."""
