@@ -9,7 +9,7 @@ from plans import ROOT, SHIPPED, overlaid
 
 from semacdr.errors import UserError
 from semacdr.plan.config import Config
-from semacdr.plan.config_files import in_order, locate
+from semacdr.plan.config_files import in_order, locate, refuse_doubles
 from semacdr.plan.start import load_plan
 from semacdr.runtime.setting_errors import SettingError
 
@@ -204,3 +204,11 @@ def test_whatever_stands_somewhere_is_right_or_refused_in_one_line(path, value):
         load_plan(given, [ROOT / "config.yaml"])
     except UserError as error:
         assert "\n" not in str(error)
+
+
+def test_a_key_given_twice_is_refused_with_both_lines(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("train:\n  epochs: 3\n  patience: 2\n  epochs: 4\n")
+    with pytest.raises(UserError, match=rf"^{file}, line 4: epochs is given twice, first in line 2$"):
+        refuse_doubles([ROOT / "config.yaml", file])
+    refuse_doubles([ROOT / "config.yaml", *sorted((ROOT / "examples").glob("*.yaml"))])

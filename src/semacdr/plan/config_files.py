@@ -7,6 +7,8 @@ from typing import Any
 
 import yaml
 
+from semacdr.errors import UserError
+
 COMMAND_LINE = "--config"
 
 
@@ -20,6 +22,33 @@ def in_order(given: Any, shipped: Any) -> Any:
     return {name: in_order(given[name], shipped.get(name)) for name in shipped | given if name in given}
 
 
+def refuse_doubles(files: Iterable[Path]) -> None:
+    """Raise a UserError where a file gives a key twice in one mapping: YAML would keep the last one silently."""
+    for file in files:
+        ahead = [yaml.compose(Path(file).read_text(encoding="utf-8"), yaml.SafeLoader)]
+        while ahead:
+            node = ahead.pop()
+            if isinstance(node, yaml.MappingNode):
+                _check_keys(node, file)
+                ahead += [value for _, value in node.value]
+            elif isinstance(node, yaml.SequenceNode):
+                ahead += node.value
+
+
+def _check_keys(node: yaml.MappingNode, file: Path) -> None:
+    seen: dict[Any, int] = {}
+    for key, _ in node.value:
+        line = key.start_mark.line + 1
+        first = seen.setdefault(key.value if isinstance(key, yaml.ScalarNode) else id(key), line)
+        if first != line and key.tag != "tag:yaml.org,2002:merge":
+            raise UserError(f"{shown(file)}, line {line}: {key.value} is given twice, first in line {first}")
+
+
+def shown(file: Path) -> str:
+    """The name of a file: relative if it is below the working directory."""
+    return os.path.relpath(file) if Path(file).is_relative_to(Path.cwd()) else str(file)
+
+
 def locate(path: Sequence[str | int], files: Iterable[Path], command_line: Mapping[str, Any] | None = None) -> str:
     """Where an entry is: --config, or the last of the files that has it, with its line.
 
@@ -29,8 +58,7 @@ def locate(path: Sequence[str | int], files: Iterable[Path], command_line: Mappi
     for file in files:
         depth, line = _find(yaml.compose(Path(file).read_text(encoding="utf-8"), yaml.SafeLoader), path)
         if depth >= best and depth:
-            name = os.path.relpath(file) if Path(file).is_relative_to(Path.cwd()) else file
-            best, found = depth, f"{name}, line {line}"
+            best, found = depth, f"{shown(file)}, line {line}"
     node: Any = command_line or {}
     for depth, key in enumerate(path, 1):
         if not isinstance(node, Mapping) or key not in node:

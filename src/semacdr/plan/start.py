@@ -9,7 +9,7 @@ from typing import Any
 
 from semacdr.errors import UserError
 from semacdr.plan.config import Config
-from semacdr.plan.config_files import in_order, locate
+from semacdr.plan.config_files import in_order, locate, refuse_doubles
 from semacdr.plan.declarations import SOURCES
 from semacdr.plan.plan import Plan
 from semacdr.plan.targets import Rule, check
@@ -47,6 +47,7 @@ class Command:
 def load_plan(given: Mapping[str, Any], files: Sequence[Path], overlay: Mapping[str, Any] | None = None) -> Plan:
     """The plan of a config; a UserError names the file and the line of a wrong entry."""
     try:
+        refuse_doubles(files)
         return Plan(Config(given))
     except SettingError as error:
         raise UserError(f"{locate(error.path, files, overlay)}: {error}") from error
