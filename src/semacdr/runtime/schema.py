@@ -36,6 +36,6 @@ def schema(kind: Any) -> dict[str, Any]:
 
 
 def _field_schema(field: dataclasses.Field, kind: Any) -> dict[str, Any]:
-    told = {"description": field.metadata["help"]} if "help" in field.metadata else {}
+    description = {"description": field.metadata["help"]} if "help" in field.metadata else {}
     default = json.loads(json.dumps(default_of(field), default=dataclasses.asdict))
-    return told | schema(kind) | {"default": default}
+    return description | schema(kind) | {"default": default}
