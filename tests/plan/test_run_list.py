@@ -2,6 +2,7 @@
 
 import json
 
+from semacdr.evaluation.costs import COSTS
 from semacdr.plan.run_list import list_runs
 
 PLACE = "movie_book/movie_to_book"
@@ -10,9 +11,9 @@ PLACE = "movie_book/movie_to_book"
 def run_folder(results, name, **cost):
     folder = results / PLACE / name / "seed1"
     folder.mkdir(parents=True)
-    settings = {"model": "sasrec", "training": {"epochs": 1}, "settings": {}, "scenario": "movie_book"}
+    settings = {"model": "sasrec", "training": {"epochs": 1}, "settings": {}, "source": "movie", "target": "book"}
     (folder / "settings.json").write_text(json.dumps(settings))
-    (folder / "cost.json").write_text(json.dumps({"best_epoch": 1, "training_seconds": 2.5} | cost))
+    (folder / "cost.json").write_text(json.dumps(dict.fromkeys(COSTS, 1) | {"training_seconds": 2.5} | cost))
     return folder
 
 
@@ -47,8 +48,8 @@ def test_a_damaged_run_is_named_and_the_others_are_listed(tmp_path, capsys):
     (run_folder(results, "sasrec-bce-00000003") / "settings.json").write_text("{}")
     assert [row["run"] for row in listed(results, {})] == ["sasrec-bce-00000001"]
     printed = capsys.readouterr().err
-    assert "sasrec-bce-00000002/seed1/cost.json: cannot be read" in printed and "delete the folder" in printed
-    assert "sasrec-bce-00000003/seed1: is no training run" in printed and "2 cannot be read" in printed
+    assert "sasrec-bce-00000002/seed1/cost.json: cannot be read" in printed and "train the run again" in printed
+    assert "sasrec-bce-00000003/seed1/settings.json: lacks" in printed and "2 cannot be read" in printed
 
 
 def test_no_results_are_no_runs(tmp_path, capsys):

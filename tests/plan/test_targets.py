@@ -1,12 +1,11 @@
 """Unknown targets are refused in one line with the known names; every example reaches its targets."""
 
-import re
-
 import pytest
 import yaml
 from plans import ROOT, SHIPPED, example, overlaid, plan_of
 from workflow_rules import workflow_rules
 
+from examples import EXAMPLES, commands
 from semacdr.errors import UserError
 from semacdr.plan.config import Config
 from semacdr.plan.plan import Plan
@@ -81,34 +80,19 @@ def test_a_missing_taxonomy_and_missing_local_files_are_named_before_anything_ru
     refusal(file, target, "taxonomy.file: scenario kitchen_food has no taxonomy nowhere.json: write it")
 
 
-def commands(text):
-    """The commands in the comments at the top of an example, its continued lines joined."""
-    lines = "\n".join(line.removeprefix("#").strip() for line in text.splitlines() if line.startswith("#"))
-    return re.findall(r"^snakemake .*$", lines.replace("\\\n", ""), re.MULTILINE)
-
-
-@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_every_example_reaches_the_targets_that_it_names(path, monkeypatch):
     monkeypatch.setattr("semacdr.plan.targets.check_local", lambda config, scenario: None)  # the user's files
-    for command in commands(path.read_text()):
-        words = command.split("#")[0].split()
+    for words in commands(path):
         files = [word for word in words if word.endswith(".yaml")]
         plan = Plan(Config(overlaid(*(yaml.safe_load((ROOT / file).read_text()) for file in files))))
-        named = [one for word in words if word.startswith("results/") for one in braces(word)]
-        assert named, command
+        named = [word for word in words if word.startswith("results/")]
+        assert named, words
         try:
             own = {*plan.experiments, *plan.config.scenarios} - {*plan_of().experiments, *SHIPPED["scenarios"]}
             check(plan, named, workflow_rules(*(ROOT / file for file in files if own)))
         except UserError as error:  # the example says to copy tuned settings first
             assert "copy it to resources/tuned" in str(error) and path.stem == "tune_loss"
-
-
-def braces(word):
-    """The shell's expansion of {a,b}."""
-    found = re.search(r"\{([^{}]*)\}", word)
-    if not found:
-        return [word]
-    return [one for part in found[1].split(",") for one in braces(word[: found.start()] + part + word[found.end() :])]
 
 
 def test_targets_are_read_from_a_command_line():

@@ -1,14 +1,13 @@
 """Every example: Snakemake plans its last target; examples on the sample also run at small size."""
 
-import re
-
 import pytest
 import yaml
-from project import ROOT, few_works
+from project import few_works
+
+from examples import EXAMPLES, commands
 
 pytestmark = pytest.mark.slow
 
-EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
 FILES = [
     f"{kind}_{name}.json.gz"
     for kind in ("reviews", "meta")
@@ -30,21 +29,6 @@ RUN = {  # examples that run at small size, and the target
 }
 
 
-def commands(path):
-    """The arguments of the commands in an example's comments, after `--cores N`."""
-    lines = "\n".join(line.removeprefix("#").strip() for line in path.read_text().splitlines() if line.startswith("#"))
-    found = re.findall(r"^snakemake --cores \d+ (.*)$", re.sub(r"\\\n\s*", "", lines), re.MULTILINE)
-    return [command.split(" (")[0].split() for command in found]
-
-
-def expanded(word):
-    """The shell's expansion of {a,b}."""
-    found = re.search(r"\{([^{}]*)\}", word)
-    if not found:
-        return [word]
-    return [one for part in found[1].split(",") for one in expanded(word[: found.start()] + part + word[found.end() :])]
-
-
 @pytest.fixture(scope="module")
 def local(checkout, tmp_path_factory):
     """The project with files where examples/kitchen_food.yaml expects the user's files."""
@@ -59,7 +43,7 @@ def local(checkout, tmp_path_factory):
 def test_the_last_target_is_planned(local, path):
     """An example without a command is merged over another one; it is then planned with the result table."""
     given = commands(path) or [["--configfile", f"examples/{path.name}", "--", "results/movie_book/metrics.tsv"]]
-    words = [one for word in given[-1] for one in expanded(word)]
+    words = given[-1]
     status, text = local.call("-n", "--cores", "2", *words)
     if any(TUNED in word for word in words):
         assert status != 0 and "copy it to resources/tuned" in text, text

@@ -5,9 +5,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from semacdr.errors import UserError
+from semacdr.evaluation.costs import read_record
 from semacdr.storage import tsv
 
 
@@ -49,7 +49,7 @@ def list_runs(results: Path, needed: Mapping[str, Sequence[str]], copy: Path | N
 
 
 def _row(folder: Path, results: Path, needed: Mapping[str, Sequence[str]]) -> RunRow:
-    settings, cost = (_read(folder / name) for name in ("settings.json", "cost.json"))
+    settings, cost = read_record(folder)
     scenario, direction, *name = folder.parent.relative_to(results).parts
     tables = needed.get(f"results/{scenario}/{direction}/{'/'.join(name)}", [])
     try:
@@ -66,13 +66,3 @@ def _row(folder: Path, results: Path, needed: Mapping[str, Sequence[str]]) -> Ru
         )
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{folder}: is no training run: {error!r}; delete it") from error
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read: {error}; make its run again, or delete the folder") from error
-    if not isinstance(content, dict):
-        raise UserError(f"{path}: holds no JSON object; make its run again, or delete the folder")
-    return content
