@@ -41,17 +41,23 @@ def test_the_last_is_the_test_the_one_before_the_validation(tmp_path):
     ]
 
 
-def test_events_of_one_day_are_ordered_by_item(tmp_path):
-    world = World([(0, "film", item, day) for item, day in ((7, 0), (5, 1), (6, 1), (2, 1))])
-    rows = [(0, 15, "train"), (0, 10, "train"), (0, 13, "valid"), (0, 14, "test")]
-    assert tables_of(run(tmp_path, world))[0].rows() == rows
+def test_events_keep_the_order_of_the_interactions(tmp_path):
+    interactions = World([(0, "film", item, day) for item, day in ((7, 0), (5, 1), (6, 1), (2, 1))]).interactions
+    for order in ((0, 1, 2, 3), (0, 3, 1, 2)):
+        rows = interactions[list(order)]
+        roles = ("train", "train", "valid", "test")
+        assert split.leave_one_out(rows, "film").rows() == list(zip([0] * 4, rows["item"], roles, strict=True))
 
 
-@pytest.mark.parametrize("target", ["book", "film"])
-def test_the_order_of_the_rows_does_not_matter(target):
-    world = World([(user, target, item, item % 3) for user in range(3) for item in range(6)], target=target)
-    shuffled = world.interactions.sample(fraction=1, shuffle=True, seed=3)
-    assert split.leave_one_out(shuffled, target).equals(split.leave_one_out(world.interactions, target))
+def test_interactions_out_of_order_are_refused(tmp_path):
+    world = World([(user, "film", item, item) for user in range(3) for item in range(3)])
+    run(tmp_path, world)
+    table, meta = tables.read(tmp_path / "interactions.parquet", "interactions")
+    tables.write(table.take(list(range(len(table)))[::-1]), tmp_path / "interactions.parquet", "interactions", meta)
+    with pytest.raises(
+        UserError, match=r"interactions\.parquet: the rows .* are not sorted by user and timestamp; delete"
+    ):
+        tables.read(tmp_path / "interactions.parquet", "interactions")
 
 
 @settings(deadline=None, max_examples=60)

@@ -1,6 +1,7 @@
 """The events of one direction in the order in which they become visible (imports only numpy and pyarrow).
 
-A user's events of both domains are ordered by (timestamp, target before source, item). To predict the target event at
+A user's events of both domains are ordered by (timestamp, target before source), else as in interactions.parquet: stage
+preprocess decides the order within a timestamp. To predict the target event at
 index e, a model may see exactly the user's events before e: earlier target events, and source events with a strictly
 earlier timestamp. A source event of the same day comes after the target event and is not visible.
 
@@ -64,7 +65,7 @@ def load_history(interactions: Path, items: Path, split: Path) -> History:
         raise UserError(f"{split}: its metadata names neither source nor target; run the split stage again")
     target = pc.equal(events["domain"], meta["target"]).to_numpy()
     user, item, time = (events[name].to_numpy() for name in ("user", "item", "timestamp"))
-    order = np.lexsort((item, ~target, time, user))
+    order = np.lexsort((~target, time, user))  # stable
     user, item, target = user[order], item[order].astype(np.int64), target[order]
     for name, column in (("user", user), ("item", item)):
         if not np.array_equal(column[target], roles[name].to_numpy()):

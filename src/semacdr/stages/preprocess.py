@@ -8,9 +8,13 @@ Every review is a positive interaction (paper, appendix B). If a user reviewed a
 is kept. Items need `min_item_interactions` events; users need `min_user_interactions` events in each domain, so they
 are in both domains. With `filter: once` these filters are applied once, in this order; with `filter: iterated` they are
 repeated until nothing changes, so that the result satisfies all of them.
+
+This stage decides the order of each user's events: by timestamp, and within one timestamp by a hash (`tie_order`).
+interactions.parquet is stored in this order, and every later stage keeps it.
 """
 
 import argparse
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +28,7 @@ from semacdr.data.metadata import read_metadata
 from semacdr.data.reviews import read_reviews
 from semacdr.errors import UserError
 from semacdr.runtime.cli import log, parser, run
-from semacdr.runtime.settings import Bounds, Count, Share, add_flags, from_flags, setting
+from semacdr.runtime.settings import Bounds, Count, Natural, Share, add_flags, from_flags, setting
 from semacdr.storage import tables, tsv
 
 FEW_TITLES = 0.9  # a smaller share of items with a title is worth a warning
@@ -44,6 +48,7 @@ class Settings:
     max_malformed_share: Share = setting(
         0.01, "share of a file's lines that may be malformed; above it the stage stops"
     )
+    tie_seed: Natural = setting(0, "seed of the order of a user's events that have the same timestamp")
 
 
 @dataclass(frozen=True)
@@ -118,17 +123,38 @@ def filter_interactions(events: pl.DataFrame, settings: Settings, funnel: Funnel
     return events
 
 
-def number(events: pl.DataFrame, metadata: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+def tie_order(events: pl.DataFrame, seed: int) -> pl.Series:
+    """(events,) u64: the place of each event among its user's events with the same timestamp.
+
+    A hash of (seed, user id, item id). The true order within a timestamp is unknown, and ids or lines of a file carry
+    signals (ids carry an item's age), so an order by them would leak into every system.
+    """
+    start = hashlib.blake2b(f"{seed}\0".encode(), digest_size=8)
+
+    def place(user: str, item: str) -> int:
+        key = start.copy()
+        key.update(f"{user}\0{item}".encode())
+        return int.from_bytes(key.digest(), "big")
+
+    places = [place(user, item) for user, item in events.select("user_id", "item_id").iter_rows()]
+    return pl.Series("tie_order", places, dtype=pl.UInt64)
+
+
+def number(
+    events: pl.DataFrame, metadata: pl.DataFrame, tie_seed: int
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """Interactions, users and items, numbered from 0: users by user_id, items by domain and item_id.
 
-    Items get their metadata, empty where there is none.
+    Interactions are in each user's order: by timestamp, then by `tie_order`. Items get their metadata, empty where
+    there is none.
     """
     users = events.select("user_id").unique().sort("user_id").with_row_index("user")
     items = events.select("domain", "item_id").unique().sort("domain", "item_id").with_row_index("item")
     interactions = (
-        events.join(users, on="user_id")
+        events.with_columns(tie_order(events, tie_seed))
+        .join(users, on="user_id")
         .join(items, on=["domain", "item_id"])
-        .sort("user", "timestamp", "domain", "item")
+        .sort("user", "timestamp", "tie_order", "domain")
     )
     items = items.join(metadata, on=["domain", "item_id"], how="left", maintain_order="left").with_columns(
         pl.col("title", "brand", "description").fill_null(""),
@@ -226,7 +252,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     events = filter_interactions(events, settings, funnel)
     paths = dict(zip(args.domains, args.metadata, strict=True))
     metadata = load_metadata(paths, events, settings.max_malformed_share, funnel)
-    interactions, users, items = number(events, metadata)
+    interactions, users, items = number(events, metadata, settings.tie_seed)
     meta = {"release": args.release, "scenario": args.scenario, "domains": " ".join(sorted(args.domains))}
     written = tables.write(interactions.to_arrow(), args.output / "interactions.parquet", "interactions", meta)
     meta |= tables.made_from(interactions=written)

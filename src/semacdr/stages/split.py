@@ -4,8 +4,8 @@ Reads   interactions.parquet and items.parquet of the scenario.
 Writes  split.parquet: each user's events in the target domain; the last has role test, the one before it valid, the
         others train. candidates.parquet: for each user and split (valid, test), the positive and the negatives.
 
-A user's events are ordered by (timestamp, item). Negatives are distinct and drawn uniformly from the target catalogue
-without the items that the user has in the target domain. A user's draw depends only on the seed and the user.
+A user's events keep their order in interactions.parquet. Negatives are distinct and drawn uniformly from the target
+catalogue without the items that the user has in the target domain. A user's draw depends only on the seed and the user.
 
 With `cold_users`, a share of the users is cold: all their target events except the test event get the role hidden.
 Later stages use hidden events only to exclude their items from the candidates. Cold users have no validation event.
@@ -40,10 +40,10 @@ class Settings:
 
 
 def leave_one_out(interactions: pl.DataFrame, target: str) -> pl.DataFrame:
-    """The target domain's events (user, item, role), ordered by user and time; users need at least 3 events there."""
+    """The target domain's events (user, item, role) in their order in interactions; users need at least 3 of them."""
     from_last = pl.int_range(pl.len(), 0, -1).over("user")
     role = pl.when(from_last == 1).then(pl.lit("test")).when(from_last == 2).then(pl.lit("valid"))
-    events = interactions.filter(pl.col("domain") == target).sort("user", "timestamp", "item")
+    events = interactions.filter(pl.col("domain") == target)
     return events.select("user", "item", role=role.otherwise(pl.lit("train")))
 
 

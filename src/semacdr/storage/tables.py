@@ -22,7 +22,12 @@ I32, I64, F32, F64, TEXT = pa.int32(), pa.int64(), pa.float32(), pa.float64(), p
 SAMPLE_NOTE = "simulated users, packaged sample: not Amazon data"
 
 CONTRACTS: dict[str, dict[str, pa.DataType | None]] = {
-    "interactions": {"user": I32, "item": I32, "domain": TEXT, "timestamp": I64},  # sorted; seconds since 1970
+    "interactions": {
+        "user": I32,
+        "item": I32,
+        "domain": TEXT,
+        "timestamp": I64,
+    },  # in each user's order; seconds since 1970
     "users": {"user": I32, "user_id": TEXT},
     "items": {
         "item": I32,
@@ -58,7 +63,8 @@ CONTRACTS: dict[str, dict[str, pa.DataType | None]] = {
     "ranks": {"user": I32, "split": TEXT, "ranking": TEXT, "rank": F64},  # cold users have no row of split valid
     "recommendations": {"user": I32, "place": I32, "item": I32, "score": F32},  # at the test event; place 1 is the best
 }
-SORTED = {"adjacency": ("row", "column")}  # contracts whose readers need sorted, distinct rows; this is checked
+# Contracts whose readers need sorted rows, which is checked: the columns, and whether rows must be distinct in them.
+SORTED = {"adjacency": (("row", "column"), True), "interactions": (("user", "timestamp"), False)}
 
 
 def write(table: pa.Table, path: Path | str, contract: str, meta: Mapping[str, str]) -> dict[str, str]:
@@ -100,9 +106,10 @@ def read(path: Path | str, contract: str) -> tuple[pa.Table, dict[str, str]]:
             wanted = kind or "fixed_size_list<float>"
             raise UserError(f"{path}: column '{name}' of the {contract} table must be {wanted}, it is {found}")
     table = table.select(list(CONTRACTS[contract]))
-    if contract in SORTED and not _is_sorted([table[name].to_numpy() for name in SORTED[contract]]):
-        order = " and ".join(SORTED[contract])
-        message = f"{path}: the rows of the {contract} table are not sorted by {order}, or one occurs twice"
+    names, distinct = SORTED.get(contract, ((), False))
+    if names and not _is_sorted([table[name].to_numpy() for name in names], distinct):
+        message = f"{path}: the rows of the {contract} table are not sorted by {' and '.join(names)}"
+        message += ", or one occurs twice" * distinct
         raise UserError(f"{message}; delete it and run its stage again")
     return table, {name: value for name, value in meta.items() if name != "ARROW:schema"}
 
@@ -111,14 +118,14 @@ def _is_vector(kind: pa.DataType) -> bool:
     return bool(pa.types.is_fixed_size_list(kind) and kind.value_type == F32)
 
 
-def _is_sorted(columns: Sequence[np.ndarray]) -> bool:
-    """Whether the rows increase strictly, first by the first column, then by the second, and so on."""
+def _is_sorted(columns: Sequence[np.ndarray], distinct: bool) -> bool:
+    """Whether the rows increase, first by the first column, then by the second, and so on; `distinct`: strictly."""
     equal = np.ones(max(len(columns[0]) - 1, 0), bool)
     for values in columns:
         if (equal & (values[1:] < values[:-1])).any():
             return False
         equal &= values[1:] == values[:-1]
-    return not equal.any()
+    return not (distinct and equal.any())
 
 
 def digest(table: pa.Table) -> str:
