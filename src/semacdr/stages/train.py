@@ -54,6 +54,7 @@ def cost_of(result: TrainingResult, model: torch.nn.Module, device: torch.device
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "epochs": len(result.epochs),
         "best_epoch": result.best,
+        "popularity_valid_ndcg_10": round(result.popularity, 8),
         "training_seconds": round(result.training_seconds, 3),
         "pretraining_seconds": round(result.pretraining_seconds, 3),
         "validation_seconds": round(result.validation_seconds, 3),

@@ -17,12 +17,15 @@ from semacdr.data.history import History
 from semacdr.errors import UserError
 from semacdr.evaluation.measures import hit_rate, ndcg
 from semacdr.evaluation.ranks import Ranker
-from semacdr.models.base import Model
+from semacdr.models import popularity
+from semacdr.models.base import Model, ModelInputs
 from semacdr.models.losses import SAMPLED, step_loss
 from semacdr.runtime.cli import log
 from semacdr.training.adam import Adam
 from semacdr.training.device import PRECISIONS
 from semacdr.training.settings import Training
+
+PLATEAU = 1.2  # a system below this multiple of popularity's NDCG@10 is at popularity's level; small gains are noise
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,12 @@ class TrainingResult:
     pretraining_seconds: float
     validation_seconds: float
     best_seconds: float  # until the best epoch was validated
+    popularity: float  # validation NDCG@10 of the popularity baseline
+
+    @property
+    def above_popularity(self) -> bool:
+        """Whether the best epoch is clearly better than popularity on validation events."""
+        return self.epochs[self.best - 1].valid_ndcg_10 > PLATEAU * self.popularity
 
 
 ShouldStop = Callable[[Epoch | None], bool]
@@ -61,6 +70,9 @@ def fit(
 ) -> TrainingResult:
     """Train until `patience` epochs do not improve validation NDCG@10; a non-learned baseline is only validated.
 
+    Patience counts from the first epoch that is clearly better than popularity: many systems first learn nothing else,
+    and stay there for a while. A system that is at this level after `plateau_epochs` stops too.
+
     `should_stop` is called after every epoch, with None after epochs of pre-training. A UserError if no user has a
     training step, or no user has a validation event.
     """
@@ -70,6 +82,8 @@ def fit(
     ranker = Ranker(
         history, "valid", settings.max_length, settings.evaluation_batch, device, visibility=settings.visibility
     )
+    baseline = popularity.Model(ModelInputs(history, settings.max_length), popularity.Settings())
+    level = float(ndcg(ranker.rank(baseline.to(device))["full"], 10).mean())
     learned = any(parameter.requires_grad for parameter in model.parameters())
     trainer = Trainer(model, history, settings, seed, device) if learned else None
     epochs: list[Epoch] = []
@@ -97,15 +111,29 @@ def fit(
         if best is None or epochs[-1].valid_ndcg_10 > best.valid_ndcg_10:
             best, best_seconds = epochs[-1], sum(seconds.values())
             state = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
-        elif number - best.epoch >= settings.patience:
+        elif _is_over(number, best, level, settings):
             break
         if should_stop and should_stop(epochs[-1]):
             break
     assert best is not None
     pretraining, training, validation = seconds.values()
-    return TrainingResult(
-        epochs, best.epoch, state, pretraining + training, pretraining, validation, best_seconds
+    result = TrainingResult(
+        epochs, best.epoch, state, pretraining + training, pretraining, validation, best_seconds, level
     )  # fmt: skip
+    if learned and not result.above_popularity:
+        log.warning(
+            "not better than popularity: the best epoch has validation NDCG@10 %.4f, popularity %.4f; the system did "
+            "not learn from sequences: look at train.learning_rate, batch_size and settings.dropout",
+            best.valid_ndcg_10, level,
+        )  # fmt: skip
+    return result
+
+
+def _is_over(number: int, best: Epoch, level: float, settings: Training) -> bool:
+    """Whether training ends after epoch `number`, which was not better than the best one; `level`: of popularity."""
+    if best.valid_ndcg_10 <= PLATEAU * level:
+        return number >= settings.plateau_epochs
+    return number - best.epoch >= settings.patience
 
 
 class Trainer:
@@ -135,10 +163,12 @@ class Trainer:
             {"params": [p for p in model.parameters() if id(p) not in semantic], "lr": settings.learning_rate},
         ]
         self.groups = [group for group in groups if group["params"]]
+        self.steps = 0
         self.optimiser = self._optimiser()
 
     def _optimiser(self) -> torch.optim.Optimizer:
-        return Adam(self.groups, betas=(0.9, 0.98), weight_decay=self.settings.weight_decay, fused=True)
+        groups = [dict(group) for group in self.groups]  # the optimiser keeps and changes the ones that it gets
+        return Adam(groups, betas=(0.9, 0.98), weight_decay=self.settings.weight_decay, fused=True)
 
     def pretrain(self, should_stop: ShouldStop | None = None) -> None:
         """Run the model's pre-training, all epochs or until `should_stop`; training then has a new optimiser."""
@@ -146,7 +176,7 @@ class Trainer:
             log.info("pre-training epoch %d: loss %.4f", number, self.epoch(self.model.pretraining_loss))
             if should_stop and should_stop(None):
                 break
-        self.optimiser = self._optimiser()
+        self.optimiser, self.steps = self._optimiser(), 0
 
     def epoch(self, loss_of: Callable[[Batch], torch.Tensor] | None = None) -> float:
         """Take a step for every batch in random order and return the mean loss of the batches.
@@ -162,7 +192,11 @@ class Trainer:
         return self.batches.shuffled(self.rng, self.sampler)
 
     def step(self, loss: torch.Tensor) -> torch.Tensor:
-        """Take one optimiser step on a loss and return the loss, detached."""
+        """Take one optimiser step on a loss and return the loss, detached; the first steps have lower rates."""
+        self.steps += 1
+        if self.steps <= self.settings.warmup_steps:
+            for group, own in zip(self.optimiser.param_groups, self.groups, strict=True):
+                group["lr"] = own["lr"] * self.steps / self.settings.warmup_steps
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         self.optimiser.step()

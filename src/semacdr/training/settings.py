@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from semacdr.runtime.settings import Count, NonNegative, Positive, Share, setting
+from semacdr.runtime.settings import Count, Natural, NonNegative, Positive, Share, setting
 
 
 @dataclass(frozen=True)
@@ -24,10 +24,17 @@ class Training:
         tunable=False,
     )
     learning_rate: Positive = setting(0.001, "learning rate of Adam")
+    warmup_steps: Natural = setting(0, "steps in which the learning rates grow linearly from zero to their value")
     semantic_learning_rate: Positive = setting(0.001, "learning rate of the semantic parameters (paper, appendix E)")
     weight_decay: NonNegative = setting(0.0, "weight decay of Adam")
     epochs: Count = setting(200, "epochs at most", tunable=False)
-    patience: Count = setting(10, "epochs without a better validation NDCG@10 before training stops", tunable=False)
+    patience: Count = setting(
+        10,
+        "epochs without a better validation NDCG@10 before training stops; it counts from the first epoch that is "
+        "clearly better than popularity",
+        tunable=False,
+    )
+    plateau_epochs: Count = setting(50, "epochs that training may take to become better than popularity", tunable=False)
     evaluation_batch: Count = setting(512, "users in a batch of validation", tunable=False)
     precision: Literal["float32", "bfloat16"] = setting(
         "float32",
