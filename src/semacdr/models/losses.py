@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch.autograd.function import once_differentiable
 
 SAMPLED = ("bpr", "bce", "gbce")  # losses with separate negatives for each step
-CHUNK = {"cpu": 2**22, "cuda": 2**27}  # scores of loss ce in memory at once: 16 MB, which fit a cache, and 512 MB
+CHUNK = {"cpu": 2**18, "cuda": 2**27}  # scores of loss ce in memory at once: 1 MB, a core's own cache, and 512 MB
 
 
 def step_loss(
@@ -89,14 +89,18 @@ class _FullSoftmax(torch.autograd.Function):
         loss, rows = states.new_zeros(()), max(1, chunk // len(items))
         of_states, of_items = torch.empty_like(states), torch.zeros_like(items)
         whole = states, positives[:, None], weight[:, None], of_states
+        minus_one = states.new_full((rows, 1), -1.0)
         with torch.autocast(states.device.type, enabled=False):  # it does not support `out`
             for part, wanted, factor, gradient in zip(*(x.split(rows) for x in whole), strict=True):
-                scores = (part @ items.T).log_softmax(1)
-                own = scores.gather(1, wanted)
-                loss -= (own * factor).sum()
-                scores.exp_().scatter_(1, wanted, own.exp() - 1)  # the gradient of the chunk's loss
-                torch.mm(scores, items, out=gradient)
-                of_items.addmm_(scores.T, part * factor)
+                scores = part @ items.T
+                highest, own = scores.amax(1, keepdim=True), scores.gather(1, wanted)
+                share = torch.softmax(
+                    scores, 1, out=scores
+                )  # the highest share is at least 1 / n, so its log is finite
+                loss += ((highest - share.amax(1, keepdim=True).log() - own) * factor).sum()
+                share.scatter_add_(1, wanted, minus_one[: len(part)])  # the gradient of the chunk's loss
+                torch.mm(share, items, out=gradient)
+                of_items.addmm_(share.T, part * factor)
         of_states.mul_(weight[:, None])
         ctx.save_for_backward(of_states.div_(divisor), of_items.div_(divisor))
         return loss / divisor
