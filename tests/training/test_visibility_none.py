@@ -6,6 +6,7 @@ import pytest
 import torch
 from direction_world import DAY, FORMS, LEARNED, make_world
 from hypothesis import given, settings
+from safetensors.torch import load_file
 from test_systems import with_source_event
 from tiny_dataset import worlds
 
@@ -18,9 +19,10 @@ from semacdr.training.settings import Training
 from semacdr.training.system import System
 from semacdr.training.visibility import without_source
 
+CPU = torch.device("cpu")
 MIXED = [("sasrec", {"history": "mixed"}), ("sasrec", {"history": "mixed", "loss_over": "both", "text": "project"})]
 GRAPHS = [("semacdr", {"graph": "counted"}), ("semacdr", {"source_weight": 1.0, "cross_domain": False})]
-QUICK = ("popularity", "markov", "sasrec", "semacdr", "c2dsr")  # the others run only in CI
+QUICK = ("popularity", "sasrec", "semacdr")  # the others run only in CI
 EVERY = [
     pytest.param(name, own, marks=() if name in QUICK else pytest.mark.slow, id=f"{name}-{own}")
     for name, own in [*FORMS, *MIXED, *GRAPHS]
@@ -28,10 +30,11 @@ EVERY = [
 
 
 def results(world, name, folder, own, *options):
-    """The checkpoint's bytes, the lines of history.tsv, and the ranks."""
+    """The parameters' bytes by name, the lines of history.tsv, and the ranks."""
     trained = world.train(name, folder, *options, **own)
     ranks = world.rank(name, trained, folder / "ranks.parquet")
-    return (trained / "checkpoint.safetensors").read_bytes(), (trained / "history.tsv").read_text(), ranks
+    state = {key: value.numpy().tobytes() for key, value in load_file(trained / "checkpoint.safetensors").items()}
+    return state, (trained / "history.tsv").read_text(), ranks
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +106,7 @@ def test_losses_over_source_events_are_finite(world, name):
         assert np.isfinite(trainer.epoch())
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(worlds())
 def test_the_history_keeps_exactly_the_target_events(tmp_path_factory, world):
     whole = world.history(tmp_path_factory.mktemp("world"))
