@@ -135,7 +135,7 @@ def batches_of(inputs, size, user=0):
 def test_sasrec_gives_all_cold_users_the_same_scores_and_others_their_own(cold_world):
     model, inputs = build(cold_world, "sasrec")
     model.eval()
-    scores, cold = model.scores(None, next(batches_of(inputs, 64))), cold_users(cold_world)
+    scores, cold = model.scores(model.prepare(), next(batches_of(inputs, 64))), cold_users(cold_world)
     torch.testing.assert_close(scores[cold], scores[cold[:1]].expand(len(cold), -1), rtol=0, atol=1e-6)
     assert scores[cold[0]].std() > 0  # from the position of the blank
     warm = np.setdiff1d(np.arange(40), cold)

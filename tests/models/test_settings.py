@@ -35,7 +35,7 @@ def test_what_is_no_setting_of_a_model_is_refused(name, settings, message):
     ("name", "value"),
     [("epochs", 0), ("batch_size", 0), ("max_length", 0), ("max_length", "50"), ("patience", -1), ("loss", "mse"),
      ("learning_rate", 0.0), ("learning_rate", float("nan")), ("train_negatives", 0), ("calibration", 2),
-     ("precision", "float16"), ("visibility", "none")],
+     ("precision", "float16"), ("visibility", "some")],
 )  # fmt: skip
 def test_what_is_no_setting_of_training_is_refused(name, value):
     with pytest.raises(UserError, match=f"train.{name}: must be"):

@@ -31,6 +31,17 @@ FILES = ("checkpoint.safetensors", "history.tsv", "settings.json")
 VARIANTS = [  # other readings and ablations: each value of a setting at least once
     ("sasrec", {"norm": "pre"}),
     ("sasrec", {"norm": "post"}),
+    ("sasrec", {"history": "mixed", "text": "init"}),
+    ("sasrec", {"history": "mixed", "loss_over": "both"}),
+    ("sasrec", {"history": "mixed", "loss_over": "both", "text": "project", "shared_categories": True}),
+    ("sasrec", {"text": "init"}),
+    ("sasrec", {"text": "project"}),
+    ("sasrec", {"text": "whiten", "shared_categories": True}),
+    ("sasrec", {"history": "mixed", "text": "whiten"}),
+    ("sasrec", {"text": "moe"}),
+    ("sasrec", {"history": "mixed", "text": "moe"}),
+    ("sasrec", {"text": "null_space"}),
+    ("sasrec", {"history": "mixed", "text": "null_space", "null_dim": 3}),
     ("cl4srec", {"operators": "cr", "representation": "mean"}),
     ("cl4srec", {"operators": "m", "representation": "concat"}),
     ("cl4srec", {"contrastive_weight": 0.0}),
@@ -276,7 +287,7 @@ def test_settings_that_ask_for_more_inputs_are_off_by_default(name):
     """The workflow treats settings that a config does not name as off."""
     module = load(name)
     for setting in getattr(module, "SETTING_INPUTS", {}):
-        assert getattr(module.Settings(), setting) is False
+        assert getattr(module.Settings(), setting) in (False, "none")
 
 
 def test_the_best_epoch_is_kept_and_training_stops_after_patience(world):

@@ -58,7 +58,7 @@ def test_the_stage_refuses_bfloat16_on_a_cpu(world, tmp_path):
     assert not (tmp_path / "a").exists()
 
 
-@pytest.mark.parametrize(("option", "value"), [("--precision", "float16"), ("--visibility", "none")])
+@pytest.mark.parametrize(("option", "value"), [("--precision", "float16"), ("--visibility", "some")])
 def test_an_unknown_choice_is_refused(world, tmp_path, option, value):
     with pytest.raises(UserError, match=rf"train\.{option[2:]}: must be one of .*, not '{value}'"):
         world.train("sasrec", tmp_path / "a", option, value)

@@ -6,7 +6,8 @@ of both before p. Each target event in it is one step, whose positive is the nex
 precedes p, a blank takes its place: a step that knows only source events, if any.
 
 That is visibility `causal`. With visibility `all`, as in much published code, the source window contains the user's
-last source events of all time and every step sees all of them. It exists only to measure that leak.
+last source events of all time and every step sees all of them. It exists only to measure that leak. Visibility `none`
+is `causal` on a history without source events (semacdr.training.visibility), which measures what these are worth.
 """
 
 from dataclasses import dataclass
@@ -53,7 +54,12 @@ BLANK = np.iinfo(np.int32).min  # no table has such a row, so a model that treat
 def make_windows(
     history: History, last_positive: np.ndarray, users: np.ndarray, max_length: int, visibility: str = "causal"
 ) -> Windows:
-    """The windows of `users` (rows,) that end before `last_positive` (rows,), target events of these users."""
+    """The windows of `users` (rows,) that end before `last_positive` (rows,), target events of these users.
+
+    A ValueError for visibility `none` and a history with source events.
+    """
+    if visibility == "none" and not history.is_target.all():
+        raise ValueError("with visibility none the history must have no source events: see semacdr.training.visibility")
     begin = history.start[users]
     target_before = np.append(0, np.cumsum(history.is_target))  # target events before each event index
     source_before = np.arange(len(target_before)) - target_before

@@ -1,8 +1,8 @@
 """The models, one per file. A model's module defines INPUTS, LOSS, Settings and Model; `load` finds it by name.
 
 INPUTS          a literal tuple of what the model needs besides the history, from "agnostic", "embeddings", "graphs".
-SETTING_INPUTS  (optional) a literal mapping of settings that are false by default to what the model needs besides
-                INPUTS if they are true. The planner reads both from the file, so that a run has the right inputs.
+SETTING_INPUTS  (optional) a literal mapping of settings that are false or "none" by default to what the model needs
+                besides INPUTS if they are on. The planner reads both from the file, so that a run has the right inputs.
 LOSS            a literal: the loss that the model was published with (semacdr.models.losses); None for a non-learned
                 baseline.
 Settings        a frozen dataclass of the model's settings (semacdr.runtime.settings), including its ablations.
@@ -16,6 +16,7 @@ import importlib.util
 from types import ModuleType
 
 from semacdr.errors import UserError
+from semacdr.runtime.settings import switched_on
 
 
 def load(name: str) -> ModuleType:
@@ -31,4 +32,5 @@ def load(name: str) -> ModuleType:
 def required_inputs(module: ModuleType, settings: object) -> tuple[str, ...]:
     """What the model of a module needs besides the history under these settings."""
     more = getattr(module, "SETTING_INPUTS", {})
-    return (*module.INPUTS, *(need for name, needs in more.items() if getattr(settings, name) for need in needs))
+    needs = (names for setting, names in more.items() if switched_on(getattr(settings, setting)))
+    return (*module.INPUTS, *(name for names in needs for name in names))

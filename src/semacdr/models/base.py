@@ -59,6 +59,10 @@ class Model(nn.Module):
         """(target items, d): the vectors whose inner products with states are scores."""
         raise NotImplementedError
 
+    def loss_vectors(self, prepared: Any) -> torch.Tensor:
+        """(items, d): the vectors that loss ce ranks a step's positive among; the target items come first."""
+        return self.item_vectors(prepared)
+
     def item_spaces(self, prepared: Any) -> dict[str, torch.Tensor]:
         """By name, the spaces with a vector of every item of the scenario, (items, d); for pictures, not for scores."""
         return {}

@@ -25,14 +25,14 @@ class SemanticViews(nn.Module):
         """`categories`: how many categories the agnostic view has, the first ones by name; None: all."""
         super().__init__()
         history, text, semantics = inputs.history, inputs.text, inputs.semantics
-        if text is None or semantics is None:
+        if (inner and text is None) or semantics is None:
             raise UserError("item semantics need text vectors and categories")
         if categories is not None:
             semantics = semantics.first(categories)
         self.domains = sorted((history.source_items, history.target_items), key=lambda items: items.start)
         self.register_buffer("text", text if inner else None, persistent=False)
         self.register_buffer("membership", semantics.membership if agnostic else None, persistent=False)
-        if inner:
+        if inner and text is not None:
             self.inner = nn.ModuleList(nn.Linear(text.shape[1], dim) for _ in self.domains)
         if agnostic:
             self.tables = nn.ModuleList(nn.Embedding(size, dim) for size in semantics.sizes)

@@ -5,6 +5,7 @@ from functools import cache
 from typing import Any
 
 from semacdr.plan.declarations import SOURCES, literal, settings_class
+from semacdr.runtime.settings import switched_on
 
 INPUTS = ("agnostic", "embeddings", "graphs")
 
@@ -27,11 +28,12 @@ def published_loss(model: str) -> str | None:
 
 
 def setting_inputs(model: str) -> dict[str, tuple[str, ...]]:
-    """By setting, false by default, the inputs that a model needs in addition where it is true."""
+    """By setting, false or "none" by default, the inputs that a model needs in addition where it is on."""
     return literal(f"semacdr.models.{model}", "SETTING_INPUTS", {})
 
 
 def needs(model: str, settings: Mapping[str, Any]) -> list[str]:
     """The inputs of a model under settings, in the order of INPUTS."""
-    more = [name for switch, names in setting_inputs(model).items() if settings.get(switch) for name in names]
+    switched = (names for switch, names in setting_inputs(model).items() if switched_on(settings.get(switch)))
+    more = [name for names in switched for name in names]
     return [name for name in INPUTS if name in (*literal(f"semacdr.models.{model}", "INPUTS"), *more)]

@@ -15,7 +15,7 @@ from semacdr.plan.models import own_settings, published_loss, setting_inputs
 from semacdr.plan.sections import kind
 from semacdr.plan.systems import System
 from semacdr.runtime.setting_errors import SettingError, known_name
-from semacdr.runtime.settings import checked, types_of, untunable
+from semacdr.runtime.settings import checked, switched_on, types_of, untunable
 
 FILTERS = ("min_item_interactions", "min_user_interactions", "filter")
 
@@ -52,7 +52,7 @@ def tuning_key(system: System) -> str:
 
     A system's ablations share its key, and so its settings.
     """
-    switches = [name for name in setting_inputs(system.model) if system.settings.get(name)]
+    switches = [name for name in setting_inputs(system.model) if switched_on(system.settings.get(name))]
     loss = system.loss or published_loss(system.model)
     return "-".join([system.model, *switches, *filter(None, (system.tuning_group, loss))])
 

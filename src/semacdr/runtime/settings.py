@@ -81,6 +81,11 @@ def untunable(kind: type) -> set[str]:
     return {field.name for field in dataclasses.fields(kind) if not field.metadata.get("tunable", True)}
 
 
+def switched_on(value: Any) -> bool:
+    """Whether the value of a setting that is false or "none" by default asks for something."""
+    return value not in (False, None, "none")
+
+
 def resolve(kind: type[T], given: Any, *path: str | int) -> T:
     """A settings object from a JSON object; fields that are not given have their defaults.
 

@@ -211,9 +211,9 @@ class Trainer:
         prepared = self.model.prepare()
         with torch.autocast(batch.users.device.type, self.precision, enabled=self.precision != torch.float32):
             states, auxiliary = self.model.states_and_auxiliary_loss(prepared, batch)
-        items = self.model.item_vectors(prepared)
-        states = states.to(items.dtype)
         settings = self.settings
+        items = (self.model.loss_vectors if settings.loss == "ce" else self.model.item_vectors)(prepared)
+        states = states.to(items.dtype)
         assert settings.loss is not None  # a non-learned baseline has no Trainer
         steps = step_loss(settings.loss, states, items, batch.positives, batch.negatives, settings.calibration)
         return steps + auxiliary

@@ -19,6 +19,7 @@ from semacdr.errors import UserError
 from semacdr.models.base import ModelInputs, Semantics
 from semacdr.models.sparse import csr
 from semacdr.storage import tables
+from semacdr.training.visibility import graphs_without_source, without_source
 
 SCENARIO = ("release", "scenario")
 DIRECTION = (*SCENARIO, "source", "target")
@@ -43,11 +44,18 @@ class DirectionPaths:
     graphs: Path | None = None  # folder of the graphs
 
 
-def load_inputs(paths: DirectionPaths, needs: tuple[str, ...], max_length: int, settings: object = None) -> ModelInputs:
+def load_inputs(
+    paths: DirectionPaths,
+    needs: tuple[str, ...],
+    max_length: int,
+    settings: object = None,
+    visibility: str = "causal",
+) -> ModelInputs:
     """A model's inputs: the tables named in `needs`, with graphs of the kind `settings.graph`.
 
-    Settings without `graph` get co-interaction graphs. A UserError names a path that is missing or a file that does not
-    belong to the others.
+    Settings without `graph` get co-interaction graphs. With visibility `none` history and graphs are without source
+    events. A UserError names a path that is missing, a file that does not belong to the others, or graphs that cannot
+    be had without source events.
     """
     kind = getattr(settings, "graph", "co_interaction")
     for need in needs:
@@ -62,12 +70,15 @@ def load_inputs(paths: DirectionPaths, needs: tuple[str, ...], max_length: int, 
         made_from = ("interactions", "items", "split") if graph else ("interactions", "items")
         tables.check_made_from(path, metas[name], _stage(name), **{other: metas[other] for other in made_from})
     items = len(history.source_items) + len(history.target_items)
+    graphs = _load_graphs(files, history) if "graphs" in needs else None
+    if visibility == "none":
+        history, graphs = without_source(history), graphs and graphs_without_source(graphs, history, kind)
     return ModelInputs(
         history=history,
         max_length=max_length,
         text=load_text(files["embeddings"], items) if "embeddings" in needs else None,
         semantics=load_semantics(files["agnostic"], items) if "agnostic" in needs else None,
-        graphs=_load_graphs(files, history) if "graphs" in needs else None,
+        graphs=graphs,
         digests={name: meta["digest"] for name, meta in metas.items() if "digest" in meta},
     )
 

@@ -18,9 +18,10 @@ class Training:
     calibration: Share = setting(0.75, "t of the loss gbce: 0 is bce, 1 fully corrects the sampling bias")
     batch_size: Count = setting(256, "users in a batch")
     max_length: Count = setting(100, "number of latest events of a sequence that the model reads")
-    visibility: Literal["causal", "all"] = setting(
+    visibility: Literal["causal", "all", "none"] = setting(
         "causal",
-        "source events that a step sees: those before its positive, or all (measures the leak of future events)",
+        "source events that a step sees: those before its positive (causal), all (measures the leak of future events), "
+        "or none: training and ranking use no source event at all (measures what the source domain is worth)",
         tunable=False,
     )
     learning_rate: Positive = setting(0.001, "learning rate of Adam")

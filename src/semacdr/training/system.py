@@ -36,7 +36,7 @@ class System:
     def load_inputs(self, paths: DirectionPaths) -> ModelInputs:
         """What the model is built from; a UserError where `semacdr.training.inputs.load_inputs` raises one."""
         needs = models.required_inputs(self.module, self.settings)
-        return load_inputs(paths, needs, self.training.max_length, self.settings)
+        return load_inputs(paths, needs, self.training.max_length, self.settings, self.training.visibility)
 
     def build(self, inputs: ModelInputs, seed: int) -> Model:
         """The untrained model, the same for the same seed."""
