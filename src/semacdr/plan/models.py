@@ -7,6 +7,7 @@ from typing import Any
 from semacdr.plan.declarations import SOURCES, literal, settings_class
 
 INPUTS = ("agnostic", "embeddings", "graphs")
+FROM_TEXTS = ("agnostic", "embeddings")  # inputs that are made from the texts of items
 
 
 @cache
@@ -27,8 +28,19 @@ def published_loss(model: str) -> str | None:
 
 
 def setting_inputs(model: str) -> dict[str, tuple[str, ...]]:
-    """By setting, false by default, the inputs that a model needs in addition where it is true."""
+    """By setting, true or false, the inputs that a model needs in addition where it is true."""
     return literal(f"semacdr.models.{model}", "SETTING_INPUTS", {})
+
+
+def switches(model: str) -> list[str]:
+    """The settings, false by default, that give a model more inputs: with one, it is another system."""
+    defaults = own_settings(model)()
+    return [name for name in setting_inputs(model) if not getattr(defaults, name)]
+
+
+def without_texts(model: str) -> dict[str, Any]:
+    """The settings with which a model reads nothing that is made from the items' texts."""
+    return {name: False for name, inputs in setting_inputs(model).items() if {*inputs} & {*FROM_TEXTS}}
 
 
 def needs(model: str, settings: Mapping[str, Any]) -> list[str]:
