@@ -1,8 +1,8 @@
 """The models, one per file. A model's module defines INPUTS, LOSS, Settings and Model; `load` finds it by name.
 
 INPUTS          a literal tuple of what the model needs besides the history, from "agnostic", "embeddings", "graphs".
-SETTING_INPUTS  (optional) a literal mapping of settings that are false or "none" by default to what the model needs
-                besides INPUTS if they are on. The planner reads both from the file, so that a run has the right inputs.
+SETTING_INPUTS  (optional) a literal mapping of settings to what the model needs besides INPUTS where they are on
+                (neither false nor "none"). The planner reads both from the file, so that a run has the right inputs.
 LOSS            a literal: the loss that the model was published with (semacdr.models.losses); None for a non-learned
                 baseline.
 Settings        a frozen dataclass of the model's settings (semacdr.runtime.settings), including its ablations.

@@ -23,7 +23,8 @@ from semacdr.models.settings import EncoderSettings
 from semacdr.models.views import SemanticViews, align
 from semacdr.runtime.settings import Count, NonNegative, Positive, setting
 
-INPUTS = ("agnostic", "embeddings", "graphs")
+INPUTS = ("graphs",)
+SETTING_INPUTS = {"inner": ("embeddings",), "agnostic": ("agnostic",)}
 LOSS = "bpr"
 
 
@@ -109,8 +110,8 @@ class Model(base.Model):
 
     def __init__(self, inputs: base.ModelInputs, settings: Settings) -> None:
         super().__init__()
-        if inputs.text is None or inputs.semantics is None or inputs.graphs is None:
-            raise UserError("semacdr needs text vectors, categories and graphs")
+        if inputs.graphs is None:
+            raise UserError("semacdr needs graphs")
         self.settings, history, dim = settings, inputs.history, settings.dim
         self.pairs = pairs(settings) if settings.contrastive_weight else []
         self.distinct_items = settings.contrastive_items if self.pairs else 0

@@ -24,17 +24,18 @@ class SemanticViews(nn.Module):
     ) -> None:
         """`categories`: how many categories the agnostic view has, the first ones by name; None: all."""
         super().__init__()
-        history, text, semantics = inputs.history, inputs.text, inputs.semantics
-        if (inner and text is None) or semantics is None:
-            raise UserError("item semantics need text vectors and categories")
-        if categories is not None:
+        history = inputs.history
+        text, semantics = inputs.text if inner else None, inputs.semantics if agnostic else None
+        if (inner and text is None) or (agnostic and semantics is None):
+            raise UserError("item semantics need text vectors for the inner view, categories for the agnostic one")
+        if categories is not None and semantics is not None:
             semantics = semantics.first(categories)
         self.domains = sorted((history.source_items, history.target_items), key=lambda items: items.start)
-        self.register_buffer("text", text if inner else None, persistent=False)
-        self.register_buffer("membership", semantics.membership if agnostic else None, persistent=False)
-        if inner and text is not None:
+        self.register_buffer("text", text, persistent=False)
+        self.register_buffer("membership", None if semantics is None else semantics.membership, persistent=False)
+        if text is not None:
             self.inner = nn.ModuleList(nn.Linear(text.shape[1], dim) for _ in self.domains)
-        if agnostic:
+        if semantics is not None:
             self.tables = nn.ModuleList(nn.Embedding(size, dim) for size in semantics.sizes)
             self.join = nn.Linear(dim * len(semantics.sizes), dim)
 

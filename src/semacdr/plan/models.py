@@ -8,6 +8,7 @@ from semacdr.plan.declarations import SOURCES, literal, settings_class
 from semacdr.runtime.settings import switched_on
 
 INPUTS = ("agnostic", "embeddings", "graphs")
+FROM_TEXTS = ("agnostic", "embeddings")  # inputs that are made from the texts of items
 
 
 @cache
@@ -28,8 +29,21 @@ def published_loss(model: str) -> str | None:
 
 
 def setting_inputs(model: str) -> dict[str, tuple[str, ...]]:
-    """By setting, false or "none" by default, the inputs that a model needs in addition where it is on."""
+    """By setting, the inputs that a model needs in addition where it is on (neither false nor "none")."""
     return literal(f"semacdr.models.{model}", "SETTING_INPUTS", {})
+
+
+def switches(model: str) -> list[str]:
+    """The settings, off by default, that give a model more inputs: with one, it is another system."""
+    defaults = own_settings(model)()
+    return [name for name in setting_inputs(model) if not switched_on(getattr(defaults, name))]
+
+
+def without_texts(model: str) -> dict[str, Any]:
+    """The settings with which a model reads nothing that is made from the items' texts."""
+    defaults = own_settings(model)()
+    named = [name for name, inputs in setting_inputs(model).items() if {*inputs} & {*FROM_TEXTS}]
+    return {name: "none" if isinstance(getattr(defaults, name), str) else False for name in named}
 
 
 def needs(model: str, settings: Mapping[str, Any]) -> list[str]:

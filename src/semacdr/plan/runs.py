@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from semacdr.plan.config import Config
-from semacdr.plan.models import own_settings, published_loss
+from semacdr.plan.models import own_settings, published_loss, without_texts
 from semacdr.plan.sections import kind
 from semacdr.plan.systems import System, common_settings
 from semacdr.plan.tuning import Chosen, Tuned
@@ -50,7 +50,8 @@ class Record:
 def record(config: Config, tuned: Tuned, scenario: str, direction: str, system: System) -> Record:
     """The run of a system in a direction.
 
-    A setting comes from the system itself, else from tuning, the scenario, the release, the config, or its class.
+    A setting comes from the system itself, else from tuning, the scenario, the release, the config, or its class. In a
+    scenario without texts, the settings that need texts are off, whatever gives them.
     A SettingError says where tuning has to choose a loss and has not.
     """
     base, common = training_base(config, scenario), common_settings(config, scenario)
@@ -60,6 +61,8 @@ def record(config: Config, tuned: Tuned, scenario: str, direction: str, system: 
     loss = loss_of(system, chosen, tuned, scenario, direction)
     training = {**base, **chosen.training, **system.training, "loss": loss}
     settings = {**shared, **chosen.settings, **system.settings}
+    if not config.settings("train", scenario, "Planned").texts:
+        settings |= without_texts(system.model)
     complete: Any = resolve(kind("train", "Training"), training, "train")
     if not system.learns:
         complete = dataclasses.replace(complete, loss=None)

@@ -22,6 +22,12 @@ class Train:
         "settings in resources/tuned/<scenario>.json: true uses them, false does not; null uses them"
         " if the scenario has the release and the filters that they were tuned on",
     )
+    tuned_from: str | None = setting(
+        None, "a scenario whose tuned settings are used instead, its first direction's for the first one here"
+    )
+    texts: bool = setting(
+        True, "false where the items have no texts: every system is then trained without item semantics"
+    )
     settings: dict = setting({}, "of the models' own settings, for every system whose model has them")
 
 

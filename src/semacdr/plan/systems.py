@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any, Literal
 
 from semacdr.plan.config import Config, as_mapping, check_name
-from semacdr.plan.models import models, own_settings, published_loss, setting_inputs
+from semacdr.plan.models import models, own_settings, published_loss, switches
 from semacdr.plan.sections import Seeds, kind
 from semacdr.runtime.setting_errors import SettingError, known_name
 from semacdr.runtime.settings import check, checked, types_of
@@ -93,7 +93,7 @@ def common_settings(config: Config, scenario: str) -> dict[str, Any]:
     known = sorted({name for hints in own.values() for name in hints})
     for name, value in merged.items():
         path = ("train", "settings", str(name))
-        if any(name in setting_inputs(model) for model in models()):
+        if any(name in switches(model) for model in models()):
             raise SettingError(path, "makes another system, with other inputs: set it in train.systems")
         known_name(name, known, "model setting", *path)
         for hints in [hints for hints in own.values() if name in hints]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from semacdr.errors import UserError
 from semacdr.plan.config import Config
-from semacdr.plan.models import own_settings, published_loss, setting_inputs
+from semacdr.plan.models import own_settings, published_loss, setting_inputs, switches
 from semacdr.plan.sections import kind
 from semacdr.plan.systems import System
 from semacdr.runtime.setting_errors import SettingError, known_name
@@ -22,7 +22,10 @@ FILTERS = ("min_item_interactions", "min_user_interactions", "filter")
 
 @dataclass(frozen=True)
 class Chosen:
-    """The settings that tuning chose for a system; `other_data`: the filters of the tuning data, where they differ."""
+    """The settings that tuning chose for a system; `other_data`: the filters of the tuning data, where they differ.
+
+    Where they were tuned on another scenario, `other_data` also names the scenario.
+    """
 
     training: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -52,9 +55,9 @@ def tuning_key(system: System) -> str:
 
     A system's ablations share its key, and so its settings.
     """
-    switches = [name for name in setting_inputs(system.model) if switched_on(system.settings.get(name))]
+    switched = [name for name in switches(system.model) if switched_on(system.settings.get(name))]
     loss = system.loss or published_loss(system.model)
-    return "-".join([system.model, *switches, *filter(None, (system.tuning_group, loss))])
+    return "-".join([system.model, *switched, *filter(None, (system.tuning_group, loss))])
 
 
 class Tuned:
@@ -65,8 +68,18 @@ class Tuned:
         self.config, self.folders = config, folders
         self._files: dict[str, File] = {}
 
+    def planned(self, scenario: str) -> Any:
+        """What a scenario's section train says of tuned settings."""
+        return self.config.settings("train", scenario, "Planned")
+
+    def source(self, scenario: str) -> str:
+        """The scenario whose tuned settings a scenario uses: the one that train.tuned_from names, else itself."""
+        named = self.planned(scenario).tuned_from
+        known_name(named or scenario, self.config.scenarios, "scenario", "train", "tuned_from")
+        return str(named or scenario)
+
     def file(self, scenario: str) -> File:
-        """A scenario's file; empty where there is none. A UserError names a file that is damaged or of other data."""
+        """A scenario's own file; empty where there is none. A UserError names one that is damaged or of other data."""
         if scenario not in self._files:
             paths = [folder / f"{scenario}.json" for folder in self.folders]
             path = next((path for path in paths if path.exists()), None)
@@ -100,23 +113,36 @@ class Tuned:
 
     def chosen(self, scenario: str, direction: str, system: System) -> Chosen:
         """The tuned settings that a system is trained with in a direction; empty where there are none to use."""
-        asked = system.tuned if system.tuned is not None else self.config.settings("train", scenario, "Planned").tuned
-        if asked is False or (asked is None and not self.same_data(scenario)):
+        asked, source = (
+            system.tuned if system.tuned is not None else self.planned(scenario).tuned,
+            self.source(scenario),
+        )
+        named = source != scenario  # whoever names another scenario's settings wants them on other data
+        if asked is False or (asked is None and not named and not self.same_data(scenario)):
             return Chosen()
-        file = self.file(scenario)
+        file = self.file(source)
+        if named and file.path is None:
+            folder = self.folders[0]
+            raise SettingError(
+                ("train", "tuned_from"), f"{source} has no tuned settings: there is no {folder}/{source}.json"
+            )
+        place = list(self.config.scenarios[scenario].directions).index(direction)
+        direction = list(self.config.scenarios[source].directions)[place]
         entry = file.directions.get(direction, {}).get(tuning_key(system))
         if entry is None:
             return Chosen()
-        if file.release not in (None, self.config.scenarios[scenario].release):
+        if not named and file.release not in (None, self.config.scenarios[scenario].release):
             raise UserError(
                 f"{file.path}: tuned on release {file.release}, but scenario {scenario} has release"
                 f" {self.config.scenarios[scenario].release}; set train.tuned to false or null, or remove the file"
             )
         other = file.filters if file.filters is not None and file.filters != self.filters(scenario) else None
-        place = (direction, tuning_key(system))
+        if named:
+            other = {"scenario": source, **(file.filters or {})}
+        where = (direction, tuning_key(system))
         try:
-            training = checked(kind("train", "Training"), entry["training"], *place, "training")
-            settings = checked(own_settings(system.model), entry["settings"], *place, "settings")
+            training = checked(kind("train", "Training"), entry["training"], *where, "training")
+            settings = checked(own_settings(system.model), entry["settings"], *where, "settings")
         except SettingError as error:
             raise UserError(f"{file.path}: {error}") from error
         return Chosen(training, settings, other, True)

@@ -39,12 +39,15 @@ def _unequal(settings: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
 
 
 def _other_data(settings: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
+    others = [(run.get("tuned") or {}).get("other_data") for runs in settings.values() for run in runs]
+    scenarios = dict.fromkeys(other["scenario"] for other in others if other and "scenario" in other)
     filters = dict.fromkeys(
         ", ".join(f"{name}={value}" for name, value in other.items())
-        for runs in settings.values()
-        for run in runs
-        if (other := (run.get("tuned") or {}).get("other_data"))
+        for other in others
+        if other and "scenario" not in other
     )
+    if scenarios:
+        return f"the settings were tuned on {' and '.join(scenarios)}, not on these data."
     if not filters:
         return ""
     return f"the settings were tuned on data filtered by {' and by '.join(filters)}; these data are filtered otherwise."

@@ -6,6 +6,7 @@ Training reads only the training and validation events; later stages read the te
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -158,7 +159,7 @@ class Trainer:
             )
         self.batches = Batches(windows, settings.batch_size, device, distinct=model.distinct_items)
         semantic = {id(parameter) for parameter in model.semantic_parameters()}
-        groups = [
+        groups: list[dict[str, Any]] = [
             {"params": [p for p in model.parameters() if id(p) in semantic], "lr": settings.semantic_learning_rate},
             {"params": [p for p in model.parameters() if id(p) not in semantic], "lr": settings.learning_rate},
         ]
