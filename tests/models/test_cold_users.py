@@ -6,7 +6,7 @@ import pytest
 import torch
 from direction_world import DAY, LEARNED, SYSTEMS, build, make_world
 from safetensors.torch import load_file
-from test_systems import VARIANTS, digests, times, with_source_event
+from test_systems import COUNTED, VARIANTS, digests, times, with_source_event
 
 from semacdr.batching.batches import Batches
 from semacdr.batching.windows import evaluation_windows
@@ -16,7 +16,7 @@ from semacdr.storage import tables
 CPU, SHARE, BOOKS = torch.device("cpu"), 0.3, 30
 QUICK = ("popularity", "sasrec", "semacdr")
 TRAINED = [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in SYSTEMS]
-EVERY = [*((name, {}) for name in SYSTEMS), *VARIANTS]
+EVERY = [*((name, {}) for name in SYSTEMS), *VARIANTS, *COUNTED]
 
 
 def read(world, name):
@@ -142,9 +142,9 @@ def test_sasrec_gives_all_cold_users_the_same_scores_and_others_their_own(cold_w
     assert (scores[warm] - scores[cold[0]]).abs().max(1).values.min() > 1e-3
 
 
-@pytest.mark.parametrize("name", ["markov", "item_knn"])
+@pytest.mark.parametrize("name", ["markov", "seq_rules", "item_knn"])
 def test_counting_systems_take_a_blank_for_no_item(cold_world, name):
-    """Cold users get the scores of an empty target history: only popularity from markov, nothing from item_knn."""
+    """Cold users get the scores of an empty target history: popularity, or nothing from item_knn."""
     cold = cold_users(cold_world)
     for history in ("target", "mixed"):
         model, inputs = build(cold_world, name, history=history)

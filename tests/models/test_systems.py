@@ -65,6 +65,11 @@ VARIANTS = [  # other readings and ablations: each value of a setting at least o
     ("c2dsr", {"transitions": "counted", "mixed_state": "published", "depth": 2, "norm": "post"}),
     ("c2dsr", {"weight": 1.0, "output": "tied", "norm": "pre"}),
 ]
+COUNTED = [  # other settings of non-learned systems
+    ("item_knn", {"history": "mixed"}),
+    ("markov", {"history": "mixed"}),
+    ("seq_rules", {"history": "target", "window": 2, "distance_power": 0.0, "normalisation": 0.0, "decay": 0.0}),
+]
 
 
 TRAINED = [  # forms that a test trains twice: in CI these in addition to default settings
@@ -141,7 +146,7 @@ def test_the_state_of_a_step_depends_on_nothing_at_or_after_its_positive(world, 
     torch.testing.assert_close(found, whole[torch.from_numpy(keep)], rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize(("name", "settings"), [*FORMS, *VARIANTS], ids=str)
+@pytest.mark.parametrize(("name", "settings"), [*FORMS, *VARIANTS, *COUNTED], ids=str)
 def test_scores_do_not_depend_on_the_other_users_of_the_batch(world, cold_world, name, settings):
     for one in (world, cold_world):
         model, inputs = build(one, name, **settings)

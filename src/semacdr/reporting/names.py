@@ -8,6 +8,7 @@ MODEL_NAMES = {
     "popularity": "Popularity",
     "item_knn": "Item-kNN",
     "markov": "Markov chain",
+    "seq_rules": "Sequential rules",
     "sasrec": "SASRec",
     "cl4srec": "CL4SRec",
     "pinet": "π-Net",
