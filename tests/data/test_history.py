@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from tiny_dataset import World, read, worlds
 
 from semacdr.batching.windows import BLANK, evaluation_windows, training_windows
-from semacdr.data.history import load_history
+from semacdr.data.history import NONE, load_history
 from semacdr.errors import UserError
 from semacdr.storage import tables
 
@@ -45,8 +45,11 @@ def test_either_domain_can_be_the_target():
     assert history.item.tolist() == [0, 8, 1, 9, 2, 10, 3, 11]
 
 
+anyhow = worlds() | worlds(least=1, by_time=True)
+
+
 @steady
-@given(worlds())
+@given(anyhow)
 def test_the_events_before_a_target_event_are_the_visible_ones(world):
     history = loaded(world)
     assert history.users == world.users
@@ -62,19 +65,22 @@ def test_the_events_before_a_target_event_are_the_visible_ones(world):
             first = {world.target: history.target_items, world.source: history.source_items}
             expected = [item in first[world.target] for item in history.item[begin:index]]
             assert history.is_target[begin:index].tolist() == expected
-        assert (places[-2:][0], places[-1]) == (history.valid[user], history.test[user])
-    assert history.ranked("valid")[0].tolist() == [user for user in range(world.users) if user not in world.cold]
-    assert history.ranked("test")[0].tolist() == list(range(world.users))
+        for split, held_out in (("valid", history.valid), ("test", history.test)):
+            place = world.held_out(user, split)
+            assert held_out[user] == (NONE if place is None else places[place])
+            users, events = history.ranked(split)
+            assert events[users == user].tolist() == ([] if place is None else [places[place]])
 
 
 @steady
-@given(worlds())
-def test_training_is_all_before_the_validation_event(world):
+@given(anyhow)
+def test_training_is_all_before_the_validation_event_or_date(world):
     history = loaded(world)
     training = history.training()
     for user, seen in world.training().items():
         chosen = training & (history.user() == user)
         assert history.item[chosen].tolist() == scenario_items(seen)
+        assert history.training_end[user] == history.start[user] + len(seen)
 
 
 # Windows
@@ -125,20 +131,22 @@ def rows_of(windows):
 
 @pytest.mark.parametrize("max_length", [1, 2, 4, 50])
 @settings(deadline=None, max_examples=40)
-@given(worlds())
+@given(anyhow)
 def test_windows_are_what_the_rules_say(max_length, world):
     history = loaded(world)
-    counts = {user: len(world.of_user(user, world.target)) for user in range(world.users)}
-    for split, behind in (("valid", 2), ("test", 1)):
+    for split in ("valid", "test"):
         windows = evaluation_windows(history, split, max_length)
-        ranked = {user: count for user, count in counts.items() if count >= behind}  # a cold user has one event
+        places = {user: world.held_out(user, split) for user in range(world.users)}
+        ranked = {user: place for user, place in places.items() if place is not None}
         assert windows.users.tolist() == list(ranked)
-        expected = [naive_window(world, user, count - behind, max_length) for user, count in ranked.items()]
-        assert rows_of(windows) == expected
+        assert rows_of(windows) == [naive_window(world, user, place, max_length) for user, place in ranked.items()]
     windows = training_windows(history, max_length)
-    trained = {user: count for user, count in counts.items() if count >= 4}  # two events to train on
+    counts = {
+        user: sum(domain == world.target for _, domain, _ in seen) for user, seen in world.training().items()
+    }
+    trained = {user: count - 1 for user, count in counts.items() if count >= 2}  # the last event is a positive
     assert windows.users.tolist() == list(trained)
-    assert rows_of(windows) == [naive_window(world, user, count - 3, max_length) for user, count in trained.items()]
+    assert rows_of(windows) == [naive_window(world, user, place, max_length) for user, place in trained.items()]
 
 
 def test_all_shows_the_whole_source_history_at_every_step():
@@ -248,6 +256,26 @@ def test_tables_that_do_not_fit_are_refused(tmp_path, name, change, meta, messag
         return
     with pytest.raises(UserError, match=message):
         load_history(*paths)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda t: t.with_columns(role=pl.lit("later")),
+        lambda t: t.with_columns(role=pl.when(pl.col("role") == "valid").then(pl.lit("test")).otherwise("role")),
+        lambda t: t.with_columns(role=pl.when(pl.col("role") == "later").then(pl.lit("valid")).otherwise("role")),
+        lambda t: t.with_columns(role=pl.when(pl.col("role") == "later").then(pl.lit("hidden")).otherwise("role")),
+    ],
+)
+def test_a_time_split_whose_roles_do_not_fit_its_dates_is_refused(tmp_path, change):
+    world = World([(0, "film", item, item) for item in range(6)], days=(2, 4))
+    assert loaded(world).training().tolist() == [True, True, False, False, False, False]
+    paths = world.write(tmp_path)
+    rows, meta = tables.read(paths["split"], "split")
+    assert rows["role"].to_pylist() == ["train", "train", "valid", "later", "test", "later"]
+    tables.write(change(pl.from_arrow(rows)).to_arrow(), paths["split"], "split", meta)
+    with pytest.raises(UserError, match=r"split\.parquet: its roles do not fit its dates 2014-04-11 and 2014-04-13"):
+        load_history(*paths.values())
 
 
 def test_a_split_without_its_direction_is_refused(tmp_path):

@@ -80,10 +80,10 @@ class World:
         return pl.from_arrow(tables.read(output, "ranks")[0])
 
 
-def make_world(folder, events, items=(30, 25), cold=0.0):
+def make_world(folder, events, items=(30, 25), cold=0.0, how=()):
     """Write the tables of `events` and run split and graph on them; texts and categories are random but fixed.
 
-    `cold` is the share of cold users.
+    `cold` is the share of cold users, `how` other options of stage split.
     """
     events = events.sort("user", "timestamp", "domain", "item")
     tables.write(events.to_arrow(), folder / "interactions.parquet", "interactions", META)
@@ -92,10 +92,10 @@ def make_world(folder, events, items=(30, 25), cold=0.0):
     text = {name: [f"{name} {i}" for i in range(total)] for name in ("item_id", "title", "brand", "description")}
     catalogue = pa.table({"item": range(total), "domain": domain, "categories": [["x"]] * total} | text)
     tables.write(catalogue, folder / "items.parquet", "items", META)
-    return finish_world(folder, items, cold)
+    return finish_world(folder, items, cold, how)
 
 
-def finish_world(folder, items, cold=0.0):
+def finish_world(folder, items, cold=0.0, how=()):
     """Make a World from a folder with interactions and items of movie and book."""
     total, rng = sum(items), np.random.default_rng(7)
     vectors = rng.normal(size=(total, 12)).astype(np.float32)
@@ -108,7 +108,7 @@ def finish_world(folder, items, cold=0.0):
     tables.write(agnostic, folder / "agnostic.parquet", "agnostic", META)
     paths = ["--interactions", str(folder / "interactions.parquet"), "--items", str(folder / "items.parquet")]
     direction = ["--source", "movie", "--target", "book", "--candidates", "10"]
-    split.main([*paths, *direction, "--cold-users", str(cold), "--output", str(folder)])
+    split.main([*paths, *direction, "--cold-users", str(cold), *how, "--output", str(folder)])
     graph.main([*paths, "--split", str(folder / "split.parquet"), "--output", str(folder / "graphs")])
     return World(folder, items)
 

@@ -60,6 +60,10 @@ def test_interactions_out_of_order_are_refused(tmp_path):
         tables.read(tmp_path / "interactions.parquet", "interactions")
 
 
+def role_of(place, items):
+    return {len(items) - 1: "test", len(items) - 2: "valid"}.get(place, "train")
+
+
 @settings(deadline=None, max_examples=60)
 @given(
     histories=st.lists(st.lists(st.integers(0, 9), min_size=3, max_size=9, unique=True), min_size=1, max_size=5),
@@ -68,7 +72,8 @@ def test_interactions_out_of_order_are_refused(tmp_path):
 )
 def test_candidates_are_distinct_unseen_items_of_the_target(histories, negatives, seed):
     catalogue = np.arange(20, 30)
-    rows = [(user, 20 + item, "?") for user, items in enumerate(histories) for item in items]
+    rows = [(user, 20 + item, role_of(place, items)) for user, items in enumerate(histories)
+            for place, item in enumerate(items)]  # fmt: skip
     frame = pl.DataFrame(rows, schema=["user", "item", "role"], orient="row")
     if max(map(len, histories)) + negatives > 10:
         with pytest.raises(UserError, match=f"user {[len(h) + negatives > 10 for h in histories].index(True)} has "):
@@ -109,7 +114,7 @@ def test_a_draw_hangs_on_the_seed_and_the_user_alone(tmp_path):
 
 def test_negatives_are_drawn_uniformly():
     users, catalogue, history = 3000, np.arange(12), [2, 5, 11]
-    rows = [(user, item, "?") for user in range(users) for item in history]
+    rows = [(user, item, role_of(place, history)) for user in range(users) for place, item in enumerate(history)]
     drawn = split.draw_candidates(pl.DataFrame(rows, schema=["user", "item", "role"], orient="row"), catalogue, 4, 7)
     for part in split.SPLITS:
         chosen = np.array(drawn.filter(pl.col("split") == part)["negatives"].to_list())
@@ -232,3 +237,102 @@ def test_a_share_that_leaves_nobody_is_refused(tmp_path):
             run(tmp_path / share, three_users(), cold=share)
     with pytest.raises(UserError, match=r"all 3 users are cold, so none is left to train on; lower split\.cold_users"):
         run(tmp_path / "most", three_users(), cold=0.999)
+
+
+# Split by time
+
+
+def by_time(folder, world, *options):
+    """The output folder of a split by time."""
+    paths = world.write(folder)
+    argv = ["--interactions", paths["interactions"], "--items", paths["items"], "--source", world.source]
+    argv += ["--target", world.target, "--output", folder / "out", "--candidates", "2", "--by", "time", *options]
+    split.main([str(part) for part in argv])
+    return folder / "out"
+
+
+def three_in_time():
+    """Films of days 1 to 9: user 0 in all periods, user 1 until day 5, user 2 from day 5 on; nobody has film 9."""
+    days = {0: (1, 2, 5, 6, 8, 9), 1: (1, 3, 5), 2: (5, 5, 9, 9)}
+    films = [(user, "film", (place + 3 * user) % 9, day) for user, own in days.items() for place, day in enumerate(own)]
+    return World([*films, (0, "book", 0, 7), (1, "book", 0, 20), (2, "book", 0, 1)], films=10)
+
+
+DATES = ("--valid-from", "2014-04-14", "--test-from", "2014-04-17")  # days 5 and 8
+
+
+def test_a_user_s_first_event_of_each_period_is_held_out(tmp_path):
+    frame, candidates = tables_of(by_time(tmp_path, three_in_time(), *DATES))
+    roles = {user: rows["role"].to_list() for (user,), rows in frame.group_by("user", maintain_order=True)}
+    assert roles[0] == ["train", "train", "valid", "later", "test", "later"]
+    assert roles[1] == ["train", "train", "valid"]
+    assert roles[2] == ["valid", "later", "test", "later"]
+    assert candidates.select("user", "split", "positive").rows() == [
+        (user, part, frame.filter((pl.col("user") == user) & (pl.col("role") == part))["item"].item())
+        for user, part in ((0, "valid"), (0, "test"), (1, "valid"), (2, "valid"), (2, "test"))
+    ]
+    for user, _, _, negatives in candidates.rows():  # not even an item that the user has after the test event
+        assert not set(negatives) & set(frame.filter(pl.col("user") == user)["item"])
+
+
+def test_the_metadata_of_a_time_split_are_its_dates_and_the_tied_shares(tmp_path):
+    output = by_time(tmp_path, three_in_time(), *DATES)
+    expected = {"split_by": "time", "valid_from": "2014-04-14", "test_from": "2014-04-17"}
+    expected |= {"tied_valid": "0.333333", "tied_test": "0.500000"}  # of user 2
+    for name in ("split", "candidates"):
+        assert expected.items() <= tables.read(output / f"{name}.parquet", name)[1].items()
+
+
+def test_the_log_counts_users_and_items_that_training_does_not_know(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    by_time(tmp_path, three_in_time(), *DATES)
+    assert "training before 2014-04-14, validation before 2014-04-17, test from then on; 4 later events" in caplog.text
+    # Training: films 0, 1 (user 0) and 3, 4 (user 1). Validation: 2, 5, 6. Test: 4, 0.
+    assert "valid: 3 users; 1 of them have no training event, and the items of 3 have none" in caplog.text
+    assert "test: 2 users; 1 of them have no training event, and the items of 0 have none" in caplog.text
+    assert "5 items have no training event" in caplog.text  # 2, 5, 6, 7, 8
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    days=st.lists(st.integers(0, 30), min_size=5, max_size=60),
+    shares=st.tuples(st.floats(0.05, 0.3), st.floats(0.05, 0.3)),
+)
+def test_dates_by_shares_leave_at_least_these_shares(days, shares):
+    events = World([(0, "film", 0, day) for day in days] + [(0, "book", 0, 99)]).interactions
+    try:
+        dates = split.choose_dates(events, "film", shares, (None, None))
+    except UserError as error:
+        assert len(set(days)) < 30 and "which is not before the test's begin" in str(error)
+        return
+    first, second = ((pl.Series([text]).str.to_date() - pl.Series(["2014-04-09"]).str.to_date()).dt.total_days().item()
+                     for text in (dates.valid_from, dates.test_from))  # fmt: skip
+    wanted = [max(1, round(share * len(days))) for share in shares]
+    tested, validated = sum(day >= second for day in days), sum(first <= day < second for day in days)
+    assert tested >= wanted[1] > sum(day > second for day in days)  # a day later, the share would not be reached
+    assert validated >= min(wanted[0], len(days) - tested)
+    assert sum(first < day < second for day in days) < wanted[0]
+    assert split.choose_dates(events, "film", shares, (dates.valid_from, None)) == dates
+    assert split.choose_dates(events, "film", shares, (None, dates.test_from)) == dates
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--valid-from", "2014-04-17", "--test-from", "2014-04-14"), "2014-04-17 .* is not before .* 2014-04-14"),
+        (
+            ("--valid-from", "2014-04-09", "--test-from", "2014-04-14"),
+            "is before 2014-04-09 .* from 2014-04-10 to 2014",
+        ),
+        (("--valid-from", "2014-04-14", "--test-from", "2015-01-01"), "no event of domain 'film' is since 2015-01-01"),
+        (("--valid-from", "2014-04-16", "--test-from", "2014-04-17"), "to the day before 2014-04-17"),
+        (("--valid-from", "April"), "split.valid_from: must be a date such as 2013-07-01, not 'April'"),
+        (("--test-from", "2014-02-30"), "split.test_from: must be a date such as 2013-07-01, not '2014-02-30'"),
+        (("--test-share", "0.9", "--valid-share", "0.9"), "is not before the test's begin|is before 2014-04-10"),
+        (("--cold-users", "0.1"), "set split.cold_users to 0, or split.by to leave_one_out"),
+        (("--by", "leave_one_out", "--valid-from", "2014-04-14"), "split.valid_from is for a time split"),
+    ],
+)
+def test_settings_of_a_time_split_that_cannot_be_met_are_refused(tmp_path, options, message):
+    with pytest.raises(UserError, match=message):
+        by_time(tmp_path, three_in_time(), *options)

@@ -92,7 +92,9 @@ def make_windows(
 def training_windows(history: History, max_length: int, visibility: str = "causal") -> Windows:
     """Windows of the users with at least two training events in the target domain; p is the last of them."""
     target = np.flatnonzero(history.is_target)
-    order = np.searchsorted(target, history.valid)  # the validation event's place among all target events
+    order = np.searchsorted(
+        target, history.training_end
+    )  # the place, among target events, behind the last for training
     users = np.flatnonzero(order - np.searchsorted(target, history.start[:-1]) >= 2)
     return make_windows(history, target[order[users] - 1], users, max_length, visibility)
 

@@ -7,9 +7,13 @@ earlier timestamp. A source event of the same day comes after the target event a
 
 Hidden events of cold users are left out, so nothing that is built from a history can use them. A cold user's only
 target event is the test event, and only the source events before it are visible.
+
+Training uses a prefix of each user's events: those before the validation event (of cold users, before the test event),
+or, with a time split, those before the date `valid_from`, of all users. With a time split a user may have a validation
+event, a test event, both or none; the events between training and the test event are part of its input.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
@@ -18,8 +22,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from semacdr.data.dates import midnight
 from semacdr.errors import UserError
 from semacdr.storage import tables
+
+NONE = -1  # in place of an event's index
 
 
 @dataclass(frozen=True)
@@ -29,8 +36,9 @@ class History:
     item: np.ndarray  # (E,) i64
     is_target: np.ndarray  # (E,) bool
     start: np.ndarray  # (U + 1,) index of each user's first event; the last entry is E
-    valid: np.ndarray  # (U,) index of each user's validation event; for cold users, who have none, of the test event
-    test: np.ndarray  # (U,) index of each user's test event
+    training_end: np.ndarray  # (U,) index behind each user's last training event
+    valid: np.ndarray  # (U,) index of each user's validation event, or NONE
+    test: np.ndarray  # (U,) index of each user's test event, or NONE
     hidden: np.ndarray  # (2, H) user and item of each hidden target event
     source_items: range
     target_items: range
@@ -42,8 +50,8 @@ class History:
         return len(self.valid)
 
     def training(self) -> np.ndarray:
-        """(E,) bool: the events strictly before their user's first held-out event, which are all that training uses."""
-        return np.arange(len(self.item)) < np.repeat(self.valid, np.diff(self.start))
+        """(E,) bool: the events that training uses; all others come after them in their user's order."""
+        return np.arange(len(self.item)) < np.repeat(self.training_end, np.diff(self.start))
 
     def user(self) -> np.ndarray:
         """(E,) the user of each event."""
@@ -51,8 +59,9 @@ class History:
 
     def ranked(self, split: str) -> tuple[np.ndarray, np.ndarray]:
         """The users who have an event of a split (valid or test), and the index of that event."""
-        users = np.flatnonzero(self.valid < self.test) if split == "valid" else np.arange(self.users)
-        return users, (self.valid if split == "valid" else self.test)[users]
+        held_out = {"valid": self.valid, "test": self.test}[split]
+        users = np.flatnonzero(held_out != NONE)
+        return users, held_out[users]
 
 
 def load_history(interactions: Path, items: Path, split: Path) -> History:
@@ -66,45 +75,68 @@ def load_history(interactions: Path, items: Path, split: Path) -> History:
     target = pc.equal(events["domain"], meta["target"]).to_numpy()
     user, item, time = (events[name].to_numpy() for name in ("user", "item", "timestamp"))
     order = np.lexsort((~target, time, user))  # stable
-    user, item, target = user[order], item[order].astype(np.int64), target[order]
+    user, item, target, time = user[order], item[order].astype(np.int64), target[order], time[order]
     for name, column in (("user", user), ("item", item)):
         if not np.array_equal(column[target], roles[name].to_numpy()):
             raise UserError(f"{split}: its events are not those of {interactions}; run the split stage again")
     role = np.full(len(target), "", object)
     role[target] = roles["role"].to_numpy(zero_copy_only=False)
+    by_time = meta.get("split_by") == "time"
+    if by_time:
+        _check_periods(split, user, role, time, meta)
     where = role == "hidden"
     hidden = np.stack([user[where], item[where]])
-    user, item, target, role = (column[~where] for column in (user, item, target, role))
-    valid, test = _held_out(split, user, role, hidden[0])
-    ranges = {name: _range_of(items, catalogue, meta[name]) for name in ("source", "target")}
-    for name, known in ranges.items():
-        found = item[target == (name == "target")]
+    user, item, target, role, time = (column[~where] for column in (user, item, target, role, time))
+    start = np.searchsorted(user, np.arange(user[-1] + 2))
+    valid, test = (_held_out(user, role, part, len(start) - 1) for part in ("valid", "test"))
+    if by_time:
+        training_end = start[:-1] + np.bincount(user[time < midnight(meta["valid_from"])], minlength=len(start) - 1)
+    else:
+        _check_leave_one_out(split, user, role, hidden[0])
+        training_end = np.where(valid == NONE, test, valid)
+    ranges = [_range_of(items, catalogue, meta[name]) for name in ("source", "target")]
+    for known, found in zip(ranges, (item[~target], item[target]), strict=True):
         if len(found) and not (known.start <= found.min() and found.max() < known.stop):
             raise UserError(f"{items}: does not hold the items of {interactions}; run preprocess again")
     return History(
         item=item,
         is_target=target,
-        start=np.searchsorted(user, np.arange(user[-1] + 2)),
+        start=start,
+        training_end=training_end,
         valid=valid,
         test=test,
         hidden=hidden,
-        source_items=ranges["source"],
-        target_items=ranges["target"],
+        source_items=ranges[0],
+        target_items=ranges[1],
         meta=meta,
     )
 
 
-def _held_out(path: Path, user: np.ndarray, role: np.ndarray, cold: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(U,) each: the indices of the users' validation events (test events for cold users) and of their test events."""
+def _held_out(user: np.ndarray, role: np.ndarray, split: str, users: int) -> np.ndarray:
+    """(users,) the index of each user's event with the role of a split; NONE for a user without one."""
+    found = np.full(users, NONE)
+    events = np.flatnonzero(role == split)
+    found[user[events]] = events
+    return found
+
+
+def _check_leave_one_out(path: Path, user: np.ndarray, role: np.ndarray, cold: np.ndarray) -> None:
+    """A UserError unless each user has one test event, and one validation event or hidden events."""
     test, valid, users = np.flatnonzero(role == "test"), np.flatnonzero(role == "valid"), np.arange(user[-1] + 1)
-    warm = np.setdiff1d(users, cold)
-    if not (np.array_equal(user[test], users) and np.array_equal(user[valid], warm)):
+    if not (np.array_equal(user[test], users) and np.array_equal(user[valid], np.setdiff1d(users, cold))):
         raise UserError(f"{path}: some user has not exactly one validation and one test event; run split again")
     if np.isin(user[role == "train"], cold).any():
         raise UserError(f"{path}: some user has hidden and training events; run split again")
-    first = test.copy()
-    first[warm] = valid
-    return first, test
+
+
+def _check_periods(path: Path, user: np.ndarray, role: np.ndarray, time: np.ndarray, meta: Mapping[str, str]) -> None:
+    """A UserError unless the roles of target events fit the dates, and no user has two events of a split."""
+    dates = [midnight(meta[name]) for name in ("valid_from", "test_from")]
+    period = np.array(["train", "valid", "test"])[np.searchsorted(dates, time, side="right")]
+    fits = (role == period) | ((role == "later") & (period != "train")) | (role == "")
+    twice = [len(users) > len(np.unique(users)) for users in (user[role == split] for split in ("valid", "test"))]
+    if not fits.all() or any(twice):
+        raise UserError(f"{path}: its roles do not fit its dates {meta['valid_from']} and {meta['test_from']}; run split again")
 
 
 def shared_training(interactions: Path, items: Path, splits: Sequence[Path]) -> tuple[np.ndarray, np.ndarray]:

@@ -39,9 +39,11 @@ class Ranker:
         self.split, self.device = split, device
         windows = evaluation_windows(history, split, max_length, visibility)
         self.batches = Batches(windows, batch_size, device)
-        last = history.valid if split == "valid" else history.test
-        self.positives = torch.from_numpy(history.item[last] - history.target_items.start).to(device)
-        earlier = history.is_target & (np.arange(len(history.item)) < np.repeat(last, np.diff(history.start)))
+        users, last = history.ranked(split)
+        positives, end = np.zeros(history.users, np.int64), history.start[:-1].copy()
+        positives[users], end[users] = history.item[last] - history.target_items.start, last
+        self.positives = torch.from_numpy(positives).to(device)
+        earlier = history.is_target & (np.arange(len(history.item)) < np.repeat(end, np.diff(history.start)))
         user = np.append(history.user()[earlier], history.hidden[0])
         items = np.append(history.item[earlier], history.hidden[1]) - history.target_items.start
         counts = np.bincount(user, minlength=history.users)

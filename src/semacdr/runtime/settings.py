@@ -15,6 +15,7 @@ import json
 import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from functools import cache
 from typing import Annotated, Any, ClassVar, Literal, Protocol, TypeVar
 
@@ -57,6 +58,7 @@ NonNegative = Annotated[float, Bounds(0)]
 Positive = Annotated[float, Bounds(0, open_low=True)]
 Share = Annotated[float, Bounds(0, 1)]
 ProperShare = Annotated[float, Bounds(0, 1, open_high=True)]  # one that leaves something
+InnerShare = Annotated[float, Bounds(0, 1, open_low=True, open_high=True)]  # one that takes and leaves something
 
 
 def setting(default: Any, help: str, *, tunable: bool = True, engine: str | None = None) -> Any:
@@ -127,6 +129,8 @@ def check(kind: Any, value: Any, *path: str | int) -> Any:
 def refused(kind: Any, value: Any, path: Sequence[str | int]) -> SettingError:
     """The error of a value that is none of a type."""
     choices = typing.get_args(kind) if typing.get_origin(kind) is Literal and isinstance(value, str) else ()
+    if isinstance(value, date):  # YAML reads an unquoted date so
+        return SettingError(path, f"must be {describe(kind)}; put the date in quotes: '{value}'")
     return SettingError(path, f"must be {describe(kind)}, not {value!r}{nearest(value, map(str, choices))}")
 
 

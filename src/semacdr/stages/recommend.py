@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     trained = trained_of(args, options.threads)
     table = recommend(trained, from_flags(args, Settings, "recommend").top, options.batch_size)
     tables.write(table, args.output, "recommendations", trained.meta)
-    log.info("%d recommendations for %d users", len(table), trained.history.users)
+    log.info("%d recommendations for %d users", len(table), len(trained.history.ranked("test")[0]))
 
 
 if __name__ == "__main__":

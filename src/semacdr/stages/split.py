@@ -1,11 +1,18 @@
-"""Split: the leave-one-out split of one direction, and the stored candidates that every model ranks.
+"""Split: which target events of a direction are held out, and the stored candidates that every model ranks.
 
 Reads   interactions.parquet and items.parquet of the scenario.
-Writes  split.parquet: each user's events in the target domain; the last has role test, the one before it valid, the
-        others train. candidates.parquet: for each user and split (valid, test), the positive and the negatives.
+Writes  split.parquet: each user's events in the target domain with their roles. candidates.parquet: for each user and
+        split (valid, test), the positive and the negatives.
+
+With `by: leave_one_out`, a user's last event has role test, the one before it valid, the others train. With `by: time`,
+events before a date are for training. A user's first event in the validation period has role valid, the first in the
+test period has role test. Others of these periods have role later: only predictions of later events see them. Users
+without an event in a period are not ranked there.
 
 A user's events keep their order in interactions.parquet. Negatives are distinct and drawn uniformly from the target
 catalogue without the items that the user has in the target domain. A user's draw depends only on the seed and the user.
+The metadata of split.parquet state the shares of tied events (tied_valid, tied_test; semacdr.data.ties) and, for a time
+split, split_by, valid_from and test_from.
 
 With `cold_users`, a share of the users is cold: all their target events except the test event get the role hidden.
 Later stages use hidden events only to exclude their items from the candidates. Cold users have no validation event.
@@ -15,16 +22,19 @@ contains the users of a smaller one.
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import polars as pl
 
+from semacdr.data.roles import Dates, by_time, choose_dates, leave_one_out
+from semacdr.data.ties import tied_shares
 from semacdr.errors import UserError
 from semacdr.runtime.cli import log, parser, run
 from semacdr.runtime.progress import progress
-from semacdr.runtime.settings import Count, Natural, ProperShare, add_flags, from_flags, setting
+from semacdr.runtime.settings import Count, InnerShare, Natural, ProperShare, add_flags, from_flags, setting
 from semacdr.storage import tables
 
 SPLITS = ("valid", "test")
@@ -32,19 +42,18 @@ SPLITS = ("valid", "test")
 
 @dataclass(frozen=True)
 class Settings:
-    """How users are split and candidates are drawn."""
+    """How events are held out and candidates are drawn."""
 
+    by: Literal["leave_one_out", "time"] = setting(
+        "leave_one_out", "hold out each user's last two target events, or all events since two dates"
+    )
+    valid_share: InnerShare = setting(0.1, "by time: share of target events in the validation period, before the test")
+    test_share: InnerShare = setting(0.1, "by time: share of target events in the test period, the last one")
+    valid_from: str | None = setting(None, "by time: first day of validation, as '2013-07-01'; null: by valid_share")
+    test_from: str | None = setting(None, "by time: first day of the test, as '2013-10-01'; null: by test_share")
     candidates: Count = setting(100, "stored candidates next to each positive, for each user and split")
     cold_users: ProperShare = setting(0.0, "share of cold users, whose target events except the test event are hidden")
     seed: Natural = setting(0, "seed of the candidates and of the choice of cold users")
-
-
-def leave_one_out(interactions: pl.DataFrame, target: str) -> pl.DataFrame:
-    """The target domain's events (user, item, role) in their order in interactions; users need at least 3 of them."""
-    from_last = pl.int_range(pl.len(), 0, -1).over("user")
-    role = pl.when(from_last == 1).then(pl.lit("test")).when(from_last == 2).then(pl.lit("valid"))
-    events = interactions.filter(pl.col("domain") == target)
-    return events.select("user", "item", role=role.otherwise(pl.lit("train")))
 
 
 def hide(split: pl.DataFrame, share: float, seed: int) -> pl.DataFrame:
@@ -67,21 +76,21 @@ def hide(split: pl.DataFrame, share: float, seed: int) -> pl.DataFrame:
 def draw_candidates(split: pl.DataFrame, catalogue: np.ndarray, count: int, seed: int) -> pl.DataFrame:
     """The candidates table (user, split, positive, negatives), sorted by user, with `count` negatives in each row.
 
-    Negatives are distinct and none is an item of the user, hidden ones included. A cold user has no row of valid. A
-    UserError names the user for whom the catalogue is too small.
+    Negatives are distinct and none is an item of the user, hidden and later ones included. A user has a row for each of
+    the roles valid and test. A UserError names the user for whom the catalogue is too small.
     """
     histories = split.group_by("user", maintain_order=True).agg("item", "role")
     rows = []
     for user, items, roles in progress(histories.rows(), "users with candidates"):
-        if len(catalogue) - len(items) < count:
-            raise UserError(_too_small(user, len(catalogue), len(items), count))
         for part, name in enumerate(SPLITS):
-            if roles[part - 2] == "hidden":
+            if name not in roles:
                 continue
+            if len(catalogue) - len(items) < count:
+                raise UserError(_too_small(user, len(catalogue), len(items), count))
             rng = np.random.default_rng([seed, user, part])
             drawn = rng.choice(catalogue, size=min(len(catalogue), count + len(items)), replace=False)
             drawn = drawn[~np.isin(drawn, items)][:count]
-            rows.append((user, name, items[part - 2], drawn.tolist()))
+            rows.append((user, name, items[roles.index(name)], drawn.tolist()))
     return pl.DataFrame(rows, schema=["user", "split", "positive", "negatives"], orient="row")
 
 
@@ -120,18 +129,60 @@ def main(argv: Sequence[str] | None = None) -> None:
     for domain in (args.source, args.target):
         if domain not in set(items["domain"]):
             raise UserError(f"{args.items}: no item of domain '{domain}'; it holds {sorted(set(items['domain']))}")
-    split = leave_one_out(pl.DataFrame(interactions), args.target)
-    split = hide(split, settings.cold_users, settings.seed)
+    events = pl.DataFrame(interactions)
+    split, described = roles_of(events, args.target, settings)
     catalogue = items.filter(pl.col("domain") == args.target)["item"].to_numpy()
     candidates = draw_candidates(split, catalogue, settings.candidates, settings.seed)
     made_from = tables.made_from(interactions=meta, items=items_meta)
-    meta |= {"source": args.source, "target": args.target}
-    meta |= {"cold_users": str(settings.cold_users)} if settings.cold_users else {}
+    meta |= {"source": args.source, "target": args.target} | described
     written = tables.write(split.to_arrow(), args.output / "split.parquet", "split", meta | made_from)
     meta |= {"candidate_seed": str(settings.seed), "negatives": str(settings.candidates)}
     meta |= tables.made_from(split=written)
     tables.write(candidates.to_arrow(), args.output / "candidates.parquet", "candidates", meta)
     log_counts(args.source, args.target, split, len(catalogue))
+
+
+def roles_of(interactions: pl.DataFrame, target: str, settings: Settings) -> tuple[pl.DataFrame, dict[str, str]]:
+    """The split (user, item, role) by the settings, and its metadata; a UserError if settings contradict each other."""
+    given = settings.valid_from, settings.test_from
+    if settings.by == "leave_one_out":
+        for name in [name for name, day in zip(("valid_from", "test_from"), given, strict=True) if day is not None]:
+            raise UserError(f"split.{name} is for a time split; set split.by to time, or {name} to null")
+        split = hide(leave_one_out(interactions, target), settings.cold_users, settings.seed)
+        meta = {"cold_users": str(settings.cold_users)} if settings.cold_users else {}
+    else:
+        if settings.cold_users:
+            raise UserError(
+                "split.cold_users hides events of users who are cold by chance; a time split has users without earlier "
+                "events of its own: set split.cold_users to 0, or split.by to leave_one_out"
+            )
+        dates = choose_dates(interactions, target, (settings.valid_share, settings.test_share), given)
+        split = by_time(interactions, target, dates)
+        meta = {"split_by": "time"} | asdict(dates)
+        log_periods(split, dates)
+    user, timestamp = interactions.filter(pl.col("domain") == target).select("user", "timestamp")
+    shares = tied_shares(user.to_numpy(), timestamp.to_numpy(), split["role"].to_numpy())
+    log.info("tied events: %s", ", ".join(f"{share:.1%} of the {part} events" for part, share in shares.items()))
+    return split, meta | {f"tied_{part}": f"{share:.6f}" for part, share in shares.items()}
+
+
+def log_periods(split: pl.DataFrame, dates: Dates) -> None:
+    """Log the dates of a time split, whom it ranks, and which of its users and items training does not know."""
+    train = split.filter(pl.col("role") == "train")
+    log.info(
+        "training before %s, validation before %s, test from then on; %s later events are neither",
+        dates.valid_from, dates.test_from, f"{(split['role'] == 'later').sum():,}",
+    )  # fmt: skip
+    for part in SPLITS:
+        held_out = split.filter(pl.col("role") == part)
+        log.info(
+            "%s: %s users; %s of them have no training event, and the items of %s have none",
+            part, f"{len(held_out):,}",
+            f"{len(held_out.join(train, on='user', how='anti')):,}",
+            f"{len(held_out.join(train, on='item', how='anti')):,}",
+        )  # fmt: skip
+    new = split.join(train, on="item", how="anti")["item"].n_unique()
+    log.info("%s items have no training event; they stay in the catalogue", f"{new:,}")
 
 
 def log_counts(source: str, target: str, split: pl.DataFrame, items: int) -> None:

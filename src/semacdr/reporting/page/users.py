@@ -180,7 +180,7 @@ class UserViews:
         return ShownUser(
             user=user,
             group=group,
-            cold=bool(history.valid[user] == history.test[user]),
+            cold=bool(hidden),
             events=events[-self.events :],
             earlier=max(0, len(events) - self.events),
             counts=(len(source_items), len(target_items)),
@@ -225,7 +225,7 @@ def direction_users(
     A UserError where the systems were ranked on other users than the split's.
     """
     for system in systems:
-        if not np.array_equal(system.run.users, np.arange(history.users)):
+        if not np.array_equal(system.run.users, history.ranked("test")[0]):
             raise UserError(f"{system.run.path}: its users are not those of the split; run stage rank again")
     top = min(system.top for system in systems)
     groups = user_groups(systems, top)
@@ -240,7 +240,7 @@ def direction_users(
         target=history.meta["target"],
         top=top,
         groups=[(name, len(users)) for name, users in groups.items()],
-        users=history.users,
+        users=len(history.ranked("test")[0]),
         seeds=systems[0].run.seed,
         shown=[views.view(user, group) for user, group in drawn],
     )
