@@ -41,7 +41,7 @@ def refusal(change):
         ({"train": {"epochs": 0}}, ["train.epochs: must be a whole number of at least 1, not 0"]),
         ({"train": {"epochs": 3.0}}, ["train.epochs: must be a whole number of at least 1, not 3.0"]),
         ({"train": {"epochs": True}}, ["train.epochs: must be a whole number", "not True"]),
-        ({"train": {"visibility": "caustal"}}, ["one of causal, all, not 'caustal'; did you mean 'causal'?"]),
+        ({"train": {"visibility": "caustal"}}, ["one of causal, all, none, not 'caustal'; did you mean 'causal'?"]),
         ({"split": {"seconds": 3}}, ["split.seconds: there is no setting 'seconds'", "known: candidates"]),
         ({"split": {"trials": 3}}, ["split.trials", "section tune has it"]),
         ({"split": 3}, ["split: must be a mapping, not 3"]),
