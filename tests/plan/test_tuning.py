@@ -7,6 +7,7 @@ from plans import example, plan_of
 
 from semacdr.errors import UserError
 from semacdr.plan import plan as plans
+from semacdr.plan.models import needs
 from semacdr.plan.systems import parse
 from semacdr.plan.tune import TunePlan
 from semacdr.plan.tuning import tuning_key
@@ -137,6 +138,21 @@ def test_every_learned_system_of_the_experiment_is_tuned_within_ranges_that_it_h
         space = json.loads(tune.space("kitchen_food", tuning_key(system)))
         assert "learning_rate" in space and "loss" not in space
     assert json.loads(tune.space("kitchen_food", "sasrec-ce"))["norm"] == {"choices": ["original", "pre"]}
+
+
+def test_each_form_of_the_text_experiment_is_tuned_by_itself_with_the_ranges_of_sasrec():
+    tune = TunePlan(plan_of(example("tune_text")))
+    systems = tune.systems("kitchen_food")
+    assert len(systems) == 21 and tuning_key(systems["project_categories"]) == "sasrec-text-shared_categories-target-ce"
+    wanted = json.loads(tune.space("kitchen_food", "sasrec-ce"))
+    for system in systems.values():
+        space = json.loads(tune.space("kitchen_food", tuning_key(system)))
+        assert space == wanted or system.model == "semacdr"
+
+
+def test_text_none_needs_no_text_and_another_form_does():
+    assert needs("sasrec", {}) == needs("sasrec", {"text": "none", "shared_categories": False}) == []
+    assert needs("sasrec", {"text": "init", "shared_categories": True}) == ["agnostic", "embeddings"]
 
 
 def test_an_open_loss_is_part_of_the_space():
