@@ -168,6 +168,9 @@ def test_without_texts_no_system_reads_what_is_made_of_them():
     settings = json.loads(runs["semacdr"][0].record.settings)
     assert (settings["inner"], settings["agnostic"], settings["graph"]) == (False, False, "co_interaction")
     assert runs["enhanced_c2dsr"][0].folder == runs["c2dsr"][0].folder  # without texts it is the same system
+    ablation = plan.experiment_runs("movie_book", "ablation")
+    assert ablation["full"] == ablation["without_inner"] == ablation["without_semantics"]
+    assert {run.folder for run in ablation["full"]} == {run.folder for run in ablation["without_semantics"]}
     with_texts = plan_of().experiment_runs("movie_book", "baselines")
     assert runs["sasrec"][0].folder == with_texts["sasrec"][0].folder
 
