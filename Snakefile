@@ -11,6 +11,7 @@ results/<scenario>/<experiment>   variants of a system with paired tests (.tsv, 
 results/<scenario>/*.png          figures of sweeps, costs, domains and users                 curves, sensitivity, efficiency,
                                   domain_mixing (with vectors), taste_similarity
 results/mean_ranks                mean ranks over scenarios, with the critical difference      mean_ranks
+results/data_sets                 systems on all scenarios, next to simple baselines             data_sets
 results/<scenario>/tuned.json     settings chosen on validation                 tune_search, tune_retrain, tune_select
 results/<scenario>/report.html    one page with all results and example users                   recommend, report
 snakemake runs                    all runs with settings, cost and the tables that need them            runs

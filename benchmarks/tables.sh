@@ -5,8 +5,8 @@
 #   CORES=4 bash benchmarks/tables.sh plus    the number of cores; 2 by default
 #   DRY=1 bash benchmarks/tables.sh plus      print the commands, run nothing
 #
-# Tables of kitchen_food need its raw files in data/amazon2014 (examples/kitchen_food.yaml). Snakemake writes results/;
-# the stored copies in docs/results stay. If a stored table was made at an earlier commit, its page says so.
+# Tables of kitchen_food need its raw files in data/amazon2014 (examples/kitchen_food.yaml), data_sets also those in
+# data/art_office. Snakemake writes results/; the stored copies in docs/results stay. If a stored table was made at an earlier commit, its page says so.
 set -euo pipefail
 
 real=examples/kitchen_food.yaml
@@ -25,7 +25,7 @@ real_table() { make_with $real $one_seed $untuned -- "${@/#/results/kitchen_food
 open_points() { make_with $real $one_seed examples/open_points.yaml $untuned -- "results/kitchen_food/$1.tsv"; }
 
 tables=(
-  baselines tune tune_loss tune_tri_cdr
+  baselines data_sets tune tune_loss tune_tri_cdr
   kitchen_food published loss plus plus_parts plus_forms ablation sensitivity visibility visibility_cd_sasrec
   open_points graph_forms open_points_both open_points_again open_points_sample
   cold_start cold_users figures engines
@@ -39,6 +39,7 @@ table() {
       results/kitchen_food/baselines{,_plus,_sasrec,_c2dsr,_tri_cdr}.tsv results/kitchen_food/efficiency.tsv \
       results/mean_ranks.png
     ;;
+  data_sets) make_with $real examples/data_sets.yaml -- results/data_sets.tsv results/mean_ranks.png ;;
   tune) make_with $real examples/tune.yaml -- results/kitchen_food/tuned.json ;;
   tune_loss) # 7 trials of 45 s; the stored table lists all trials: benchmarks/tune_trials.py
     overlay '{tune: {trials: 7, trial_seconds: 45, random_trials: 3, prune_after_epoch: 2}}'

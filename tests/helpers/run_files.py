@@ -25,20 +25,27 @@ COST |= {"validation_seconds": 5.0, "best_seconds": 36.4, "peak_mb": 1512.4, "de
 @pytest.fixture
 def write_run(tmp_path):
     """Write a run's folder: test ranks by user (and validation ranks that must not count), or whole rows; its settings
-    and costs. Cold users have no validation rank. The run's name is `run`, else of the model and a number.
+    and costs. Cold users have no validation rank. The run's name is `run`, else of the model and a number. `epochs`:
+    the validation NDCG@10 of each epoch, for history.tsv.
     """
 
-    def writer(full=None, sampled=None, *, rows=None, valid=1.0, cold=(), without=(), tuned=None, cost=(), **meta):
+    def writer(
+        full=None, sampled=None, *, rows=None, valid=1.0, cold=(), without=(), tuned=None, cost=(), epochs=(),
+        loss="ce", **meta,
+    ):  # fmt: skip
         meta |= {"cold_users": "0.5"} if cold else {}
         meta = META | meta
         number = len(list(tmp_path.glob("runs/*")))
         folder = tmp_path / "runs" / f"run{number}" / f"seed{meta['seed']}"
-        settings = meta | {"tuned": tuned, "settings": {}, "training": {"loss": "ce", "learning_rate": 0.001}}
+        settings = meta | {"tuned": tuned, "settings": {}, "training": {"loss": loss, "learning_rate": 0.001}}
         stored = {key: value for key, value in meta.items() if key not in without}
         ranks = table(rows or rank_rows(full, sampled or full, valid, cold))
         tables.write(ranks, folder / "ranks.parquet", "ranks", stored)
         (folder / "settings.json").write_text(json.dumps(settings))
         (folder / "cost.json").write_text(json.dumps(COST | dict(cost)))
+        if epochs:
+            lines = [f"{number}\t{value}\n" for number, value in enumerate(epochs, 1)]
+            (folder / "history.tsv").write_text("epoch\tvalid_ndcg_10\n" + "".join(lines))
         return folder
 
     return writer

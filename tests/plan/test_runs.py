@@ -157,3 +157,35 @@ def test_an_experiment_has_its_own_seeds_and_not_those_of_a_table_s_system():
     assert {run.seed for run in plan.experiment_runs("movie_book", "visibility")["causal"]} == {1}
     assert {run.seed for run in plan.table_runs("movie_book")["semacdr/ce"]} == {1, 2, 3, 4}
     assert {run.seed for run in plan.table_runs("movie_book")["sasrec/ce"]} == {1}
+
+
+def test_without_texts_no_system_reads_what_is_made_of_them():
+    plan = plan_of({"scenarios": {"movie_book": {"train": {"texts": False}}}})
+    for systems in (plan.table_runs("movie_book"), plan.experiment_runs("movie_book", "baselines")):
+        for run in [run for own in systems.values() for run in own]:
+            assert not {"agnostic", "embeddings"} & plan.inputs(run.scenario, run.direction, run.record).keys()
+    runs = plan.experiment_runs("movie_book", "baselines")
+    settings = json.loads(runs["semacdr"][0].record.settings)
+    assert (settings["inner"], settings["agnostic"], settings["graph"]) == (False, False, "co_interaction")
+    assert runs["enhanced_c2dsr"][0].folder == runs["c2dsr"][0].folder  # without texts it is the same system
+    ablation = plan.experiment_runs("movie_book", "ablation")
+    assert ablation["full"] == ablation["without_inner"] == ablation["without_semantics"]
+    assert {run.folder for run in ablation["full"]} == {run.folder for run in ablation["without_semantics"]}
+    with_texts = plan_of().experiment_runs("movie_book", "baselines")
+    assert runs["sasrec"][0].folder == with_texts["sasrec"][0].folder
+
+
+def test_data_sets_join_the_experiments_on_all_scenarios_of_run():
+    plan = plan_of(example("kitchen_food"), example("data_sets"))
+    assert plan.config.run == ["kitchen_food", "kitchen_food_sparse", "art_office", "beauty_electronics"]
+    runs = summaries.data_set_runs(plan)
+    assert {place: {len(own) for own in found.values()} for place, found in runs.items()} == {
+        (name, scenario): {6} for name in ("main_systems", "main_systems_tuned") for scenario in plan.config.run
+    }
+    for scenario in plan.config.run:  # the default settings are those of no tuning, anywhere
+        assert {run.record.tuned for own in runs["main_systems", scenario].values() for run in own} == {"null"}
+        tuned = json.loads(runs["main_systems_tuned", scenario]["c2dsr"][0].record.tuned)
+        assert (tuned["other_data"] or {}).get("scenario", scenario) == "kitchen_food"
+    words = summaries.data_set_options(plan)
+    assert words[:4] == ["--runs", "main_systems", "kitchen_food", "semacdr"]
+    assert words.count("--runs") == 8 * len(plan.experiments["main_systems"].variants)

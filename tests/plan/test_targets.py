@@ -21,7 +21,7 @@ from semacdr.plan.targets import check, needed_runs
         ("results/movie_book/ablaton.tsv", ["no rule makes it; did you mean 'ablation.tsv'?", "results/movie_book "]),
         ("results/movie_book/metrics.csv", ["did you mean 'metrics.tsv'?", "metrics.md"]),
         ("results/movie_book/ablation.png", ["no rule makes it", "sweep_rate.png"]),
-        ("results/movie_book", ["no rule makes it", "results has mean_ranks.tsv, mean_ranks.png"]),
+        ("results/movie_book", ["no rule makes it", "results has mean_ranks.tsv, mean_ranks.png, data_sets.tsv"]),
         ("results/mean_rank.tsv", ["did you mean 'mean_ranks.tsv'?"]),
         ("results/movie_book/movie_to_boks/split.parquet", ["did you mean 'results/movie_book/movie_to_book'?"]),
         ("results/movie_book/movie_to_book/splt.parquet", ["did you mean 'split.parquet'?", "candidates.parquet"]),
@@ -30,7 +30,7 @@ from semacdr.plan.targets import check, needed_runs
         ("results/movie_book/movie_to_book/tune/sasre-ce.json", ["has no system sasre-ce; did you mean 'sasrec-ce'?"]),
         ("results/movie_book/movie_to_book/sasrec/seed1/ranks.parquet", ["is the run sasrec"]),
         ("metrics", ["rule metrics makes several files; name one of results/movie_book/metrics.tsv"]),
-        ("run", ["no rule makes it; did you mean 'runs'?", "targets are sample, mean_ranks, runs, all, or files"]),
+        ("run", ["no rule makes it; did you mean 'runs'?", "targets are sample, mean_ranks, data_sets, runs, all"]),
         ("result/movie_book/metrics.tsv", ["did you mean 'results/movie_book/metrics.tsv'?"]),
     ],
 )  # fmt: skip
@@ -44,7 +44,7 @@ def test_an_unknown_target_lists_what_is_known(target, words):
 @pytest.mark.parametrize(
     "target",
     [
-        "all", "runs", "sample", "results/mean_ranks.png", "results/movie_book/sweep_rate.png",
+        "all", "runs", "sample", "results/mean_ranks.png", "results/data_sets.md", "results/movie_book/sweep_rate.png",
         "results/movie_book/report.html", "results/movie_book/tuned.json", "results/movie_book/semantics/price.txt",
         "results/movie_book/semantics/shards/1of2.parquet", "results/kitchen_food/kitchen_to_food/tune/sasrec-ce.json",
         "resources/raw/amazon2014/reviews_Books.json.gz", "logs/movie_book/metrics.log",

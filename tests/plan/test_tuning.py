@@ -195,3 +195,24 @@ def test_the_training_without_tuning_is_an_ordinary_run():
     table = {run.folder for runs in plan.experiment_runs("movie_book", "baselines").values() for run in runs}
     assert any(folder in table for folder in folders)
     assert any("/tune/sasrec-ce/proposed/seed1" in folder for folder in folders)
+
+
+@pytest.mark.parametrize("change", [{}, {"tuned": True}])
+def test_settings_of_another_scenario_are_used_by_the_place_of_the_direction(tuned, change):
+    kinds = {"sasrec-ce": entry(learning_rate=0.007)}
+    other = {"scenarios": {"movie_book": {"train": {"tuned_from": "kitchen_food", **change}}}}
+    plan = tuned(kinds, other, scenario="kitchen_food", directions=("kitchen_to_food",), release="amazon2014")
+    settings, disclosed = trained(plan)
+    assert settings["learning_rate"] == 0.007
+    assert disclosed == {"names": ["learning_rate"], "other_data": {"scenario": "kitchen_food", **FILTERS}}
+    assert trained(plan, ("movie_book", "book_to_movie"))[1] is None  # food_to_kitchen has none
+    assert trained(plan, tuned=False)[1] is None
+
+
+def test_a_scenario_without_tuned_settings_cannot_be_named(tuned):
+    for name, words in (
+        ("kitchen_food", "has no tuned settings: there is no"),
+        ("nope", "there is no scenario 'nope'"),
+    ):
+        with pytest.raises(UserError, match=words):
+            tuned({}, {"scenarios": {"movie_book": {"train": {"tuned_from": name}}}})

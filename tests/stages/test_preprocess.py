@@ -220,10 +220,18 @@ def test_few_titles_are_a_warning_and_a_count(tmp_path, caplog):
     meta = [{"asin": item} for item in A]  # an extract may have ids and no text at all
     output = run(tmp_path, full(["u1", "u2"], A), full(["u1", "u2"], B), *SMALL, meta_films=meta)
     warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
-    assert any(text.startswith("film: 3 of 3 items have metadata, 0 have a title; stages that") for text in warnings)
+    assert any(
+        text.startswith("film: 3 of 3 items have metadata, 0 have a title; no item has any text") for text in warnings
+    )
     lines = (output / "preprocess.tsv").read_text().splitlines()
     assert "film\titems without a title\t3\t\t\tamazon2014" in lines
     assert "film\titems without a metadata line\t0\t\t\tamazon2014" in lines
+
+
+def test_a_brand_is_a_text_too(tmp_path, caplog):
+    meta = [{"asin": item, "brand": "Acme" if item == A[0] else ""} for item in A]
+    run(tmp_path, full(["u1", "u2"], A), full(["u1", "u2"], B), *SMALL, meta_films=meta)
+    assert "film: 3 of 3 items have metadata, 0 have a title; stages that use item texts know little" in caplog.text
 
 
 def test_ids_with_escapes_reach_their_items(tmp_path):

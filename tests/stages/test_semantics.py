@@ -175,6 +175,21 @@ def test_plain_cases_are_filed_where_they_belong_and_twice_with_the_same_bytes(t
         assert (tmp_path / f"one/{name}.parquet").read_bytes() == (tmp_path / f"two/{name}.parquet").read_bytes()
 
 
+@pytest.mark.parametrize("text", [None, {"categories": ["Drama"]}])
+def test_items_without_any_text_stop_the_stage_and_one_text_is_enough(tmp_path, text):
+    rows = [{"item": item, "item_id": f"i{item}", **EMPTY} for item in range(3)]
+    rows[2] |= text or {}
+    tables.write(pa.Table.from_pylist(rows), tmp_path / "items.parquet", "items", META)
+    args = semantics.arguments([
+        "--items", str(tmp_path / "items.parquet"), "--taxonomy", str(TAXONOMY), "--output", str(tmp_path)
+    ])  # fmt: skip
+    if text:
+        assert len(semantics.read_inputs(args)[0]) == 3
+        return
+    with pytest.raises(UserError, match=r"items\.parquet: no item has a text .* set `train: {texts: false}`"):
+        semantics.read_inputs(args)
+
+
 def test_vectors_are_unit_and_in_item_order_and_those_of_each_text_alone(run):
     frame, meta = tables.read(run.folder / "embeddings.parquet", "embeddings")
     assert frame.schema.field("vector").type == pa.list_(pa.float32(), 384)

@@ -1,12 +1,14 @@
 """Tables of results: the result table, experiments with paired tests, costs, mean ranks over scenarios, all runs.
 
-REQUIRED  ranks.parquet, settings.json and cost.json of the runs that the config asks for
+REQUIRED  ranks.parquet, settings.json, cost.json and history.tsv of the runs that the config asks for
 OUTPUTS   results/<scenario>/metrics.tsv, <experiment>.tsv, cold_start.tsv, efficiency.tsv, each with a readable .md;
-          results/mean_ranks.tsv and .png; `snakemake runs` prints a list of all runs
+          results/mean_ranks.tsv and .png, data_sets.tsv and .md; `snakemake runs` prints a list of all runs
 """
 
 from semacdr.plan.targets import needed_runs
 from semacdr.plan.run_list import list_runs
+
+RESULT_FILES = ("ranks.parquet", "settings.json", "cost.json", "history.tsv")  # of a run: what tables are made from
 
 
 localrules:
@@ -15,12 +17,13 @@ localrules:
     cold_start,
     efficiency,
     mean_ranks,
+    data_sets,
     runs,
 
 
 rule metrics:
     input:
-        runs=lambda wc: distinct(plan.table_runs(wc.scenario), "ranks.parquet", "settings.json", "cost.json"),
+        runs=lambda wc: distinct(plan.table_runs(wc.scenario), *RESULT_FILES),
         candidates=lambda wc: plan.candidates(wc.scenario),
         paper=shown(Path(workflow.basedir, "resources/paper/results.tsv")),
         code=code("semacdr.stages.metrics"),
@@ -46,7 +49,7 @@ rule metrics:
 
 rule compare:
     input:
-        runs=lambda wc: distinct(plan.experiment_runs(wc.scenario, wc.experiment), "ranks.parquet", "settings.json"),
+        runs=lambda wc: distinct(plan.experiment_runs(wc.scenario, wc.experiment), *RESULT_FILES),
         code=code("semacdr.stages.compare"),
     output:
         table=report("results/{scenario}/{experiment}.tsv", category="{scenario}", caption="../report/compare.rst"),
@@ -73,7 +76,7 @@ rule compare:
 
 rule cold_start:
     input:
-        runs=lambda wc: distinct(plan.experiment_runs(wc.scenario, "cold_start"), "ranks.parquet", "settings.json"),
+        runs=lambda wc: distinct(plan.experiment_runs(wc.scenario, "cold_start"), *RESULT_FILES),
         splits=lambda wc: plan.splits(wc.scenario),
         code=code("semacdr.stages.cold_start"),
     output:
@@ -146,6 +149,30 @@ rule mean_ranks:
     shell:
         "python -m semacdr.stages.mean_ranks --tables {input.tables:q} --title {params.title:q}"
         " --output {output.table:q} --picture {output.picture:q} 2> {log:q}"
+
+
+rule data_sets:
+    input:
+        runs=lambda wc: summaries.data_set_files(plan, "ranks.parquet", "settings.json"),
+        code=code("semacdr.stages.data_sets"),
+    output:
+        table=report("results/data_sets.tsv", caption="../report/data_sets.rst"),
+        page="results/data_sets.md",
+    log:
+        "logs/data_sets.log",
+    benchmark:
+        "logs/benchmarks/data_sets.tsv"
+    conda:
+        "../../envs/data.yaml"
+    threads: cpus(1)
+    params:
+        runs=lambda wc: summaries.data_set_options(plan),
+        title=lambda wc: f"{' and '.join(summaries.data_set_experiments(plan))}, {len(plan.config.run)} scenarios",
+    message:
+        "Joining {params.title}"
+    shell:
+        "python -m semacdr.stages.data_sets {params.runs:q} --title {params.title:q}"
+        " --output {output.table:q} --table {output.page:q} 2> {log:q}"
 
 
 rule runs:

@@ -10,7 +10,7 @@ other users, not to other training runs.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -60,6 +60,7 @@ class ComparisonRow:
     p_holm: float | None  # of Wilcoxon's test
     seeds: int
     users: int
+    at_popularity: str | None = field(default=None, kw_only=True)  # seeds whose best epoch is not above it
     release: str
     model: str
     run: str  # the names of the variant's runs, without seeds

@@ -1,7 +1,7 @@
 """The rows of metrics.tsv: the mean over users per seed, then mean and standard deviation over a system's seeds."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -32,6 +32,7 @@ class MetricsRow:
     std: float | None  # None for one seed
     seeds: int
     users: int
+    at_popularity: str | None = field(default=None, kw_only=True)  # seeds whose best epoch is not above it
     release: str
     run: str  # the names of the system's runs, without seeds
 

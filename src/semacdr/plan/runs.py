@@ -56,13 +56,15 @@ def record(config: Config, tuned: Tuned, scenario: str, direction: str, system: 
     """
     base, common = training_base(config, scenario), common_settings(config, scenario)
     own = own_settings(system.model)
+    off = {} if config.settings("train", scenario, "Planned").texts else without_texts(system.model)
+    system = dataclasses.replace(
+        system, settings={**system.settings, **{n: off[n] for n in off if n in system.settings}}
+    )
     shared = {name: value for name, value in common.items() if name in types_of(own)}
     chosen = tuned.chosen(scenario, direction, system)
     loss = loss_of(system, chosen, tuned, scenario, direction)
     training = {**base, **chosen.training, **system.training, "loss": loss}
-    settings = {**shared, **chosen.settings, **system.settings}
-    if not config.settings("train", scenario, "Planned").texts:
-        settings |= without_texts(system.model)
+    settings = {**shared, **chosen.settings, **system.settings, **off}
     complete: Any = resolve(kind("train", "Training"), training, "train")
     if not system.learns:
         complete = dataclasses.replace(complete, loss=None)
@@ -71,7 +73,7 @@ def record(config: Config, tuned: Tuned, scenario: str, direction: str, system: 
         training=as_json(complete),
         settings=as_json(resolve(own, settings, system.model)),
         tuned=chosen.disclosure(),
-        changes=_changes(system, base, dataclasses.asdict(resolve(own, shared, system.model))),
+        changes=_changes(system, base, dataclasses.asdict(resolve(own, {**shared, **off}, system.model))),
     )
 
 

@@ -56,6 +56,13 @@ class Experiment:
 
 
 @dataclass(frozen=True)
+class DataSets:
+    """The experiments whose runs on all scenarios of `run` share one table."""
+
+    experiments: Annotated[Names, Bounds(1)] = setting(("baselines",), "names in section compare")
+
+
+@dataclass(frozen=True)
 class Sensitivity:
     """Which sweeps share one table."""
 
@@ -111,6 +118,7 @@ PLANNED: dict[str, type] = {
     "metrics": Metrics,
     "efficiency": Experiment,
     "mean_ranks": Experiment,
+    "data_sets": DataSets,
     "sensitivity": Sensitivity,
     "domain_mixing": DomainMixing,
     "report": Report,
@@ -121,7 +129,7 @@ ELSEWHERE = {  # sections whose classes are not in the stage's own module
     "tune": "semacdr.stages.tune_search",
     "llm": "semacdr.llm.options",
 }
-UNSCOPED = ("sample", "mean_ranks")  # sections that no scenario or release can change
+UNSCOPED = ("sample", "mean_ranks", "data_sets")  # sections that no scenario or release can change
 WITHOUT = ("tune_search",)  # stages whose settings are in another section
 
 

@@ -1,7 +1,7 @@
 """What the stages need that join runs or experiments: figures, costs, the report."""
 
 from semacdr.plan.experiments import Experiment
-from semacdr.plan.plan import RESULTS, Plan, Runs
+from semacdr.plan.plan import RESULTS, Plan, Runs, distinct
 from semacdr.runtime.setting_errors import SettingError, known_name, known_names
 
 
@@ -16,6 +16,43 @@ def summarised(plan: Plan, section: str, scenario: str | None = None) -> Experim
 def efficiency_runs(plan: Plan, scenario: str) -> Runs:
     """By variant the runs of the experiment whose costs are compared."""
     return plan.experiment_runs(scenario, summarised(plan, "efficiency", scenario).name)
+
+
+def data_set_experiments(plan: Plan) -> list[str]:
+    """The experiments of section data_sets."""
+    names = plan.planned("data_sets").experiments
+    known_names(
+        names, [one for one in plan.experiments if one != "cold_start"], "experiment", "data_sets", "experiments"
+    )
+    return list(names)
+
+
+def data_set_runs(plan: Plan) -> dict[tuple[str, str], Runs]:
+    """By experiment of section data_sets and scenario of `run` the runs by variant."""
+    experiments = data_set_experiments(plan)
+    return {(name, one): plan.experiment_runs(one, name) for name in experiments for one in plan.config.run}
+
+
+def data_set_files(plan: Plan, *files: str) -> list[str]:
+    """Files of the runs of stage data_sets, each once, sorted."""
+    return sorted({path for runs in data_set_runs(plan).values() for path in distinct(runs, *files)})
+
+
+def data_set_options(plan: Plan) -> list[str]:
+    """The runs of stage data_sets as words of a command line."""
+    return [
+        word
+        for place, runs in data_set_runs(plan).items()
+        for variant, own in runs.items()
+        for word in ("--runs", *place, variant, *(run.folder for run in own))
+    ]
+
+
+def joined_experiments(plan: Plan, stage: str) -> list[str]:
+    """The experiments that a stage joins over all scenarios of `run`; none of any other stage."""
+    if stage == "data_sets":
+        return data_set_experiments(plan)
+    return [summarised(plan, stage).name] if stage == "mean_ranks" else []
 
 
 def mixing_runs(plan: Plan, scenario: str) -> Runs:

@@ -10,7 +10,7 @@ from semacdr.errors import UserError
 from semacdr.plan.asking import taxonomy_file
 from semacdr.plan.plan import RESULTS, Plan, folders
 from semacdr.plan.raw import check_local
-from semacdr.plan.summaries import efficiency_runs, mixing_runs, report_files, sweeps
+from semacdr.plan.summaries import efficiency_runs, joined_experiments, mixing_runs, report_files, sweeps
 from semacdr.plan.tune import TunePlan
 from semacdr.plan.tuning import tuning_key
 from semacdr.runtime.setting_errors import nearest
@@ -68,6 +68,8 @@ def _check_result(plan: Plan, path: PurePosixPath, rules: Sequence[Rule]) -> Non
         raise UserError(f"{path}: no rule makes it{nearest(path.name, names)}; {path.parent} has {', '.join(names)}")
     if len(parts) > 2:
         _check_scenario(plan, parts[1], Path(*parts[2:]))
+    for scenario, experiment in itertools.product(plan.config.run, joined_experiments(plan, path.stem)):
+        _check_scenario(plan, scenario, Path(f"{experiment}.tsv"))
 
 
 def _check_scenario(plan: Plan, scenario: str, file: Path) -> None:

@@ -1,12 +1,15 @@
 """Options and output of the stages compare and cold_start: variants with their differences from a reference."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from semacdr.evaluation.comparison import ComparisonRow
 from semacdr.evaluation.costs import read_settings
+from semacdr.evaluation.validation import read_plateaus, seeds_at_popularity
 from semacdr.reporting.markdown import COLD_NOTE, code, decimals, header, line, p_value, page_head
 from semacdr.reporting.names import RANKING_TITLES, column_name, count_of, system_name
+from semacdr.reporting.plateau_notes import with_plateaus
 from semacdr.reporting.tuning_notes import tuning_lines
 from semacdr.storage import tsv
 
@@ -32,10 +35,15 @@ Runs = Sequence[Sequence[str]]
 
 
 def write_comparison(output: Path, table: Path, runs: Runs, rows: Sequence[ComparisonRow], page: str) -> None:
-    """Write the TSV, and the page with notes on tuning; `runs` names variants, each followed by its folders."""
+    """Write the TSV, and the page with notes on plateaus and tuning; `runs`: variants with their folders."""
     models = {row.variant: system_name(row.model, row.variant) for row in rows}
     tuned = {models[name]: [read_settings(Path(folder)) for folder in folders] for name, *folders in runs}
-    tsv.write(output, tsv.text(rows, optional=("split", "grouping", "group")))
+    plateaus = {name: read_plateaus(map(Path, folders)) for name, *folders in runs}
+    rows = [
+        replace(row, at_popularity=seeds_at_popularity(plateaus[row.variant], row.source, row.target)) for row in rows
+    ]
+    page = with_plateaus(page, {models[name]: own for name, own in plateaus.items()})
+    tsv.write(output, tsv.text(rows, optional=("split", "grouping", "group", "at_popularity")))
     tsv.write(table, page + tuning_lines(tuned))
 
 

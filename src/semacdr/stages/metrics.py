@@ -5,6 +5,8 @@ Reads   the folders of the runs, --runs MODEL/VARIANT FOLDER..., once per row of
         paper's table.
 Writes  --output, metrics.tsv: a row per direction, system, ranking, metric and cut-off. If there are cold users,
         cold and warm users have separate rows, with a column group. The last column names the runs of a row.
+        Column at_popularity, if there are such runs: the seeds whose best epoch is not above popularity on
+        validation events (cost.json, history.tsv).
         --table, metrics.md: the same as a Markdown page, with costs and, for real data, the paper's numbers.
 
 All runs of a direction must rank the same users on the same data, and no run may be given twice for a system.
@@ -12,7 +14,7 @@ All runs of a direction must rank the same users on the same data, and no run ma
 
 import argparse
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -21,9 +23,11 @@ from semacdr.evaluation.costs import RunRecord, read_record, summarise_costs
 from semacdr.evaluation.protocol import stored_negatives
 from semacdr.evaluation.runs import load_run
 from semacdr.evaluation.summary import System, check_systems, summarise
+from semacdr.evaluation.validation import read_plateaus, seeds_at_popularity
 from semacdr.reporting.metrics_page import Costs, metrics_page
 from semacdr.reporting.names import system_name
 from semacdr.reporting.paper import read_paper
+from semacdr.reporting.plateau_notes import with_plateaus
 from semacdr.reporting.tuning_notes import tuning_lines
 from semacdr.runtime.cli import log, parser, run
 from semacdr.runtime.settings import Bounds, Count, add_flags, from_flags, setting
@@ -63,10 +67,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     records = {system: [read_record(folder) for folder in own] for system, own in folders.items()}
     negatives = stored_negatives(args.candidates, runs)
     paper = read_paper(args.paper) if args.paper else {}
-    rows = summarise(systems, sorted(settings.ks))
+    plateaus = {system: read_plateaus(own) for system, own in folders.items()}
+    rows = [
+        replace(row, at_popularity=seeds_at_popularity(plateaus[row.model, row.variant], row.source, row.target))
+        for row in summarise(systems, sorted(settings.ks))
+    ]
     page = metrics_page(rows, runs[0].scenario, len(runs), paper, costs_by_system(records), negatives)
+    page = with_plateaus(page, {system_name(*system): own for system, own in plateaus.items()})
     tuned = {system_name(*system): [record.settings for record in own] for system, own in records.items()}
-    tsv.write(args.output, tsv.text(rows, ".6f", optional=("group",)))
+    tsv.write(args.output, tsv.text(rows, ".6f", optional=("group", "at_popularity")))
     tsv.write(args.table, page + tuning_lines(tuned))
     log.info("%d runs, %d rows: %s and %s", len(runs), len(rows), args.output, args.table)
 

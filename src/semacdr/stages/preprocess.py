@@ -32,6 +32,7 @@ from semacdr.runtime.settings import Bounds, Count, Natural, Share, add_flags, f
 from semacdr.storage import tables, tsv
 
 FEW_TITLES = 0.9  # a smaller share of items with a title is worth a warning
+NO_TEXT = "; no item has any text: if the other domain has none either, set `train: {texts: false}` for the scenario"
 
 
 @dataclass(frozen=True)
@@ -208,15 +209,21 @@ def load_metadata(
             )
         titled = frame.filter(pl.col("title") != "").height
         few = titled < FEW_TITLES * len(wanted)
+        hint = "; stages that use item texts know little or nothing about the others" if few else ""
         (log.warning if few else log.info)(
             "%s: %s of %s items have metadata, %s have a title%s",
-            domain, f"{frame.height:,}", f"{len(wanted):,}", f"{titled:,}",
-            "; stages that use item texts know little or nothing about the others" * few,
+            domain, f"{frame.height:,}", f"{len(wanted):,}", f"{titled:,}", hint if _any_text(frame) else NO_TEXT,
         )  # fmt: skip
         funnel.add_count(domain, "items without a metadata line", len(wanted) - frame.height)
         funnel.add_count(domain, "items without a title", len(wanted) - titled)
         frames.append(frame.with_columns(domain=pl.lit(domain)))
     return pl.concat(frames)
+
+
+def _any_text(metadata: pl.DataFrame) -> bool:
+    """Whether any item has a text of any kind."""
+    texts = [pl.col(name) != "" for name in ("title", "brand", "description")]
+    return metadata.select(pl.any_horizontal(*texts, pl.col("categories").list.len() > 0).any()).item()
 
 
 def _account(domain: str, what: str, tally: Tally, max_malformed: float, funnel: Funnel) -> None:

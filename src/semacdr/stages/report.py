@@ -21,6 +21,7 @@ from typing import Any
 from semacdr.data.history import load_history
 from semacdr.errors import UserError
 from semacdr.evaluation.protocol import negatives_phrase, stored_negatives
+from semacdr.evaluation.validation import Plateau
 from semacdr.reporting.page import figures, item_semantics, record
 from semacdr.reporting.page.catalogue import Catalogue
 from semacdr.reporting.page.experiments import read_experiment
@@ -29,6 +30,7 @@ from semacdr.reporting.page.results import RunKey, names_by_run, result_tables
 from semacdr.reporting.page.training import TrainingRun, load_training_run, trained_systems
 from semacdr.reporting.page.users import DirectionUsers, direction_users, load_recommender
 from semacdr.reporting.paper import PAPER_NEGATIVES, read_paper
+from semacdr.reporting.plateau_notes import plateau_notes
 from semacdr.reporting.tuning_notes import tuning_notes
 from semacdr.runtime import checkout
 from semacdr.runtime.cli import log, parser, run
@@ -97,7 +99,7 @@ def content(args: argparse.Namespace, settings: Settings) -> dict[str, Any]:
         "results": results,
         "negatives": negatives_phrase(negatives, [(table.source, table.target) for table in results]),
         "other_negatives": bool({*negatives.values()} - {PAPER_NEGATIVES}),
-        "tuning_notes": tuning_notes(_settings_by_name(runs, names)),
+        "notes": plateau_notes(_plateaus_by_name(runs, names)) + tuning_notes(_settings_by_name(runs, names)),
         "users": shown_users(args, settings, catalogue, names),
         "semantics": semantics,
         "experiments": [read_experiment(path) for path in args.experiments],
@@ -118,6 +120,13 @@ def _settings_by_name(runs: Sequence[TrainingRun], names: Mapping[RunKey, str]) 
     found: dict[str, list[dict[str, Any]]] = {}
     for one in runs:
         found.setdefault(names.get(one.key, one.name), []).append(one.settings)
+    return found
+
+
+def _plateaus_by_name(runs: Sequence[TrainingRun], names: Mapping[RunKey, str]) -> dict[str, list[Plateau]]:
+    found: dict[str, list[Plateau]] = {}
+    for one in runs:
+        found.setdefault(names.get(one.key, one.name), []).extend([one.plateau] if one.plateau else [])
     return found
 
 

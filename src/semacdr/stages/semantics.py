@@ -22,6 +22,7 @@ from typing import Annotated, Literal
 
 import pyarrow as pa
 
+from semacdr.errors import UserError
 from semacdr.llm import session
 from semacdr.llm.prompts import Prompt
 from semacdr.llm.store import export_answers
@@ -104,9 +105,18 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return args
 
 
+def _has_text(item: dict) -> bool:
+    return any(item[name] for name in ("title", "brand", "categories", "description"))
+
+
 def read_inputs(args: argparse.Namespace) -> tuple[pa.Table, dict[str, str], list[Category]]:
     """The items, of a shard only its part, with reviews if given; metadata for the tables; and the categories."""
     items, meta = tables.read(args.items, "items")
+    if not args.snippets and not any(_has_text(item) for item in tables.Rows(items)):
+        raise UserError(
+            f"{args.items}: no item has a text (title, brand, categories, description), so nothing can be described;"
+            " set `train: {texts: false}` for the scenario: every system is then trained without item semantics"
+        )
     categories = read_taxonomy(args.taxonomy)
     sources = {"items": meta, "taxonomy": {"digest": sha256(args.taxonomy.read_bytes()).hexdigest()[:16]}}
     if args.snippets:

@@ -59,6 +59,7 @@ class Experiment:
     reference: str
     seeds: str
     events: str
+    at_popularity: str  # runs whose best epoch is not above popularity on validation events
     tables: list[ExperimentTable]
 
 
@@ -68,7 +69,16 @@ def read_experiment(path: Path) -> Experiment:
     keys = dict.fromkeys(_key(row) for row in rows)
     tables = [_table(path.stem, [row for row in rows if _key(row) == key]) for key in keys]
     events = EVENTS[rows[0].get("split") or "test"]
-    return Experiment(path.stem, row_name(rows[0]), rows[0]["seeds"], events, tables)
+    return Experiment(path.stem, row_name(rows[0]), rows[0]["seeds"], events, _at_popularity(rows), tables)
+
+
+def _at_popularity(rows: Rows) -> str:
+    found = dict.fromkeys(
+        f"{row_name(row)}, {row['source']} → {row['target']}, seeds {row['at_popularity']}"
+        for row in rows
+        if row.get("at_popularity")
+    )
+    return "; ".join(found)
 
 
 def _grouping(row: Mapping[str, str]) -> str:

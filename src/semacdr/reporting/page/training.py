@@ -11,19 +11,20 @@ from markupsafe import Markup
 from semacdr.errors import UserError
 from semacdr.evaluation.costs import read_record
 from semacdr.evaluation.runs import run_name
+from semacdr.evaluation.validation import Plateau, read_plateau, read_validation
 from semacdr.reporting.page import charts
 from semacdr.reporting.page.results import RunKey
-from semacdr.storage import tsv
 
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """One run: its settings.json, cost.json and validation NDCG@10 by epoch."""
+    """One run: its settings.json, cost.json, validation NDCG@10 by epoch, and whether it is a plateau."""
 
     name: str  # of the run, without its seed
     settings: dict[str, Any]
     cost: dict[str, Any]
     validation: list[tuple[int, float]]
+    plateau: Plateau | None
 
     @property
     def seed(self) -> str:
@@ -58,13 +59,8 @@ class TrainedSystem:
 
 def load_training_run(folder: Path) -> TrainingRun:
     """The run in a folder; a UserError where one of its files is missing or broken."""
-    record, path = read_record(folder), folder / "history.tsv"
-    try:
-        history = tsv.read(path, ("epoch", "valid_ndcg_10"))
-        points = [(int(row["epoch"]), float(row["valid_ndcg_10"])) for row in history]
-    except ValueError as error:
-        raise UserError(f"{path}: not what stage train writes: {error}; train the run again") from error
-    return TrainingRun(run_name(folder), record.settings, record.cost, points)
+    record = read_record(folder)
+    return TrainingRun(run_name(folder), record.settings, record.cost, read_validation(folder), read_plateau(folder))
 
 
 def trained_systems(runs: Sequence[TrainingRun], names: Mapping[RunKey, str]) -> list[TrainedSystem]:
