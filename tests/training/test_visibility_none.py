@@ -117,8 +117,9 @@ def test_the_history_keeps_exactly_the_target_events(tmp_path_factory, world):
         kept = slice(history.start[user], history.start[user + 1])
         assert history.item[kept].tolist() == whole.item[own][whole.is_target[own]].tolist()
     for last in ("valid", "test"):
-        assert history.item[getattr(history, last)].tolist() == whole.item[getattr(whole, last)].tolist()
-        assert history.ranked(last)[0].tolist() == whole.ranked(last)[0].tolist()
+        (users, events), (of_whole, events_of_whole) = history.ranked(last), whole.ranked(last)
+        assert users.tolist() == of_whole.tolist()
+        assert history.item[events].tolist() == whole.item[events_of_whole].tolist()
     assert history.item[history.training()].tolist() == whole.item[whole.training() & whole.is_target].tolist()
     assert history.hidden is whole.hidden and history.meta is whole.meta
 

@@ -8,7 +8,7 @@ import dataclasses
 import numpy as np
 import torch
 
-from semacdr.data.history import History
+from semacdr.data.history import NONE, History
 from semacdr.errors import UserError
 from semacdr.models.sparse import csr
 
@@ -17,13 +17,15 @@ def without_source(history: History) -> History:
     """The history without its source events; its items are the same."""
     kept = history.is_target
     place = np.append(0, np.cumsum(kept))  # of each event among the kept ones
+    valid, test = (np.where(index == NONE, NONE, place[index]) for index in (history.valid, history.test))
     return dataclasses.replace(
         history,
         item=history.item[kept],
         is_target=history.is_target[kept],
         start=place[history.start],
-        valid=place[history.valid],
-        test=place[history.test],
+        training_end=place[history.training_end],
+        valid=valid,
+        test=test,
     )
 
 
