@@ -84,30 +84,6 @@ def test_popularity_counts_training_events_alone(world):
     assert model.counts.tolist() == np.bincount(items, minlength=len(history.target_items)).tolist()
 
 
-@pytest.mark.parametrize(("kind", "length"), [("target", 100), ("mixed", 100), ("target", 3)])
-def test_item_knn_sums_the_cosines_of_the_users_items(world, kind, length):
-    model, inputs = build(world, "item_knn", history=kind, neighbours=5)
-    history = inputs.history
-    allowed = history.training() & (history.is_target | (kind == "mixed"))
-    matrix = np.zeros((history.users, 55))
-    matrix[history.user()[allowed], history.item[allowed]] = 1
-    norm = np.sqrt(matrix.sum(0).clip(1))
-    cosine = (matrix / norm).T @ (matrix / norm)
-    np.fill_diagonal(cosine, 0)
-    batches = Ranker(history, "test", length, 64, torch.device("cpu")).batches
-    found = model.scores(None, next(batches.ordered()))
-    for user in range(history.users):
-        own = slice(history.start[user], history.test[user])
-        known = history.item[own][history.is_target[own]] if kind == "target" else history.item[own]
-        seen = set(known[-length:])  # of the target window, which source events do not shorten
-        for item in range(30):
-            best = np.sort(cosine[item])[::-1][:5]
-            assert np.sort(model.similarities[item])[::-1] == pytest.approx(best, abs=1e-5)
-            mine = dict(zip(model.neighbours[item].tolist(), model.similarities[item].tolist(), strict=True))
-            assert found[user, item].item() == pytest.approx(sum(v for j, v in mine.items() if j in seen), abs=1e-5)
-            assert all(value == pytest.approx(cosine[item, j], abs=1e-5) for j, value in mine.items())
-
-
 def candidates_of(world, folder, change, **meta):
     """A copy of the world's candidates with rows changed by `change`."""
     table, found = tables.read(world.folder / "candidates.parquet", "candidates")

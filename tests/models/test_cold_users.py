@@ -142,9 +142,9 @@ def test_sasrec_gives_all_cold_users_the_same_scores_and_others_their_own(cold_w
     assert (scores[warm] - scores[cold[0]]).abs().max(1).values.min() > 1e-3
 
 
-@pytest.mark.parametrize("name", ["markov", "seq_rules", "item_knn"])
+@pytest.mark.parametrize("name", ["markov", "seq_rules", "item_knn", "ease"])
 def test_counting_systems_take_a_blank_for_no_item(cold_world, name):
-    """Cold users get the scores of an empty target history: popularity, or nothing from item_knn."""
+    """Cold users get the scores of an empty target history: popularity, or nothing from item_knn and ease."""
     cold = cold_users(cold_world)
     for history in ("target", "mixed"):
         model, inputs = build(cold_world, name, history=history)

@@ -74,7 +74,7 @@ def test_with_decay_0_only_the_last_event_votes(world):
     assert torch.equal(model.scores(None, batch), model.scores(None, last))
 
 
-@pytest.mark.parametrize("name", ["seq_rules", "item_knn"])
+@pytest.mark.parametrize("name", ["seq_rules", "item_knn", "ease"])
 def test_without_source_events_the_mixed_history_is_the_targets(events, name, tmp_path):
     last = events.group_by("user").agg(last=pl.col("timestamp").max())
     films = pl.col("domain") == "movie"
@@ -85,7 +85,8 @@ def test_without_source_events_the_mixed_history_is_the_targets(events, name, tm
     found = []
     for kind in ("target", "mixed"):
         model, inputs = build(world, name, history=kind)
-        found.append(model.scores(None, next(Ranker(inputs.history, "test", 100, 64, CPU).batches.ordered())))
+        prepared = model.prepare()
+        found.append(model.scores(prepared, next(Ranker(inputs.history, "test", 100, 64, CPU).batches.ordered())))
     torch.testing.assert_close(found[0], found[1], rtol=1e-5, atol=1e-7)
     assert found[0].std() > 1e-3
 

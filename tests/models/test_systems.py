@@ -66,7 +66,8 @@ VARIANTS = [  # other readings and ablations: each value of a setting at least o
     ("c2dsr", {"weight": 1.0, "output": "tied", "norm": "pre"}),
 ]
 COUNTED = [  # other settings of non-learned systems
-    ("item_knn", {"history": "mixed"}),
+    ("item_knn", {"history": "target", "shrinkage": 0.0, "decay": 1.0}),
+    ("ease", {"history": "target", "l2": 1.0, "decay": 0.0}),
     ("markov", {"history": "mixed"}),
     ("seq_rules", {"history": "target", "window": 2, "distance_power": 0.0, "normalisation": 0.0, "decay": 0.0}),
 ]

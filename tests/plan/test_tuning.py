@@ -130,14 +130,29 @@ def test_a_loss_left_to_tuning_is_the_chosen_one_or_refused(tuned):
         trained(plan, model="cl4srec", loss="tuned")
 
 
-def test_every_learned_system_of_the_experiment_is_tuned_within_ranges_that_it_has():
+def test_every_system_of_the_experiment_that_has_ranges_is_tuned_within_them():
     tune = TunePlan(plan_of())
     systems = tune.systems("kitchen_food")
-    assert "popularity" not in systems and {"sasrec", "semacdr", "plus"} <= systems.keys()
+    assert {"sasrec", "semacdr", "plus", "item_knn", "markov", "seq_rules", "ease"} <= systems.keys()
+    assert "popularity" not in systems  # it has no settings
     for system in systems.values():
         space = json.loads(tune.space("kitchen_food", tuning_key(system)))
-        assert "learning_rate" in space and "loss" not in space
+        assert ("learning_rate" in space) == system.learns and "loss" not in space
     assert json.loads(tune.space("kitchen_food", "sasrec-ce"))["norm"] == {"choices": ["original", "pre"]}
+    assert json.loads(tune.space("kitchen_food", "markov")) == {"history": {"choices": ["target", "mixed"]}}
+
+
+def test_a_non_learned_system_whose_ranges_are_removed_is_not_tuned():
+    tune = TunePlan(plan_of({"tune": {"space": {"markov": {"history": None}}}}))
+    assert "markov" not in tune.systems("kitchen_food")
+
+
+def test_tuned_settings_of_a_non_learned_system_apply_in_tables_and_experiments(tuned):
+    plan = tuned({"seq_rules": entry({"window": 7})})
+    systems = [plan.experiments["baselines"].variants["seq_rules"].system, parse({"model": "seq_rules"}, "x")]
+    for record in (plan.record(*PLACE, system) for system in systems):
+        assert json.loads(record.settings)["window"] == 7
+        assert json.loads(record.tuned) == {"names": ["window"], "other_data": None}
 
 
 def test_each_form_of_the_text_experiment_is_tuned_by_itself_with_the_ranges_of_sasrec():
@@ -170,6 +185,7 @@ def test_an_open_loss_is_part_of_the_space():
         ({"sasrek": {}}, "tune.space.sasrek: there is no system 'sasrek'; did you mean 'sasrec'?"),
         ({"common": {"dmi": {"low": 1, "high": 2}}}, "'dmi'; did you mean 'dim'?"),
         ({"common": {"visibility": {"choices": ["causal", "all"]}}}, "visibility: is the same for all systems"),
+        ({"markov": {"learning_rate": {"low": 0.1, "high": 0.2}}}, "there is no setting of markov 'learning_rate'"),
         ({"sasrec": {"loss": {"choices": ["ce", "bpr"]}}}, "only a system with `loss: tuned` leaves its loss open"),
         ({"plus": {"graph": {"choices": ["none", "sequence"]}}}, "plus sets graph itself; set it to null here"),
     ],

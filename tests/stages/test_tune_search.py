@@ -79,6 +79,18 @@ def test_the_loss_is_chosen_with_the_rest_and_trained_with(world, tmp_path):
     assert max(values) == pytest.approx(found["found"]["value"], rel=1e-6)
 
 
+def test_a_non_learned_system_is_tuned_by_building_and_validating_it(world, tmp_path):
+    space = {"window": {"low": 1, "high": 30}, "decay": {"low": 0.0, "high": 1.0}}
+    training = {"training": '{"loss": null, "max_length": 20}', "model-settings": "{}", "key": "seq_rules"}
+    found = run(world, tmp_path, name="seq_rules", space=json.dumps(space), trials=5, **training)
+    assert found["loss"] is None and found["training"] == {} and found["settings"].keys() == space.keys()
+    assert (found["found"]["finished"], found["found"]["epochs"], found["found"]["best_epoch"]) == (5, 1, 1)
+    assert found["found"]["first"] < found["found"]["value"]
+    world.train("seq_rules", tmp_path / "a", "--seed", "1", "--proposed", f"{tmp_path}/found.json")
+    (line,) = (tmp_path / "a/history.tsv").read_text().splitlines()[1:]
+    assert float(line.split("\t")[2]) == pytest.approx(found["found"]["value"], rel=1e-6)
+
+
 def test_seconds_of_pretraining_are_recorded_separately_and_belong_to_training(world, tmp_path):
     world.train("tri_cdr", tmp_path, "--seed", "1", "--epochs", "1", dim=16, pretraining=3)
     cost = json.loads((tmp_path / "cost.json").read_text())

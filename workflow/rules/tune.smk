@@ -37,7 +37,7 @@ rule tune_search:
         "../../envs/tune.yaml"
     threads: cpus(option("tune", "threads"))
     resources:
-        gpu=jobs.gpus,
+        gpu=lambda wc: jobs.gpus(wc) if plan.learns(tuning.record(wc).model) else 0,
     params:
         paths=paths,
         model=lambda wc: tuning.record(wc).model,
@@ -80,7 +80,7 @@ rule tune_retrain:
         "../../envs/train.yaml"
     threads: cpus(option("tune", "threads"))
     resources:
-        gpu=jobs.gpus,
+        gpu=lambda wc: jobs.gpus(wc) if plan.learns(tuning.record(wc).model) else 0,
     params:
         paths=paths,
         model=lambda wc: tuning.record(wc).model,

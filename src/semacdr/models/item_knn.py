@@ -1,7 +1,9 @@
-"""Item-kNN: a target item's score is the sum of its cosine similarities with the items of the user's history.
+"""Item-kNN: a target item's score is the sum of its similarities with the items of the user's history.
 
-The similarity of two items is the cosine of their columns in the binary matrix of users and training events; each
-target item keeps its `neighbours` most similar items (Sarwar et al. 2001; Deshpande & Karypis 2004).
+The similarity of items i and j is |i and j| / (sqrt(|i| |j|) + shrinkage), where |…| counts the users who have them
+among their training events: the cosine of their columns in the binary matrix of users and items, if shrinkage is 0.
+Each target item keeps its `neighbours` most similar items (Sarwar et al. 2001; Deshpande & Karypis 2004). An event
+counts with weight decay^age.
 """
 
 from dataclasses import dataclass
@@ -10,10 +12,9 @@ from typing import Literal
 import torch
 
 from semacdr.batching.batches import Batch
-from semacdr.batching.windows import BLANK
-from semacdr.models import base
-from semacdr.models.sparse import csr
-from semacdr.runtime.settings import Count, setting
+from semacdr.models import base, votes
+from semacdr.models.co_occurrence import CoOccurrence
+from semacdr.runtime.settings import Count, NonNegative, Share, setting
 
 INPUTS = ()
 LOSS = None
@@ -26,8 +27,12 @@ class Settings:
 
     neighbours: Count = setting(100, "most similar items that each target item keeps")
     history: Literal["target", "mixed"] = setting(
-        "target", "events that recommend similar items: target, or both domains"
+        "mixed", "events that recommend similar items: of the target, or of both domains"
     )
+    shrinkage: NonNegative = setting(
+        20.0, "added to the denominator of the cosine: lowers similarities that few users support"
+    )
+    decay: Share = setting(0.7, "weight of an event relative to the next event's; 1: all weigh the same")
 
 
 class Model(base.Model):
@@ -38,39 +43,32 @@ class Model(base.Model):
 
     def __init__(self, inputs: base.ModelInputs, settings: Settings) -> None:
         super().__init__()
-        history, target = inputs.history, inputs.history.target_items
-        items = len(history.source_items) + len(target)
-        training = history.training() & (history.is_target | (settings.history == "mixed"))
-        users, columns = torch.from_numpy(history.user()[training]), torch.from_numpy(history.item[training])
-        count = torch.bincount(columns, minlength=items).float()
-        order = torch.argsort(columns, stable=True)
-        begins = torch.searchsorted(columns[order], torch.arange(items + 1))
-        by_item = csr(begins, users[order], torch.ones(len(users)), (items, history.users))
+        self.settings, self.target = settings, inputs.history.target_items
+        users = CoOccurrence(inputs.history, settings.history == "mixed")
+        self.items, count = users.items, users.counts
         values, indices = [], []
-        for begin in range(target.start, target.stop, CHUNK):
-            end = min(begin + CHUNK, target.stop)
-            chosen = (columns >= begin) & (columns < end)
-            chunk = torch.zeros(history.users, end - begin).index_put_(
-                (users[chosen], columns[chosen] - begin), torch.tensor(1.0)
-            )
-            together = (by_item @ chunk).T  # (chunk, items): users who have both
-            cosine = together / (count[begin:end, None] * count).sqrt().clamp(min=1)
+        for begin in range(self.target.start, self.target.stop, CHUNK):
+            end = min(begin + CHUNK, self.target.stop)
+            together = users.columns(begin, end).T  # (chunk, items)
+            cosine = together / ((count[begin:end, None] * count).sqrt().clamp(min=1) + settings.shrinkage)
             cosine[torch.arange(end - begin), torch.arange(begin, end)] = 0
-            best = cosine.topk(min(settings.neighbours, items), dim=1)
+            best = cosine.topk(min(settings.neighbours, self.items), dim=1)
             ascending, order = best.indices.sort(1)
             values.append(best.values.gather(1, order))
             indices.append(ascending)
         self.register_buffer("similarities", torch.cat(values))
         self.register_buffer("neighbours", torch.cat(indices))
-        self.items, self.mixed, self.first = items, settings.history == "mixed", target.start
 
-    def scores(self, prepared: None, batch: Batch) -> torch.Tensor:
-        """(B, target items): the summed similarities of each target item's neighbours in the user's window."""
-        seen = self.similarities.new_zeros(self.items, len(batch.users))
-        window, first = (batch.mixed, 0) if self.mixed else (batch.target, self.first)
-        known = window.items != BLANK  # a blank is not an event
-        seen[window.items[known] + first, window.row[known]] = 1
-        rows = torch.arange(0, self.neighbours.numel() + 1, self.neighbours.shape[1], device=seen.device)
-        size = (len(self.neighbours), self.items)
-        similar = csr(rows, self.neighbours.flatten(), self.similarities.flatten(), size)
-        return (similar @ seen).T
+    def prepare(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """The target items that each item is a neighbour of: begins (items + 1,), target items and similarities."""
+        target, place = torch.nonzero(self.similarities, as_tuple=True)
+        item = self.neighbours[target, place]
+        order = torch.argsort(item, stable=True)
+        begins = torch.searchsorted(item[order], torch.arange(self.items + 1, device=item.device))
+        return begins, target[order], self.similarities[target, place][order]
+
+    def scores(self, prepared: tuple[torch.Tensor, torch.Tensor, torch.Tensor], batch: Batch) -> torch.Tensor:
+        """(B, target items) f64: the weighted sum of each target item's similarities with the events of the window."""
+        events = votes.events_of(batch, self.settings.history == "mixed", self.target, self.settings.decay)
+        begins, targets, values = prepared
+        return votes.count_votes(events, begins, targets, values, len(self.target))

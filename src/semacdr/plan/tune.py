@@ -7,7 +7,7 @@ from semacdr.errors import UserError
 from semacdr.plan.plan import RESULTS, Plan, Run
 from semacdr.plan.runs import Record, untuned
 from semacdr.plan.systems import System
-from semacdr.plan.tuning import space, tuning_key
+from semacdr.plan.tuning import ranges, space, tuning_key
 from semacdr.runtime.setting_errors import SettingError, known_name, nearest
 
 
@@ -18,11 +18,18 @@ class TunePlan:
         self.plan = plan
 
     def systems(self, scenario: str) -> dict[str, System]:
-        """By variant of the tuned experiment the systems that are tuned; no two may share a tuning key."""
+        """By variant of the tuned experiment the systems that are tuned; no two may share a tuning key.
+
+        These are the systems that learn, and the non-learned ones that have ranges of their own in tune.space.
+        """
         name = self.plan.planned("tune", scenario).experiment
         known_name(name, self.plan.experiments, "experiment", "tune", "experiment")
-        learned = {key: one.system for key, one in self.plan.experiments[name].variants.items() if one.system.learns}
-        found = {key: system for key, system in learned.items() if system.tuned is not False}
+        systems = {key: one.system for key, one in self.plan.experiments[name].variants.items()}
+        found = {
+            key: system
+            for key, system in systems.items()
+            if system.tuned is not False and (system.learns or ranges(self.plan.config, scenario, key, system))
+        }
         keys: dict[str, str] = {}
         for variant, system in found.items():
             other = keys.setdefault(tuning_key(system), variant)

@@ -157,18 +157,29 @@ class Tuned:
         return chosen.training.get("loss")
 
 
+def ranges(config: Config, scenario: str, name: str, system: System) -> dict[str, Any]:
+    """The entries of tune.space for a system named `name`: the common ones, then its own; null removes one.
+
+    The common ones are for training, so they do not apply to a non-learned system.
+    """
+    given = config.settings("tune", scenario, "Planned").space
+    common = dict(given.get("common", {})) if system.learns else {}
+    if system.loss != "tuned":
+        common.pop("loss", None)
+    return {key: value for key, value in (common | given.get(name, {})).items() if value is not None}
+
+
 def space(config: Config, scenario: str, name: str, system: System, names: list[str]) -> dict[str, Any]:
-    """The ranges of a system named `name` in the tuned experiment: the common ones, then its own; null removes one."""
+    """The ranges of a system named `name` in the tuned experiment; a SettingError where one cannot be tuned."""
     path = ("tune", "space")
     given = config.settings("tune", scenario, "Planned").space
     for key in given:
         known_name(key, ["common", *names], "system", *path, str(key))
-    common = dict(given.get("common", {}))
-    known = {*types_of(kind("train", "Training")), *types_of(own_settings(system.model))}
+    training = types_of(kind("train", "Training")) if system.learns else {}
+    known = {*training, *types_of(own_settings(system.model))}
     if system.loss != "tuned":
-        common.pop("loss", None)
-        known.remove("loss")
-    found = {key: value for key, value in (common | given.get(name, {})).items() if value is not None}
+        known.discard("loss")
+    found = ranges(config, scenario, name, system)
     for key in found:
         where = (*path, name if key in given.get(name, {}) else "common", key)
         open_loss = "; only a system with `loss: tuned` leaves its loss open" if key == "loss" else ""

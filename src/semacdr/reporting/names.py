@@ -9,6 +9,7 @@ MODEL_NAMES = {
     "item_knn": "Item-kNN",
     "markov": "Markov chain",
     "seq_rules": "Sequential rules",
+    "ease": "EASE",
     "sasrec": "SASRec",
     "cl4srec": "CL4SRec",
     "pinet": "π-Net",

@@ -9,8 +9,9 @@ Writes  --storage, a SQLite file with every trial as it ends. A killed search re
 
 The value of a trial is the mean over its seeds of the best epoch's validation NDCG@10 (full ranking). A trial ends when
 its training ends, when its seconds are used up, or when it is pruned: its value is below the median of the finished
-trials at that epoch (first seed). Seconds are wall-clock time and include pre-training: on another or a busy
-machine, trials reach a different number of epochs. The first trial has the settings without tuning.
+trials at that epoch (first seed). A non-learned system is built and validated once in a trial, without a limit. Seconds
+are wall-clock time and include pre-training: on another or a busy machine, trials reach a different number of epochs.
+The first trial has the settings without tuning.
 """
 
 import argparse
@@ -88,9 +89,10 @@ class Runner:
         results: list[TrainingResult] = []
         stoppers: list[TrialStopper] = []
         given = system.load_inputs(self.paths)
+        prunable = system.module.LOSS is not None  # a non-learned system is complete after its only validation
         for seed in self.settings.seeds:
             seconds = self.settings.trial_seconds / len(self.settings.seeds)
-            stopper = TrialStopper(seconds, None if stoppers else trial)
+            stopper = TrialStopper(seconds, trial if prunable and not stoppers else None)
             model = system.build(given, seed)
             try:
                 results.append(fit(model, given.history, system.training, seed, self.device, stopper))
