@@ -60,6 +60,7 @@ class ComparisonRow:
     p_holm: float | None  # of Wilcoxon's test
     seeds: int
     users: int
+    tied_share: float | None  # of the direction's held-out events, all groups together (semacdr.data.ties)
     release: str
     model: str
     run: str  # the names of the variant's runs, without seeds
@@ -128,6 +129,7 @@ def _metric_rows(
                 **dict.fromkeys(TESTED) | test,
                 seeds=seeds.shape[0],
                 users=seeds.shape[1],
+                tied_share=first.tied_share,
                 release=first.release,
                 model=first.model,
                 run=run_names(variants[name]),

@@ -6,7 +6,8 @@ Writes  --output, a TSV: a row per direction, ranking, metric and variant: mean,
         bootstrap interval of the mean over users; the difference from the first variant with its interval, and p-values
         of a paired bootstrap test and of Wilcoxon's signed-rank test, both also Holm-corrected for the number of
         variants. If the first variant's runs have cold users, cold and warm users have separate rows, with a column
-        group. With --split valid all numbers are of validation events, for model selection; column split says so.
+        group. Column tied_share: the share of tied events among the direction's ranked events (semacdr.data.ties). With
+        --split valid all numbers are of validation events, for model selection; column split says so.
         --table, the same as a Markdown page.
 
 A user's value is the mean over the seeds. All variants of a direction must have the same number of seeds and the same
@@ -20,6 +21,7 @@ from semacdr.evaluation.comparison import compare, load_variants
 from semacdr.evaluation.groups import warm_and_cold
 from semacdr.evaluation.runs import SPLITS
 from semacdr.reporting.comparison_page import comparison_page, write_comparison
+from semacdr.reporting.split_lines import split_lines
 from semacdr.runtime.cli import log, parser, run
 from semacdr.stages._comparison import add_comparison
 
@@ -37,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = arguments(argv)
     variants = load_variants(args.runs, args.split)
     rows = compare(variants, warm_and_cold)
-    write_comparison(args.output, args.table, args.runs, rows, comparison_page(rows, args.title))
+    write_comparison(args.output, args.table, args.runs, rows, comparison_page(rows, args.title, split_lines(variants)))
     log.info("%d variants, %d rows: %s", len(variants), len(rows), args.output)
 
 
