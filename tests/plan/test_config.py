@@ -42,7 +42,7 @@ def refusal(change):
         ({"train": {"epochs": 3.0}}, ["train.epochs: must be a whole number of at least 1, not 3.0"]),
         ({"train": {"epochs": True}}, ["train.epochs: must be a whole number", "not True"]),
         ({"train": {"visibility": "caustal"}}, ["one of causal, all, none, not 'caustal'; did you mean 'causal'?"]),
-        ({"split": {"seconds": 3}}, ["split.seconds: there is no setting 'seconds'", "known: candidates"]),
+        ({"split": {"seconds": 3}}, ["split.seconds: there is no setting 'seconds'", "known: by, valid_share"]),
         ({"split": {"trials": 3}}, ["split.trials", "section tune has it"]),
         ({"split": 3}, ["split: must be a mapping, not 3"]),
         ({"run": ["movie_bok"]}, ["there is no scenario 'movie_bok'; did you mean 'movie_book'?"]),

@@ -279,6 +279,7 @@ def test_the_metadata_of_a_time_split_are_its_dates_and_the_tied_shares(tmp_path
     output = by_time(tmp_path, three_in_time(), *DATES)
     expected = {"split_by": "time", "valid_from": "2014-04-14", "test_from": "2014-04-17"}
     expected |= {"tied_valid": "0.333333", "tied_test": "0.500000"}  # of user 2
+    expected |= {"new_valid": "1.000000", "new_test": "0.000000"}  # films 2, 5, 6; 4, 0
     for name in ("split", "candidates"):
         assert expected.items() <= tables.read(output / f"{name}.parquet", name)[1].items()
 

@@ -1,7 +1,8 @@
 """Tables of results: the result table, experiments with paired tests, costs, mean ranks over scenarios, all runs.
 
 REQUIRED  ranks.parquet, settings.json, cost.json and history.tsv of the runs that the config asks for
-OUTPUTS   results/<scenario>/metrics.tsv, <experiment>.tsv, cold_start.tsv, efficiency.tsv, each with a readable .md;
+OUTPUTS   results/<scenario>/metrics.tsv, <experiment>.tsv, <experiment>_ties.tsv, cold_start.tsv, efficiency.tsv, each
+          with a readable .md;
           results/mean_ranks.tsv and .png, data_sets.tsv and .md; `snakemake runs` prints a list of all runs
 """
 
@@ -14,6 +15,7 @@ RESULT_FILES = ("ranks.parquet", "settings.json", "cost.json", "history.tsv")  #
 localrules:
     metrics,
     compare,
+    ties,
     cold_start,
     efficiency,
     mean_ranks,
@@ -72,6 +74,35 @@ rule compare:
     shell:
         "python -m semacdr.stages.compare {params.runs:q} --title {params.title:q} --split {params.split:q}"
         " --output {output.table:q} --table {output.page:q} 2> {log:q}"
+
+
+rule ties:
+    input:
+        runs=lambda wc: distinct(plan.experiment_runs(wc.scenario, wc.experiment), *RESULT_FILES),
+        interactions="results/{scenario}/interactions.parquet",
+        splits=lambda wc: plan.splits(wc.scenario),
+        code=code("semacdr.stages.ties"),
+    output:
+        table=report("results/{scenario}/{experiment}_ties.tsv", category="{scenario}", caption="../report/ties.rst"),
+        page="results/{scenario}/{experiment}_ties.md",
+    log:
+        "logs/{scenario}/ties_{experiment}.log",
+    benchmark:
+        "logs/benchmarks/{scenario}/ties_{experiment}.tsv"
+    wildcard_constraints:
+        experiment="|".join(name for name in plan.experiments if name != "cold_start") or "none",
+    conda:
+        "../../envs/data.yaml"
+    threads: cpus(1)
+    params:
+        runs=lambda wc: as_options(plan.experiment_runs(wc.scenario, wc.experiment)),
+        split=lambda wc: plan.experiments[wc.experiment].split,
+        title="{experiment}, tied and untied events, {scenario}",
+    message:
+        "Comparing the variants of {wildcards.experiment} on tied and untied events of {wildcards.scenario}"
+    shell:
+        "python -m semacdr.stages.ties {params.runs:q} --interactions {input.interactions:q} --splits {input.splits:q}"
+        " --title {params.title:q} --split {params.split:q} --output {output.table:q} --table {output.page:q} 2> {log:q}"
 
 
 rule cold_start:

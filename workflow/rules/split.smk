@@ -1,4 +1,4 @@
-"""Leave-one-out split and stored candidates of one direction.
+"""The split and the stored candidates of one direction.
 
 REQUIRED  results/<scenario>/interactions.parquet, items.parquet
 OUTPUTS   results/<scenario>/<source>_to_<target>/split.parquet, candidates.parquet

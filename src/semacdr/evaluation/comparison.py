@@ -60,6 +60,7 @@ class ComparisonRow:
     p_holm: float | None  # of Wilcoxon's test
     seeds: int
     users: int
+    tied_share: float | None  # of the direction's held-out events, all groups together (semacdr.data.ties)
     at_popularity: str | None = field(default=None, kw_only=True)  # seeds whose best epoch is not above it
     release: str
     model: str
@@ -129,6 +130,7 @@ def _metric_rows(
                 **dict.fromkeys(TESTED) | test,
                 seeds=seeds.shape[0],
                 users=seeds.shape[1],
+                tied_share=first.tied_share,
                 release=first.release,
                 model=first.model,
                 run=run_names(variants[name]),

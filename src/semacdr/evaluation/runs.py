@@ -44,6 +44,12 @@ class Run:
         """Source and target."""
         return self.source, self.target
 
+    @property
+    def tied_share(self) -> float | None:
+        """The share of tied events among all events of the split (semacdr.data.ties); None in files without it."""
+        share = self.metadata.get(f"tied_{self.split}")
+        return None if share is None else float(share)
+
 
 def load_run(folder: Path, split: str = "test") -> Run:
     """One split's ranks of a run's folder; a UserError names the file and what is wrong with its metadata or rows."""

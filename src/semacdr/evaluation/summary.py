@@ -32,6 +32,7 @@ class MetricsRow:
     std: float | None  # None for one seed
     seeds: int
     users: int
+    tied_share: float | None  # of the direction's test events, all groups together (semacdr.data.ties)
     at_popularity: str | None = field(default=None, kw_only=True)  # seeds whose best epoch is not above it
     release: str
     run: str  # the names of the system's runs, without seeds
@@ -97,6 +98,7 @@ def _system_rows(
                     std=float(np.std(means, ddof=1)) if len(means) > 1 else None,
                     seeds=len(seeds),
                     users=int(group.members.sum()),
+                    tied_share=first.tied_share,
                     release=first.release,
                     run=run_names(seeds),
                 )

@@ -1,6 +1,6 @@
 """Experiments: variants of a system, compared with the first one. A sweep has a variant for each value of a setting."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,12 +51,20 @@ def experiments(config: Config) -> dict[str, Experiment]:
         check_name(name, "compare")
         if name in reserved():
             raise SettingError(("compare", name), f"'{name}' is the name of another table; choose another name")
+        if experiment_of(name, config.given["compare"]) != name:
+            raise SettingError(("compare", name), f"'{name}' is the name of a table of another experiment; rename one")
         checked(Comparison, given, "compare", name)
         found[name] = _experiment(name, given, config, "compare", name)
     given = config.given.get("cold_start", {})
     own = {key: value for key, value in given.items() if key in types_of(Comparison)}
     found["cold_start"] = _experiment("cold_start", own, config, "cold_start")
     return found
+
+
+def experiment_of(table: str, experiments: Container[str]) -> str:
+    """The experiment that a table of results belongs to, by the table's name: <experiment> or <experiment>_ties."""
+    name = table.removesuffix("_ties")
+    return name if name in experiments else table
 
 
 def _experiment(name: str, given: Mapping[str, Any], config: Config, *path: str) -> Experiment:

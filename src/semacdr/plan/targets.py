@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from semacdr.errors import UserError
 from semacdr.plan.asking import taxonomy_file
+from semacdr.plan.experiments import experiment_of
 from semacdr.plan.plan import RESULTS, Plan, folders
 from semacdr.plan.raw import check_local
 from semacdr.plan.summaries import efficiency_runs, joined_experiments, mixing_runs, report_files, sweeps
@@ -74,7 +75,7 @@ def _check_result(plan: Plan, path: PurePosixPath, rules: Sequence[Rule]) -> Non
 
 def _check_scenario(plan: Plan, scenario: str, file: Path) -> None:
     """Refuse a file of a scenario where an entry of the config that it needs is wrong, or raw files are missing."""
-    name, tune = file.stem, TunePlan(plan)
+    name, tune = experiment_of(file.stem, plan.experiments), TunePlan(plan)
     if file.parts[0] in plan.scenario(scenario).directions and file.parts[1] == "tune":
         tune.system(scenario, Path(file.parts[2]).stem)
     elif len(file.parts) == 1 and name in plan.experiments:
@@ -98,8 +99,9 @@ def _check_scenario(plan: Plan, scenario: str, file: Path) -> None:
 
 def _needs_semantics(plan: Plan, scenario: str, file: Path) -> bool:
     """Whether a file of a scenario is made from the semantics of its items."""
-    if file.stem in ("metrics", *plan.experiments):
-        runs = plan.table_runs(scenario) if file.stem == "metrics" else plan.experiment_runs(scenario, file.stem)
+    name = experiment_of(file.stem, plan.experiments)
+    if name in ("metrics", *plan.experiments):
+        runs = plan.table_runs(scenario) if name == "metrics" else plan.experiment_runs(scenario, name)
         models = [(run.scenario, run.direction, run.record) for own in runs.values() for run in own]
         return any({"agnostic", "embeddings"} & plan.inputs(*one).keys() for one in models)
     return file.parts[0] == "semantics" or file.stem in ("report", "taste_similarity", "embeddings")

@@ -1,4 +1,4 @@
-"""Options and output of the stages compare and cold_start: variants with their differences from a reference."""
+"""Output of the stages compare, cold_start and ties: variants with their differences from a reference."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,13 +21,10 @@ METHOD = (
     "trained seeds."
 )
 VALID_NOTE = "**All numbers are of validation events**, for model selection. No test event was used."
-TRAINING_EVENTS = (
-    "Full ranking of the test events. Training events: target-domain events in the training data. Users without any "
-    "are cold users; all their target events except the test event are hidden."
-)
 GROUPINGS = {  # of users: title of the table, title of the column
     "user": ("by the user's training events", "Training events"),
     "item": ("by the training events of the test item", "Item's events"),
+    "tie": ("by ties of the ranked event", "Ranked event"),
 }
 TEST_TITLES = ("Δ", "p (bootstrap)", "p (signed rank)", "Run")
 
@@ -43,15 +40,18 @@ def write_comparison(output: Path, table: Path, runs: Runs, rows: Sequence[Compa
         replace(row, at_popularity=seeds_at_popularity(plateaus[row.variant], row.source, row.target)) for row in rows
     ]
     page = with_plateaus(page, {models[name]: own for name, own in plateaus.items()})
-    tsv.write(output, tsv.text(rows, optional=("split", "grouping", "group", "at_popularity")))
+    tsv.write(output, tsv.text(rows, optional=("split", "grouping", "group", "tied_share", "at_popularity")))
     tsv.write(table, page + tuning_lines(tuned))
 
 
-def comparison_page(rows: Sequence[ComparisonRow], title: str) -> str:
-    """The page of stage compare: a table per direction, group of users and ranking."""
+def comparison_page(rows: Sequence[ComparisonRow], title: str, split: Sequence[str]) -> str:
+    """The page of stage compare: a table per direction, group of users and ranking.
+
+    `split`: the lines that say how events were held out.
+    """
     first = rows[0]
     lines = page_head(title, first.release)
-    lines += [_method(first), ""]
+    lines += [_method(first), "", *split]
     lines += [VALID_NOTE, ""] if first.split else []
     lines += [COLD_NOTE, ""] if first.group else []
     for key in dict.fromkeys((row.source, row.target, row.group, row.ranking) for row in rows):
@@ -67,11 +67,15 @@ def comparison_page(rows: Sequence[ComparisonRow], title: str) -> str:
     return "\n".join([*lines, f"{count_of(first.seeds, 'seed')}{users}.", ""])
 
 
-def cold_start_page(rows: Sequence[ComparisonRow], title: str) -> str:
-    """The page of stage cold_start: a table per direction and grouping, of full ranking."""
+def grouped_page(rows: Sequence[ComparisonRow], title: str, groups: str, split: Sequence[str]) -> str:
+    """The page of stages cold_start and ties: a table per direction and grouping, of full ranking.
+
+    `groups` says what the groups are, `split` are the lines that say how events were held out.
+    """
     first = rows[0]
     lines = page_head(title, first.release)
-    lines += [TRAINING_EVENTS, "", _method(first, " within each group"), ""]
+    lines += [groups, "", _method(first, " within each group"), "", *split]
+    lines += [VALID_NOTE, ""] if first.split else []
     rows = [row for row in rows if row.ranking == "full"]
     for key in dict.fromkeys((row.source, row.target, row.grouping) for row in rows):
         part = [row for row in rows if (row.source, row.target, row.grouping) == key]

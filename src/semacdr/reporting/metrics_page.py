@@ -13,23 +13,29 @@ Costs = Mapping[tuple[str, str, str, str], Cost]  # by source, target, model, va
 Negatives = Mapping[tuple[str, str], int]  # stored negatives by direction
 
 PROTOCOL = (
-    "Protocol: leave-one-out on the test event of every user. Full ranking: the whole target catalogue without the "
-    "user's earlier items. Sampled ranking: the test item among stored negatives, the same for every system and seed. "
+    "Ranks are of test events. Full ranking: the whole target catalogue without the user's earlier items. Sampled "
+    "ranking: the test item among stored negatives, the same for every system and seed. "
     "Rank = 1 + number of higher scores + half the ties. Mean ± sample standard deviation over seeds; the best mean of "
     "a column is bold. The last column names the run that a row was computed from."
 )
 
 
 def metrics_page(
-    rows: Sequence[MetricsRow], scenario: str, runs: int, paper: PaperRows, costs: Costs, negatives: Negatives
+    rows: Sequence[MetricsRow],
+    scenario: str,
+    runs: int,
+    paper: PaperRows,
+    costs: Costs,
+    negatives: Negatives,
+    split: Sequence[str],
 ) -> str:
     """The whole page: a section per direction and group of users with a table per ranking, then the direction's costs.
 
-    `runs` is the number of runs behind the rows.
+    `runs` is the number of runs behind the rows, `split` the lines that say how events were held out.
     """
     release = rows[0].release
     lines = page_head(f"Results: {scenario}", release)
-    lines += [f"Data: release `{release}`, ranks of {runs} runs.", "", PROTOCOL, ""]
+    lines += [f"Data: release `{release}`, ranks of {runs} runs.", "", PROTOCOL, "", *split]
     lines += [COLD_NOTE, ""] if rows[0].group else []
     lines += [REAL_ONLY, ""] if paper and release == "sample" else []
     for direction in dict.fromkeys((row.source, row.target) for row in rows):

@@ -19,22 +19,24 @@ from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 import pyarrow.compute as pc
 
-from semacdr.errors import UserError
 from semacdr.evaluation.comparison import METRICS, compare, load_variants
-from semacdr.evaluation.groups import Group, by_count
+from semacdr.evaluation.groups import Group, Split, by_count, by_split
 from semacdr.evaluation.runs import Run
-from semacdr.reporting.comparison_page import GROUPINGS, cold_start_page, write_comparison
+from semacdr.reporting.comparison_page import grouped_page, write_comparison
+from semacdr.reporting.split_lines import split_lines
 from semacdr.runtime.cli import log, parser, run
 from semacdr.runtime.settings import Bounds, Natural, add_flags, from_flags, setting
 from semacdr.stages._comparison import add_comparison
-from semacdr.storage import tables
 
 SHOWN = ("ndcg", "hr")  # metrics
+TRAINING_EVENTS = (
+    "Full ranking of the test events. Training events: target-domain events in the training data. Users without any "
+    "are cold: all their target events except the test event are hidden or, with a split by time, came after training."
+)
 
-Split = tuple[Path, pa.Table, dict[str, str]]  # the file, its rows and its metadata
+TRAINING_GROUPINGS = ("user", "item")  # columns of split.parquet
 
 
 @dataclass(frozen=True)
@@ -49,32 +51,22 @@ class Settings:
     )
 
 
-def training_counts(split: Split, first: Run) -> dict[str, npt.NDArray[np.int64]]:
+def training_counts(run: Run, split: Split) -> dict[str, npt.NDArray[np.int64]]:
     """By grouping, (users,) the training events of each user of a run, and of each user's test item."""
-    path, rows, metadata = split
-    tables.check_made_from(first.path, first.metadata, "rank", split=metadata)
-    train, test = (rows.filter(pc.equal(rows["role"], role)) for role in ("train", "test"))
-    if not np.array_equal(test["user"].to_numpy(), first.users):
-        raise UserError(f"{path}: its users are not those of {first.path}; run stage rank again")
+    train, test = pc.equal(split.rows["role"], "train").to_numpy(), split.held_out(run)
     counts = {}
-    for grouping in GROUPINGS:
-        trained, tested = train[grouping].to_numpy(), test[grouping].to_numpy()
-        counts[grouping] = np.bincount(trained, minlength=tested.max() + 1)[tested]
+    for grouping in TRAINING_GROUPINGS:
+        column = split.rows[grouping].to_numpy()
+        counts[grouping] = np.bincount(column[train], minlength=column.max() + 1)[column[test]]
     return counts
 
 
-def grouped(paths: Sequence[Path], bounds: Mapping[str, Sequence[int]]) -> Callable[[Run], list[Group]]:
+def grouped(bounds: Mapping[str, Sequence[int]]) -> Callable[[Run, Split], list[Group]]:
     """A function that groups a run's users by training events, of the user and of the test item, up to bounds."""
-    splits: dict[tuple[str | None, str | None], Split] = {}
-    for path in paths:
-        rows, metadata = tables.read(path, "split")
-        splits[metadata.get("source"), metadata.get("target")] = path, rows, metadata
 
-    def groups(first: Run) -> list[Group]:
-        if first.direction not in splits:
-            raise UserError(f"--splits lacks the split.parquet of {' to '.join(first.direction)}, which was ranked")
-        counts = training_counts(splits[first.direction], first)
-        return [group for name in GROUPINGS for group in by_count(name, counts[name], bounds[name])]
+    def groups(run: Run, split: Split) -> list[Group]:
+        counts = training_counts(run, split)
+        return [group for name in TRAINING_GROUPINGS for group in by_count(name, counts[name], bounds[name])]
 
     return groups
 
@@ -95,8 +87,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     variants = load_variants(args.runs)
     bounds = {"user": [0, *settings.user_groups], "item": settings.item_groups}
     metrics = {key: measure for key, measure in METRICS.items() if key[0] in SHOWN}
-    rows = compare(variants, grouped(args.splits, bounds), metrics)
-    write_comparison(args.output, args.table, args.runs, rows, cold_start_page(rows, args.title))
+    rows = compare(variants, by_split(args.splits, grouped(bounds)), metrics)
+    write_comparison(
+        args.output, args.table, args.runs, rows, grouped_page(rows, args.title, TRAINING_EVENTS, split_lines(variants))
+    )
     log.info("%d variants, %d rows: %s", len(variants), len(rows), args.output)
 
 

@@ -7,7 +7,8 @@ Writes  --output, a TSV: a row per direction, ranking, metric and variant: mean,
         of a paired bootstrap test and of Wilcoxon's signed-rank test, both also Holm-corrected for the number of
         variants. If the first variant's runs have cold users, cold and warm users have separate rows, with a column
         group. With --split valid all numbers are of validation events, for model selection; column split says so.
-        Column at_popularity, if there are such runs: the seeds whose best epoch is not above popularity.
+        Column tied_share: the share of tied events among the direction's ranked events (semacdr.data.ties). Column
+        at_popularity, if there are such runs: the seeds whose best epoch is not above popularity.
         --table, the same as a Markdown page.
 
 A user's value is the mean over the seeds. All variants of a direction must have the same number of seeds and the same
@@ -21,6 +22,7 @@ from semacdr.evaluation.comparison import compare, load_variants
 from semacdr.evaluation.groups import warm_and_cold
 from semacdr.evaluation.runs import SPLITS
 from semacdr.reporting.comparison_page import comparison_page, write_comparison
+from semacdr.reporting.split_lines import split_lines
 from semacdr.runtime.cli import log, parser, run
 from semacdr.stages._comparison import add_comparison
 
@@ -38,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = arguments(argv)
     variants = load_variants(args.runs, args.split)
     rows = compare(variants, warm_and_cold)
-    write_comparison(args.output, args.table, args.runs, rows, comparison_page(rows, args.title))
+    write_comparison(args.output, args.table, args.runs, rows, comparison_page(rows, args.title, split_lines(variants)))
     log.info("%d variants, %d rows: %s", len(variants), len(rows), args.output)
 
 

@@ -10,7 +10,8 @@ Writes  source.parquet, target.parquet: items of a domain are joined if one user
 
 The graphs are those of the paper's section 2.3.4, with binary edges. A table holds the symmetrically normalised
 adjacency with self-loops, D^-1/2 (A + I) D^-1/2, as rows (row, column, weight) sorted by row and column. Training
-events are those strictly before a user's validation event; of a cold user, source events before the test event.
+events are those strictly before a user's validation event; of a cold user, source events before the test event; with a
+split by time, all events before the date of validation.
 """
 
 import argparse

@@ -4,9 +4,10 @@ Reads   the folders of the runs, --runs MODEL/VARIANT FOLDER..., once per row of
         ranks.parquet, settings.json and cost.json of each. Optionally the candidates.parquet of both directions and the
         paper's table.
 Writes  --output, metrics.tsv: a row per direction, system, ranking, metric and cut-off. If there are cold users,
-        cold and warm users have separate rows, with a column group. The last column names the runs of a row.
-        Column at_popularity, if there are such runs: the seeds whose best epoch is not above popularity on
-        validation events (cost.json, history.tsv).
+        cold and warm users have separate rows, with a column group. Column tied_share: the share of tied events among
+        the direction's test events (semacdr.data.ties). Column at_popularity, if there are such runs: the seeds whose
+        best epoch is not above popularity on validation events (cost.json, history.tsv). The last column names the
+        runs of a row.
         --table, metrics.md: the same as a Markdown page, with costs and, for real data, the paper's numbers.
 
 All runs of a direction must rank the same users on the same data, and no run may be given twice for a system.
@@ -28,6 +29,7 @@ from semacdr.reporting.metrics_page import Costs, metrics_page
 from semacdr.reporting.names import system_name
 from semacdr.reporting.paper import read_paper
 from semacdr.reporting.plateau_notes import with_plateaus
+from semacdr.reporting.split_lines import split_lines
 from semacdr.reporting.tuning_notes import tuning_lines
 from semacdr.runtime.cli import log, parser, run
 from semacdr.runtime.settings import Bounds, Count, add_flags, from_flags, setting
@@ -72,10 +74,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         replace(row, at_popularity=seeds_at_popularity(plateaus[row.model, row.variant], row.source, row.target))
         for row in summarise(systems, sorted(settings.ks))
     ]
-    page = metrics_page(rows, runs[0].scenario, len(runs), paper, costs_by_system(records), negatives)
+    page = metrics_page(rows, runs[0].scenario, len(runs), paper, costs_by_system(records), negatives,
+                        split_lines(systems))  # fmt: skip
     page = with_plateaus(page, {system_name(*system): own for system, own in plateaus.items()})
     tuned = {system_name(*system): [record.settings for record in own] for system, own in records.items()}
-    tsv.write(args.output, tsv.text(rows, ".6f", optional=("group", "at_popularity")))
+    tsv.write(args.output, tsv.text(rows, ".6f", optional=("group", "tied_share", "at_popularity")))
     tsv.write(args.table, page + tuning_lines(tuned))
     log.info("%d runs, %d rows: %s and %s", len(runs), len(rows), args.output, args.table)
 

@@ -1,8 +1,8 @@
 """Rank each user's validation and test event with a trained model, in full and in sampled ranking.
 
 Reads   what train read, the folder that train wrote, and candidates.parquet.
-Writes  ranks.parquet: user, split (valid, test), ranking (full, sampled), rank (1 = best, ties count half). Cold users
-        have no validation event, so they have no rank of split valid.
+Writes  ranks.parquet: user, split (valid, test), ranking (full, sampled), rank (1 = best, ties count half). A
+        user has ranks of a split only with an event of it; cold users have no validation event.
 
 Scores are computed in float64, so that a rank depends on the parameters only and not on the users of a batch.
 """
@@ -45,7 +45,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def rank_all(trained: Trained, candidates: Path, batch: int) -> pa.Table:
-    """The ranks table of all users (in split valid: all but the cold ones), both splits and both rankings."""
+    """The ranks table of the users with an event of a split, both splits and both rankings."""
     history, training, parts = trained.history, trained.system.training, []
     for split in ("valid", "test"):
         stored = load_candidates(candidates, history, split)

@@ -4,12 +4,13 @@ Reads   reviews_<Category>.json.gz of both domains, interactions.parquet, users.
         split.parquet of both directions.
 Writes  snippets.parquet: item, text; an item without a text in any training review has no row.
 
-A review is used if its event is strictly before its user's validation event in both directions. Reviews of cold
-users are never used, because each domain is hidden in one direction. If a user reviewed an item several times, the
-earliest review is used, as in preprocess. Each item gets up to `per_item` of them. The choice depends only on the
-seed, the user and the item, not on later votes. Both directions share the table, so it does not depend on one
-direction's past alone: an event added after a user's test event in one domain moves the validation event of the
-other direction, which may admit one more of the user's earlier reviews.
+A review is used if its event is a training event in both directions: strictly before its user's validation event or,
+with a split by time, before the date of validation. Reviews of cold users are never used, because each domain is hidden
+in one direction. If a user reviewed an item several times, the earliest review is used, as in preprocess. Each item
+gets up to `per_item` of them. The choice depends only on the seed, the user and the item, not on later votes. Both
+directions share the table, so it does not depend on one direction's past alone: an event added after a user's test
+event in one domain moves the validation event of the other direction, which may admit one more of the user's earlier
+reviews.
 """
 
 import argparse

@@ -12,7 +12,8 @@ without an event in a period are not ranked there.
 A user's events keep their order in interactions.parquet. Negatives are distinct and drawn uniformly from the target
 catalogue without the items that the user has in the target domain. A user's draw depends only on the seed and the user.
 The metadata of split.parquet state the shares of tied events (tied_valid, tied_test; semacdr.data.ties) and, for a time
-split, split_by, valid_from and test_from.
+split, its dates (valid_from, test_from) and the shares of held-out events whose items have no training event (new_valid,
+new_test).
 
 With `cold_users`, a share of the users is cold: all their target events except the test event get the role hidden.
 Later stages use hidden events only to exclude their items from the candidates. Cold users have no validation event.
@@ -158,31 +159,35 @@ def roles_of(interactions: pl.DataFrame, target: str, settings: Settings) -> tup
             )
         dates = choose_dates(interactions, target, (settings.valid_share, settings.test_share), given)
         split = by_time(interactions, target, dates)
-        meta = {"split_by": "time"} | asdict(dates)
-        log_periods(split, dates)
+        unknown = log_periods(split, dates)
+        meta = {"split_by": "time"} | asdict(dates) | {f"new_{part}": f"{new:.6f}" for part, new in unknown.items()}
     user, timestamp = interactions.filter(pl.col("domain") == target).select("user", "timestamp")
     shares = tied_shares(user.to_numpy(), timestamp.to_numpy(), split["role"].to_numpy())
     log.info("tied events: %s", ", ".join(f"{share:.1%} of the {part} events" for part, share in shares.items()))
     return split, meta | {f"tied_{part}": f"{share:.6f}" for part, share in shares.items()}
 
 
-def log_periods(split: pl.DataFrame, dates: Dates) -> None:
-    """Log the dates of a time split, whom it ranks, and which of its users and items training does not know."""
-    train = split.filter(pl.col("role") == "train")
+def log_periods(split: pl.DataFrame, dates: Dates) -> dict[str, float]:
+    """Log the dates of a time split, whom it ranks, and which of its users and items training does not know.
+
+    Returns the share of the events of each of SPLITS whose items have no training event.
+    """
+    train, shares = split.filter(pl.col("role") == "train"), {}
     log.info(
         "training before %s, validation before %s, test from then on; %s later events are neither",
         dates.valid_from, dates.test_from, f"{(split['role'] == 'later').sum():,}",
     )  # fmt: skip
     for part in SPLITS:
         held_out = split.filter(pl.col("role") == part)
+        new_users, new_items = (len(held_out.join(train, on=column, how="anti")) for column in ("user", "item"))
         log.info(
             "%s: %s users; %s of them have no training event, and the items of %s have none",
-            part, f"{len(held_out):,}",
-            f"{len(held_out.join(train, on='user', how='anti')):,}",
-            f"{len(held_out.join(train, on='item', how='anti')):,}",
+            part, f"{len(held_out):,}", f"{new_users:,}", f"{new_items:,}",
         )  # fmt: skip
+        shares[part] = new_items / len(held_out)
     new = split.join(train, on="item", how="anti")["item"].n_unique()
     log.info("%s items have no training event; they stay in the catalogue", f"{new:,}")
+    return shares
 
 
 def log_counts(source: str, target: str, split: pl.DataFrame, items: int) -> None:

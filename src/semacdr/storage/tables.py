@@ -38,9 +38,10 @@ CONTRACTS: dict[str, dict[str, pa.DataType | None]] = {
         "categories": pa.list_(TEXT),
         "description": TEXT,
     },
-    # Events of the target domain. Role: train, valid, test, or hidden (a cold user's events except the test event).
+    # Events of the target domain. Role: train, valid, test, hidden (events of cold users except the test event); in a
+    # split by time also later: since the date of validation, but not held out; visible to predictions of later events.
     "split": {"user": I32, "item": I32, "role": TEXT},
-    # One row for each user and split (valid, test); cold users have none for valid. No negative is a hidden item.
+    # One row for each event of role valid or test. No negative is an item of the user, whatever its role.
     "candidates": {"user": I32, "split": TEXT, "positive": I32, "negatives": pa.list_(I32)},
     "snippets": {"item": I32, "text": TEXT},  # from training reviews; items without snippets have no row
     "inner": {"item": I32, "text": TEXT, "provenance": TEXT},
@@ -60,7 +61,7 @@ CONTRACTS: dict[str, dict[str, pa.DataType | None]] = {
         "vector": None,
     },  # of a trained model
     "adjacency": {"row": I32, "column": I32, "weight": F32},  # sorted by row, column
-    "ranks": {"user": I32, "split": TEXT, "ranking": TEXT, "rank": F64},  # cold users have no row of split valid
+    "ranks": {"user": I32, "split": TEXT, "ranking": TEXT, "rank": F64},  # only users with an event of the split
     "recommendations": {"user": I32, "place": I32, "item": I32, "score": F32},  # at the test event; place 1 is the best
 }
 # Contracts whose readers need sorted rows, which is checked: the columns, and whether rows must be distinct in them.
