@@ -186,6 +186,10 @@ def test_data_sets_join_the_experiments_on_all_scenarios_of_run():
         assert {run.record.tuned for own in runs["main_systems", scenario].values() for run in own} == {"null"}
         tuned = json.loads(runs["main_systems_tuned", scenario]["c2dsr"][0].record.tuned)
         assert (tuned["other_data"] or {}).get("scenario", scenario) == "kitchen_food"
+    for name in ("main_systems", "main_systems_tuned"):  # without texts, SASRec with texts is SASRec
+        runs_there = runs[name, "beauty_electronics"]
+        assert [run.folder for run in runs_there["sasrec_text"]] == [run.folder for run in runs_there["sasrec"]]
+        assert runs[name, "art_office"]["sasrec_text"][0].folder != runs[name, "art_office"]["sasrec"][0].folder
     words = summaries.data_set_options(plan)
     assert words[:4] == ["--runs", "main_systems", "kitchen_food", "semacdr"]
     assert words.count("--runs") == 8 * len(plan.experiments["main_systems"].variants)

@@ -82,6 +82,16 @@ def test_the_picture_names_all_with_their_ranks_and_draws_the_bars():
     assert "14 data sets" in drawn.get_suptitle()
 
 
+def test_a_long_title_stays_inside_the_picture():
+    title = "main_systems, " + ", ".join(f"a_scenario_with_a_long_name_{number}" for number in range(5))
+    drawn = mean_rank_diagram(mean_ranks.mean_rank_rows(UCI), title)
+    drawn.canvas.draw()
+    heading = next(text for text in drawn.texts if "Friedman" in text.get_text())
+    box, page = heading.get_window_extent(), drawn.bbox
+    assert page.x0 <= box.x0 and box.x1 <= page.x1 and box.y1 <= page.y1
+    assert all(name in " ".join(heading.get_text().split()) for name in title.split(", "))
+
+
 @pytest.mark.parametrize(
     ("directions", "words"),
     [

@@ -9,9 +9,13 @@ from examples import EXAMPLES, commands
 pytestmark = pytest.mark.slow
 
 FILES = [
-    f"{kind}_{name}.json.gz"
+    f"{folder}/{kind}_{name}.json.gz"
+    for folder, names in {
+        "amazon2014": ("Home_and_Kitchen", "Grocery_and_Gourmet_Food", "Beauty", "Electronics"),
+        "art_office": ("Arts", "Office"),
+    }.items()
     for kind in ("reviews", "meta")
-    for name in ("Home_and_Kitchen", "Grocery_and_Gourmet_Food")
+    for name in names
 ]
 TUNED = "baselines_tuned_loss"  # needs settings that the user copies first
 TINY = {"seeds": [1], "epochs": 1, "max_length": 10, "batch_size": 64, "settings": {"dim": 8, "pretraining": 1}}
@@ -31,11 +35,11 @@ RUN = {  # examples that run at small size, and the target
 
 @pytest.fixture(scope="module")
 def local(checkout, tmp_path_factory):
-    """The project with files where examples/kitchen_food.yaml expects the user's files."""
+    """The project with files where the examples expect the user's files."""
     project = checkout.copy(tmp_path_factory.mktemp("examples") / "project")
-    (project / "data/amazon2014").mkdir(parents=True)
     for name in FILES:
-        (project / "data/amazon2014" / name).write_bytes(b"\x1f\x8b")
+        (project / "data" / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / "data" / name).write_bytes(b"\x1f\x8b")
     return project
 
 

@@ -174,7 +174,7 @@ rule mean_ranks:
         "../../envs/figures.yaml"
     threads: cpus(1)
     params:
-        title=lambda wc: f"{summaries.summarised(plan, 'mean_ranks').name}, {' and '.join(plan.config.run)}",
+        title=lambda wc: f"{summaries.summarised(plan, 'mean_ranks').name}, {', '.join(plan.config.run)}",
     message:
         "Computing mean ranks over {params.title}"
     shell:

@@ -57,9 +57,7 @@ def record(config: Config, tuned: Tuned, scenario: str, direction: str, system: 
     base, common = training_base(config, scenario), common_settings(config, scenario)
     own = own_settings(system.model)
     off = {} if config.settings("train", scenario, "Planned").texts else without_texts(system.model)
-    system = dataclasses.replace(
-        system, settings={**system.settings, **{n: off[n] for n in off if n in system.settings}}
-    )
+    system = _switched_off(system, off)
     shared = {name: value for name, value in common.items() if name in types_of(own)}
     chosen = tuned.chosen(scenario, direction, system)
     loss = loss_of(system, chosen, tuned, scenario, direction)
@@ -75,6 +73,14 @@ def record(config: Config, tuned: Tuned, scenario: str, direction: str, system: 
         tuned=chosen.disclosure(),
         changes=_changes(system, base, dataclasses.asdict(resolve(own, {**shared, **off}, system.model))),
     )
+
+
+def _switched_off(system: System, off: dict[str, Any]) -> System:
+    """The system with its own settings among `off` changed; then it is its host, and is tuned as its host is."""
+    own = {name: value for name, value in off.items() if name in system.settings}
+    if not own:
+        return system
+    return dataclasses.replace(system, settings={**system.settings, **own}, tuning_group=None)
 
 
 def untuned(system: System) -> System:

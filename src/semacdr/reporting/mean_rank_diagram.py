@@ -3,6 +3,7 @@
 Source: Demšar, Statistical Comparisons of Classifiers over Multiple Data Sets, JMLR 2006, section 3.2.2.
 """
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,8 @@ from matplotlib.figure import Figure
 from semacdr.evaluation.main_metric import CUTOFF
 from semacdr.reporting import style
 from semacdr.reporting.names import column_name, system_name
+
+TITLE_WIDTH = 105  # characters that a line of the title has room for
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,9 @@ def mean_rank_diagram(rows: Sequence[MeanRankRow], title: str) -> Figure:
     """An axis of mean ranks, names on both sides, and bars over the systems that the test does not separate."""
     bars, half, first = indistinguishable(rows), (len(rows) + 1) // 2, rows[0]
     low = 1.2 + 0.35 * len(bars)
-    figure = style.figure(8.0, 1.6 + 0.16 * len(bars) + 0.24 * half)
+    metric = f"mean rank by full-ranking {column_name(('ndcg', CUTOFF))} over {first.data_sets} data sets"
+    titles = textwrap.wrap(f"{title}: {metric} (right is better)", TITLE_WIDTH, break_on_hyphens=False)
+    figure = style.figure(8.0, 1.45 + 0.15 * len(titles) + 0.16 * len(bars) + 0.24 * half)
     axis = figure.subplots()
     margin = 0.19 * len(rows)  # room for names
     axis.set(xlim=(len(rows) + margin, 1 - margin), ylim=(low + 0.6 * half, -1.6))  # the best at the right
@@ -71,9 +76,6 @@ def mean_rank_diagram(rows: Sequence[MeanRankRow], title: str) -> Figure:
     length = min(first.critical_difference, len(rows) - 1)
     axis.plot([1, 1 + length], [-1.1, -1.1], color="black", linewidth=1.5, marker="|", markersize=6)
     axis.text(1, -1.25, f"critical difference {first.critical_difference:.2f}", ha="right", va="bottom", fontsize=8)
-    metric = f"mean rank by full-ranking {column_name(('ndcg', CUTOFF))} over {first.data_sets} data sets"
-    figure.suptitle(
-        f"{title}: {metric} (right is better)\nFriedman p = {first.p_friedman:.2g}; releases: {first.releases}",
-        fontsize=9,
-    )
+    titles.append(f"Friedman p = {first.p_friedman:.2g}; releases: {first.releases}")
+    figure.suptitle("\n".join(titles), fontsize=9)
     return figure
