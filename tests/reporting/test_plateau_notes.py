@@ -1,4 +1,4 @@
-"""Tables and pages name the runs that are not above popularity."""
+"""Tables and pages name the runs that are not clearly above popularity."""
 
 import pytest
 
@@ -7,14 +7,14 @@ from semacdr.stages import cold_start, compare
 
 POPULARITY = {"best_epoch": 1, "popularity_valid_ndcg_10": 0.4}
 SENTENCE = (
-    "\n**Not above popularity**: on validation events, the best epoch of these runs is not above the most popular items"
-    " (NDCG@10, full ranking), so their numbers do not show what the system can do: {}.\n\n## "
+    "\n**Not above popularity**: on validation events, the best epoch of these runs is not clearly above the most popular"
+    " items (NDCG@10, full ranking), so their numbers do not show what the system can do: {}.\n\n## "
 )
 
 
 @pytest.fixture
 def runs(write_run):
-    """Two systems; seeds 1 and 3 of the first are not above popularity."""
+    """Two systems; seeds 1 and 3 of the first are not clearly above popularity."""
 
     def seeds(values, model):
         return [

@@ -55,14 +55,14 @@ def test_patience_counts_from_the_first_epoch_above_popularity(inputs, caplog):
     result = fitted(inputs, [0, 0, 0, 0, 0, 0, 2, 3, 3])
     assert (result.best, len(result.epochs)) == (8, 11)
     assert result.above_popularity and result.epochs[0].valid_ndcg_10 == result.popularity
-    assert "not better than popularity" not in caplog.text
+    assert "not clearly above popularity" not in caplog.text
 
 
 def test_a_plateau_has_a_bound_and_is_named_in_the_log(inputs, caplog):
     result = fitted(inputs, [0])
     assert (result.best, len(result.epochs)) == (1, 9)
     assert not result.above_popularity
-    assert "not better than popularity: the best epoch has validation NDCG@10" in caplog.text
+    assert "not clearly above popularity: the best epoch has validation NDCG@10" in caplog.text
 
 
 def test_rates_grow_linearly_in_warm_up_and_again_after_pre_training(inputs):

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -61,7 +62,7 @@ class ComparisonRow:
     seeds: int
     users: int
     tied_share: float | None  # of the direction's held-out events, all groups together (semacdr.data.ties)
-    at_popularity: str | None = field(default=None, kw_only=True)  # seeds whose best epoch is not above it
+    at_popularity: str | None = field(default=None, kw_only=True)  # seeds whose best epoch is not clearly above it
     release: str
     model: str
     run: str  # the names of the variant's runs, without seeds
@@ -112,6 +113,7 @@ def _metric_rows(
     rows = []
     for (name, seeds), interval, test in zip(by_seed.items(), intervals, tests, strict=False):
         first = variants[name][0]
+        tested: dict[str, Any] = dict.fromkeys(TESTED) | test
         rows.append(
             ComparisonRow(
                 source=first.source,
@@ -127,7 +129,7 @@ def _metric_rows(
                 std=float(seeds.mean(1).std(ddof=1)) if len(seeds) > 1 else None,
                 low=interval.low,
                 high=interval.high,
-                **dict.fromkeys(TESTED) | test,
+                **tested,
                 seeds=seeds.shape[0],
                 users=seeds.shape[1],
                 tied_share=first.tied_share,

@@ -56,3 +56,11 @@ def _cutoff(k: int) -> int:
     if k < 1:
         raise ValueError(f"the cut-off k must be at least 1, it is {k}")
     return k
+
+
+CLEARLY = 1.2  # smaller ratios to popularity occur on plateaus, where a system ranks by little but popularity
+
+
+def clearly_above(value: float, popularity: float) -> bool:
+    """Whether a system's NDCG@10 is clearly above popularity's, so that it learned more than popularity."""
+    return value > CLEARLY * popularity

@@ -1,4 +1,4 @@
-"""A note on a page about the runs whose best epoch is not above popularity on validation events."""
+"""A note on a page about the runs whose best epoch is not clearly above popularity on validation events."""
 
 from collections.abc import Mapping, Sequence
 
@@ -14,7 +14,7 @@ def plateau_notes(plateaus: Mapping[str, Sequence[Plateau]]) -> list[tuple[str, 
     if not runs:
         return []
     sentence = (
-        "on validation events, the best epoch of these runs is not above the most popular items (NDCG@10, full"
+        "on validation events, the best epoch of these runs is not clearly above the most popular items (NDCG@10, full"
         f" ranking), so their numbers do not show what the system can do: {'; '.join(runs)}."
     )
     return [(TITLE, sentence)]

@@ -16,7 +16,7 @@ from semacdr.batching.negatives import NegativeSampler, SharedNegatives
 from semacdr.batching.windows import training_windows
 from semacdr.data.history import History
 from semacdr.errors import UserError
-from semacdr.evaluation.measures import hit_rate, ndcg
+from semacdr.evaluation.measures import clearly_above, hit_rate, ndcg
 from semacdr.evaluation.ranks import Ranker
 from semacdr.models import popularity
 from semacdr.models.base import Model, ModelInputs
@@ -25,8 +25,6 @@ from semacdr.runtime.cli import log
 from semacdr.training.adam import Adam
 from semacdr.training.device import PRECISIONS
 from semacdr.training.settings import Training
-
-PLATEAU = 1.2  # a system below this multiple of popularity's NDCG@10 is at popularity's level; small gains are noise
 
 
 @dataclass(frozen=True)
@@ -55,7 +53,7 @@ class TrainingResult:
     @property
     def above_popularity(self) -> bool:
         """Whether the best epoch is clearly better than popularity on validation events."""
-        return self.epochs[self.best - 1].valid_ndcg_10 > PLATEAU * self.popularity
+        return clearly_above(self.epochs[self.best - 1].valid_ndcg_10, self.popularity)
 
 
 ShouldStop = Callable[[Epoch | None], bool]
@@ -123,7 +121,7 @@ def fit(
     )  # fmt: skip
     if learned and not result.above_popularity:
         log.warning(
-            "not better than popularity: the best epoch has validation NDCG@10 %.4f, popularity %.4f; the system did "
+            "not clearly above popularity: the best epoch has validation NDCG@10 %.4f, popularity %.4f; the system did "
             "not learn from sequences: look at train.learning_rate, batch_size and settings.dropout",
             best.valid_ndcg_10, level,
         )  # fmt: skip
@@ -132,7 +130,7 @@ def fit(
 
 def _is_over(number: int, best: Epoch, level: float, settings: Training) -> bool:
     """Whether training ends after epoch `number`, which was not better than the best one; `level`: of popularity."""
-    if best.valid_ndcg_10 <= PLATEAU * level:
+    if not clearly_above(best.valid_ndcg_10, level):
         return number >= settings.plateau_epochs
     return number - best.epoch >= settings.patience
 
