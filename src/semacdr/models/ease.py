@@ -29,8 +29,8 @@ DENSE = 3  # float64 matrices of all items that are in memory at the same time
 class Settings:
     """Settings of EASE."""
 
-    history: Literal["target", "mixed"] = setting("mixed", "events that are read: of the target, or of both domains")
-    l2: Positive = setting(400.0, "weight of the squared norm of B")
+    history: Literal["target", "mixed"] = setting("target", "events that are read: of the target, or of both domains")
+    l2: Positive = setting(100.0, "weight of the squared norm of B")
     decay: Share = setting(0.6, "weight of an event relative to the next event's; 1: all weigh the same")
     max_items: Count = setting(
         20_000, "items that the dense matrix may have; memory grows with its square", tunable=False
