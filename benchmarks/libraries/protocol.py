@@ -53,6 +53,14 @@ def sequences(events: Events, users: int, known: np.ndarray) -> list[np.ndarray]
     return np.split(number, np.searchsorted(user, np.arange(1, users)))
 
 
+def padded(events: Events, users: int, known: np.ndarray, number: np.ndarray, length: int) -> torch.Tensor:
+    """(users, length): each user's last known items by their `number` (known items,), after zeros."""
+    rows = np.zeros((users, length), np.int64)
+    for row, items in zip(rows, sequences(events, users, known), strict=True):
+        row[length - len(items[-length:]) :] = number[items[-length:]]
+    return torch.from_numpy(rows)
+
+
 class Scored(Model):
     """Scores by a table (users, target items), for the project's own ranker."""
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pytorch_lightning
 import rectools
 import torch
-from protocol import Judge, Run, arguments, events_before, load, sequences
+from protocol import Judge, Run, arguments, events_before, load, padded
 from pytorch_lightning import Callback, Trainer, seed_everything
 from rectools import Columns
 from rectools.dataset import Dataset
@@ -43,16 +43,10 @@ class Measure(Callback):
         names = np.array(prepared.item_id_map.external_ids[1:], dtype=np.int64)  # 0 is padding
         self.known, self.number = np.sort(names), np.argsort(names) + 1
         splits = {split: events_before(self.history, split) for split in ("valid", "test")}
-        self.inputs = {s: self._padded(events, prepared.session_max_len) for s, events in splits.items()}
+        length, users = prepared.session_max_len, self.history.users
+        self.inputs = {s: padded(events, users, self.known, self.number, length) for s, events in splits.items()}
         self.run = Run(self.args, module.torch_model, self.ranks)
         self.run.start()
-
-    def _padded(self, events, length: int) -> torch.Tensor:
-        """(users, length): the last items, padding before them, as in RecTools' preparator."""
-        rows = np.zeros((self.history.users, length), np.int64)
-        for row, items in zip(rows, sequences(events, self.history.users, self.known), strict=True):
-            row[length - len(items[-length:]) :] = self.number[items[-length:]]
-        return torch.from_numpy(rows)
 
     @torch.no_grad()
     def ranks(self, split: str) -> dict[str, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Compare SASRec of RecBole and RecTools, RecTools' eSASRec and our systems on one split: quality and time to reach it.
+"""Compare SASRec of RecBole and RecTools, RecTools' eSASRec and UniSRec, and our systems on one split: quality, time.
 
     for name in recbole rectools; do
       python3.11 -m venv venvs/$name && venvs/$name/bin/pip install -r benchmarks/libraries/requirements-$name.txt
@@ -40,9 +40,12 @@ SYSTEMS = {  # by name: script, settings
     "recbole-sasrec-short": ("recbole_sasrec", {"MAX_ITEM_LIST_LENGTH": SHORT}),
     "rectools-sasrec-short": ("rectools_sasrec", PADDED | {"session_max_len": SHORT}),
     "rectools-esasrec-short": ("rectools_sasrec", PADDED | ESASREC | {"session_max_len": SHORT}),
+    "rectools-unisrec-short": ("rectools_unisrec", PADDED | {"session_max_len": SHORT}),
     "sasrec-bce": ("own", SASREC | {"loss": "bce"}),
     "sasrec-ce": ("own", SASREC | {"loss": "ce"}),
     "sasrec-ce-lr3": ("own", SASREC | {"loss": "ce", "learning_rate": 0.003}),
+    "sasrec-text": ("own", SASREC | {"loss": "ce", "own": {"text": "project"}}),
+    "sasrec-moe": ("own", SASREC | {"loss": "ce", "own": {"text": "moe"}}),
     "semacdr-ce": ("own", SEMACDR | {"loss": "ce"}),
     "semacdr-sampled": ("own", SEMACDR | {"loss": "sampled_softmax"}),
 }
@@ -123,8 +126,8 @@ def readable(rows: list[Row]) -> str:
 def train(name: str, args: argparse.Namespace) -> None:
     """Train a system in its own environment, with its own number of threads."""
     script, settings = SYSTEMS[name]
-    python = {"recbole_sasrec": args.recbole, "rectools_sasrec": args.rectools, "own": sys.executable}[script]
-    own = script == "own"
+    library, own = script.partition("_")[0], script == "own"
+    python = {"recbole": args.recbole, "rectools": args.rectools, "own": sys.executable}[library]
     options = {"settings": settings, "seed": args.seed, "epochs": args.epochs, "patience": args.patience}
     options |= {} if own else {"seconds": args.library_seconds}
     threads = args.own_threads if own else args.library_threads
