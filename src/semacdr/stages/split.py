@@ -12,8 +12,8 @@ without an event in a period are not ranked there.
 A user's events keep their order in interactions.parquet. Negatives are distinct and drawn uniformly from the target
 catalogue without the items that the user has in the target domain. A user's draw depends only on the seed and the user.
 The metadata of split.parquet state the shares of tied events (tied_valid, tied_test; semacdr.data.ties) and, for a time
-split, its dates (valid_from, test_from) and the shares of held-out events whose items have no training event (new_valid,
-new_test).
+split, its dates (valid_from, test_from) and the shares of held-out events whose items have no training event
+(new_valid, new_test).
 
 With `cold_users`, a share of the users is cold: all their target events except the test event get the role hidden.
 Later stages use hidden events only to exclude their items from the candidates. Cold users have no validation event.
