@@ -1,5 +1,7 @@
 """The error for a wrong config is one line: file, line, key, what is allowed, and the nearest known name."""
 
+from datetime import date
+
 import pytest
 import yaml
 from hypothesis import given as given_by
@@ -43,6 +45,9 @@ def refusal(change):
         ({"train": {"epochs": True}}, ["train.epochs: must be a whole number", "not True"]),
         ({"train": {"visibility": "caustal"}}, ["one of causal, all, none, not 'caustal'; did you mean 'causal'?"]),
         ({"split": {"seconds": 3}}, ["split.seconds: there is no setting 'seconds'", "known: by, valid_share"]),
+        ({"split": {"valid_from": date(2013, 7, 1)}}, ["valid_from: must be text or null; put the date in quotes"]),
+        ({"split": {"test_share": 1}}, ["split.test_share: must be a number above 0 and below 1, not 1"]),
+        ({"compare": {"loss_ties": {}}}, ["'loss_ties' is the name of a table of another experiment; rename one"]),
         ({"split": {"trials": 3}}, ["split.trials", "section tune has it"]),
         ({"split": 3}, ["split: must be a mapping, not 3"]),
         ({"run": ["movie_bok"]}, ["there is no scenario 'movie_bok'; did you mean 'movie_book'?"]),

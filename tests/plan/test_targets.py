@@ -45,6 +45,7 @@ def test_an_unknown_target_lists_what_is_known(target, words):
     "target",
     [
         "all", "runs", "sample", "results/mean_ranks.png", "results/data_sets.md", "results/movie_book/sweep_rate.png",
+        "results/movie_book/ablation_ties.md",
         "results/movie_book/report.html", "results/movie_book/tuned.json", "results/movie_book/semantics/price.txt",
         "results/movie_book/semantics/shards/1of2.parquet", "results/kitchen_food/kitchen_to_food/tune/sasrec-ce.json",
         "resources/raw/amazon2014/reviews_Books.json.gz", "logs/movie_book/metrics.log",

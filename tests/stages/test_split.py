@@ -294,7 +294,7 @@ def test_the_log_counts_users_and_items_that_training_does_not_know(tmp_path, ca
     assert "5 items have no training event" in caplog.text  # 2, 5, 6, 7, 8
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 @given(
     days=st.lists(st.integers(0, 30), min_size=5, max_size=60),
     shares=st.tuples(st.floats(0.05, 0.3), st.floats(0.05, 0.3)),

@@ -10,8 +10,8 @@ test period has role test. Others of these periods have role later: only predict
 without an event in a period are not ranked there.
 
 A user's events keep their order in interactions.parquet. Negatives are distinct and drawn uniformly from the target
-catalogue without the items that the user has in the target domain. A user's draw depends only on seed and user. The
-metadata of split.parquet state the shares of tied events (tied_valid, tied_test; semacdr.data.ties) and, for a time
+catalogue without the items that the user has in the target domain. A user's draw depends only on the seed and the user.
+The metadata of split.parquet state the shares of tied events (tied_valid, tied_test; semacdr.data.ties) and, for a time
 split, its dates (valid_from, test_from) and the shares of held-out events whose items have no training event
 (new_valid, new_test).
 
