@@ -148,7 +148,7 @@ def test_counting_systems_take_a_blank_for_no_item(cold_world, name):
     cold = cold_users(cold_world)
     for history in ("target", "mixed"):
         model, inputs = build(cold_world, name, history=history)
-        known = model.scores(None, next(batches_of(inputs, 64)))[cold] - getattr(model, "popularity", 0)
+        known = model.scores(model.prepare(), next(batches_of(inputs, 64)))[cold] - getattr(model, "popularity", 0)
         assert known.any() == (history == "mixed")
 
 

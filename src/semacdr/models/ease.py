@@ -54,7 +54,7 @@ class Model(base.Model):
             end = min(begin + CHUNK, items.stop)
             gram[:, begin - items.start : end - items.start] = users.columns(begin, end)[items.start : items.stop]
         weights = autoencoder(gram, settings.l2)[:, target.start - items.start : target.stop - items.start]
-        self.register_buffer("weights", weights.float())
+        self.register_buffer("weights", weights.float().contiguous())
 
     def scores(self, prepared: None, batch: Batch) -> torch.Tensor:
         """(B, target items): the decayed sum of the rows of B of the window's items."""
