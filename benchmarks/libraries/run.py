@@ -41,6 +41,7 @@ SYSTEMS = {  # by name: script, settings
     "rectools-sasrec-short": ("rectools_sasrec", PADDED | {"session_max_len": SHORT}),
     "rectools-esasrec-short": ("rectools_sasrec", PADDED | ESASREC | {"session_max_len": SHORT}),
     "rectools-unisrec-short": ("rectools_unisrec", PADDED | {"session_max_len": SHORT}),
+    "rectools-unisrec-fast-short": ("rectools_unisrec", PADDED | {"session_max_len": SHORT, "lr": 0.001}),
     "sasrec-bce": ("own", SASREC | {"loss": "bce"}),
     "sasrec-ce": ("own", SASREC | {"loss": "ce"}),
     "sasrec-ce-lr3": ("own", SASREC | {"loss": "ce", "learning_rate": 0.003}),
