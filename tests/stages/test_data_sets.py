@@ -84,7 +84,9 @@ def test_equal_runs_are_named(stage, world):
 
 def test_a_log_line_names_the_plateaus(stage, world, caplog):
     stage(world)
-    assert "1 runs are not above popularity on validation events: sasrec (one, movie to book, seed 2)" in caplog.text
+    assert (
+        "1 runs are at the level of popularity on validation events: sasrec (one, movie to book, seed 2)" in caplog.text
+    )
 
 
 def test_what_is_malformed_is_refused(stage, world, write_run):

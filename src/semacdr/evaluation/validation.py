@@ -1,4 +1,4 @@
-"""The validation of training runs by epoch, and the runs whose best epoch is not above popularity.
+"""The validation of training runs by epoch, and the runs that never left the level of popularity.
 
 A learned system can stop early on a plateau on which it ranks items by popularity alone. Its number then says nothing
 about the system, so every table and page names such runs.
@@ -14,11 +14,11 @@ from semacdr.evaluation.costs import read_record
 from semacdr.storage import tsv
 
 POPULARITY = "popularity_valid_ndcg_10"  # of cost.json: validation NDCG@10 of the most popular items, full ranking
-DIGITS = ".8g"  # of history.tsv
+PLATEAU = 1.2  # up to this multiple of popularity's value a run is at its level; as in training.engine
 
 
 class Plateau(NamedTuple):
-    """A run whose best epoch is not above popularity; both values are NDCG@10 of full ranking on validation events."""
+    """A run whose best epoch is at the level of popularity; both values are NDCG@10 of full ranking on validation events."""
 
     source: str
     target: str
@@ -36,8 +36,13 @@ def read_validation(folder: Path) -> list[tuple[int, float]]:
         raise UserError(f"{path}: not what stage train writes: {error}; train the run again") from error
 
 
+def at_level(best: float, popularity: float) -> bool:
+    """Whether a run's best validation value is at the level of popularity's: not clearly above it."""
+    return best <= PLATEAU * popularity
+
+
 def read_plateau(folder: Path) -> Plateau | None:
-    """What a learned run reached, if its best epoch is not above popularity; else None.
+    """What a learned run reached, if its best epoch is at the level of popularity; else None.
 
     None also for a non-learned baseline, and for a run of an earlier version, which did not record popularity.
     """
@@ -45,7 +50,7 @@ def read_plateau(folder: Path) -> Plateau | None:
     if POPULARITY not in cost or not settings.get("training", {}).get("loss"):
         return None
     popularity, best = _number(folder, cost[POPULARITY]), _best(folder, cost["best_epoch"])
-    if best > float(format(popularity, DIGITS)):  # rounded as the other one is
+    if not at_level(best, popularity):
         return None
     return Plateau(settings["source"], settings["target"], str(settings["seed"]), best, popularity)
 
