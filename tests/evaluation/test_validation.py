@@ -1,4 +1,4 @@
-"""Runs whose best epoch is not above popularity on validation events."""
+"""Runs at the level of popularity on validation events."""
 
 import pytest
 
@@ -13,11 +13,11 @@ def flagged(write_run, best, popularity, **how):
     return read_plateau(write_run({1: 1}, cost=cost, epochs=[0.0, best, 0.9], **how))
 
 
-def test_the_best_epoch_counts_and_a_fifth_above_popularity_is_clear(write_run):
+def test_the_best_epoch_counts_and_it_must_be_clearly_above(write_run):
     assert flagged(write_run, 0.02, 0.021) == Plateau("movie", "book", "1", 0.02, 0.021)
-    assert flagged(write_run, 0.02, 0.02) is not None
-    assert flagged(write_run, 0.0239, 0.02) is not None
+    assert flagged(write_run, 0.024, 0.02) is not None  # 1.2 times
     assert flagged(write_run, 0.0241, 0.02) is None
+    assert flagged(write_run, 0.0, 0.0) is not None
 
 
 def test_baselines_without_training_and_runs_that_do_not_know_popularity_have_none(write_run):
@@ -41,7 +41,7 @@ def test_seeds_of_a_direction(write_run):
     cost = BEST | {"popularity_valid_ndcg_10": 0.5}
     low = [write_run({1: 1}, cost=cost, epochs=[0, 0.1], seed=seed) for seed in "13"]
     back = write_run({1: 1}, cost=cost, epochs=[0, 0.1], source="book", target="movie")
-    found = read_plateaus([*low, *low, back, write_run({1: 1}, cost=cost, epochs=[0, 0.7], seed="2")])
+    found = read_plateaus([*low, *low, back, write_run({1: 1}, cost=cost, epochs=[0, 0.61], seed="2")])
     assert seeds_at_popularity(found, "movie", "book") == "1, 3"
     assert seeds_at_popularity(found, "book", "movie") == "1"
     assert seeds_at_popularity(found, "book", "food") is None

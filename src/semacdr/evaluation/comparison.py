@@ -62,7 +62,7 @@ class ComparisonRow:
     seeds: int
     users: int
     tied_share: float | None  # of the direction's held-out events, all groups together (semacdr.data.ties)
-    at_popularity: str | None = field(default=None, kw_only=True)  # seeds whose best epoch is not clearly above it
+    at_popularity: str | None = field(default=None, kw_only=True)  # seeds at its level on validation events
     release: str
     model: str
     run: str  # the names of the variant's runs, without seeds

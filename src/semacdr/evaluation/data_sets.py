@@ -12,7 +12,7 @@ from semacdr.errors import UserError
 from semacdr.evaluation.costs import read_settings
 from semacdr.evaluation.groups import warm_and_cold
 from semacdr.evaluation.main_metric import CUTOFF
-from semacdr.evaluation.measures import clearly_above, ndcg
+from semacdr.evaluation.measures import at_level, ndcg
 from semacdr.evaluation.runs import Run, check_comparable, load_run
 
 POPULARITY, RULES = "popularity", "seq_rules"  # models that the others are divided by
@@ -40,7 +40,7 @@ class DataSetRow:
     valid: float
     to_popularity: float | None  # None where the experiment lacks the other system, or its value is 0
     to_rules: float | None
-    at_popularity: str | None  # yes: a learned system whose best epoch is not clearly above popularity
+    at_popularity: str | None  # yes: a learned system's run at the level of popularity
     users: int
     release: str
     model: str
@@ -89,7 +89,7 @@ def _direction_rows(place: Place, variants: Mapping[str, Sequence[_Loaded]]) -> 
             valid=one.valid,
             to_popularity=one.valid / popularity if popularity else None,
             to_rules=one.valid / rules if rules else None,
-            at_popularity="yes" if popularity and one.learned and not clearly_above(one.valid, popularity) else None,
+            at_popularity="yes" if one.learned and popularity is not None and at_level(one.valid, popularity) else None,
             users=int(warm_and_cold(one.test)[0].members.sum()),
             release=one.test.release,
             model=one.test.model,

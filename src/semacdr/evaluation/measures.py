@@ -58,9 +58,9 @@ def _cutoff(k: int) -> int:
     return k
 
 
-CLEARLY = 1.2  # smaller ratios to popularity occur on plateaus, where a system ranks by little but popularity
+PLATEAU = 1.2  # up to this multiple of popularity's value a system is at its level: it ranks by little else
 
 
-def clearly_above(value: float, popularity: float) -> bool:
-    """Whether a system's NDCG@10 is clearly above popularity's, so that it learned more than popularity."""
-    return value > CLEARLY * popularity
+def at_level(value: float, popularity: float) -> bool:
+    """Whether a system's NDCG@10 is at the level of popularity's: not clearly above it."""
+    return value <= PLATEAU * popularity

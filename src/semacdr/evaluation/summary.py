@@ -33,7 +33,7 @@ class MetricsRow:
     seeds: int
     users: int
     tied_share: float | None  # of the direction's test events, all groups together (semacdr.data.ties)
-    at_popularity: str | None = field(default=None, kw_only=True)  # seeds whose best epoch is not clearly above it
+    at_popularity: str | None = field(default=None, kw_only=True)  # seeds at its level on validation events
     release: str
     run: str  # the names of the system's runs, without seeds
 

@@ -1,4 +1,4 @@
-"""The validation of training runs by epoch, and the runs whose best epoch is not clearly above popularity.
+"""The validation of training runs by epoch, and the runs that never left the level of popularity.
 
 A learned system can stop early on a plateau on which it ranks items by popularity alone. Its number then says nothing
 about the system, so every table and page names such runs.
@@ -11,14 +11,14 @@ from typing import Any, NamedTuple
 
 from semacdr.errors import UserError
 from semacdr.evaluation.costs import read_record
-from semacdr.evaluation.measures import clearly_above
+from semacdr.evaluation.measures import at_level
 from semacdr.storage import tsv
 
 POPULARITY = "popularity_valid_ndcg_10"  # of cost.json: validation NDCG@10 of the most popular items, full ranking
 
 
 class Plateau(NamedTuple):
-    """A run whose best epoch is not clearly above popularity; both values: NDCG@10, full ranking, validation events."""
+    """A run whose best epoch is at the level of popularity; values are NDCG@10, full ranking, validation events."""
 
     source: str
     target: str
@@ -37,7 +37,7 @@ def read_validation(folder: Path) -> list[tuple[int, float]]:
 
 
 def read_plateau(folder: Path) -> Plateau | None:
-    """What a learned run reached, if its best epoch is not clearly above popularity; else None.
+    """What a learned run reached, if its best epoch is at the level of popularity; else None.
 
     None also for a non-learned baseline, and for a run of an earlier version, which did not record popularity.
     """
@@ -45,7 +45,7 @@ def read_plateau(folder: Path) -> Plateau | None:
     if POPULARITY not in cost or not settings.get("training", {}).get("loss"):
         return None
     popularity, best = _number(folder, cost[POPULARITY]), _best(folder, cost["best_epoch"])
-    if clearly_above(best, popularity):
+    if not at_level(best, popularity):
         return None
     return Plateau(settings["source"], settings["target"], str(settings["seed"]), best, popularity)
 

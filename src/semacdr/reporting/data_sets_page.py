@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from statistics import fmean, stdev
 
 from semacdr.evaluation.data_sets import DataSetRow
+from semacdr.evaluation.measures import PLATEAU
 from semacdr.reporting.markdown import decimals, header, line, page_head
 from semacdr.reporting.names import RANKING_TITLES, count_of, system_name
 
@@ -14,8 +15,8 @@ Column = tuple[str, str, str]  # a data set: scenario, source, target
 METHOD = (
     "NDCG@10 of test events: mean ± standard deviation over seeds; the best mean of a column is bold. Ratios: the best "
     "validation NDCG@10 (full ranking) divided by that of a non-learned baseline, the smallest over seeds. †: the best "
-    "epoch of at least one seed is not above popularity on validation events, so the number does not show what the "
-    "system can do."
+    f"epoch of at least one seed is at the level of popularity on validation events (up to {PLATEAU} times its value), "
+    "so the number does not show what the system can do."
 )
 MEANS: dict[str, Callable[[DataSetRow], float]] = {"full": lambda row: row.full, "sampled": lambda row: row.sampled}
 RATIOS: dict[str, Callable[[DataSetRow], float | None]] = {
@@ -77,7 +78,7 @@ def _ratios(rows: Rows, ratio: Callable[[DataSetRow], float | None]) -> list[str
 
 
 def _table(rows: Rows, cell: Callable[[tuple[System, Column], Rows], str]) -> list[str]:
-    """A table with a row per system and a column per data set; † marks cells with a run not above popularity."""
+    """A table with a row per system and a column per data set; † marks cells with a run at popularity's level."""
     cells = _cells(rows)
     columns = list(dict.fromkeys(column for _, column in cells))
     lines = header(["System", *(f"{name}: {source} → {target}" for name, source, target in columns)])

@@ -1,11 +1,12 @@
-"""A note on a page about the runs whose best epoch is not clearly above popularity on validation events."""
+"""A note on a page about the runs that never left the level of popularity on validation events."""
 
 from collections.abc import Mapping, Sequence
 
+from semacdr.evaluation.measures import PLATEAU
 from semacdr.evaluation.validation import Plateau
 from semacdr.reporting.markdown import decimals
 
-TITLE = "Not above popularity"
+TITLE = "At the level of popularity"
 
 
 def plateau_notes(plateaus: Mapping[str, Sequence[Plateau]]) -> list[tuple[str, str]]:
@@ -14,8 +15,8 @@ def plateau_notes(plateaus: Mapping[str, Sequence[Plateau]]) -> list[tuple[str, 
     if not runs:
         return []
     sentence = (
-        "on validation events, the best epoch of these runs is not clearly above the most popular items (NDCG@10, full"
-        f" ranking), so their numbers do not show what the system can do: {'; '.join(runs)}."
+        f"on validation events, the best epoch of these runs has at most {PLATEAU} times the NDCG@10 of the most"
+        f" popular items (full ranking), so their numbers do not show what the system can do: {'; '.join(runs)}."
     )
     return [(TITLE, sentence)]
 

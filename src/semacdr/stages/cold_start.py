@@ -1,7 +1,7 @@
 """Cold start: compare variants by the number of training events of the user, and of the test item.
 
 Reads   the folders of the runs, --runs NAME FOLDER..., once per variant (seeds, directions): ranks.parquet
-        and settings.json of each, and cost.json and history.tsv for runs that are not above popularity. split.parquet
+        and settings.json of each, and cost.json and history.tsv for runs at the level of popularity. split.parquet
         of each direction (--splits).
 Writes  --output, a TSV: a row per direction, group, ranking, metric and variant, with the columns of stage compare.
         grouping user: by the user's training events in the target domain; cold users have none and form group 0.

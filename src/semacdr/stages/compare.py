@@ -1,14 +1,14 @@
 """Compare: the variants of an experiment with its first one, user by user.
 
 Reads   the folders of the runs, --runs NAME FOLDER..., once per variant (seeds, directions): ranks.parquet
-        and settings.json of each, and cost.json and history.tsv for runs that are not clearly above popularity.
+        and settings.json of each, and cost.json and history.tsv for runs at the level of popularity.
 Writes  --output, a TSV: a row per direction, ranking, metric and variant: mean, standard deviation over seeds, 95 %
         bootstrap interval of the mean over users; the difference from the first variant with its interval, and p-values
         of a paired bootstrap test and of Wilcoxon's signed-rank test, both also Holm-corrected for the number of
         variants. If the first variant's runs have cold users, cold and warm users have separate rows, with a column
         group. With --split valid all numbers are of validation events, for model selection; column split says so.
         Column tied_share: the share of tied events among the direction's ranked events (semacdr.data.ties). Column
-        at_popularity, if there are such runs: the seeds whose best epoch is not clearly above popularity.
+        at_popularity, if there are such runs: the seeds at the level of popularity.
         --table, the same as a Markdown page.
 
 A user's value is the mean over the seeds. All variants of a direction must have the same number of seeds and the same

@@ -4,7 +4,7 @@ Reads   the folders of the runs, --runs EXPERIMENT SCENARIO VARIANT FOLDER..., o
         ranks.parquet and settings.json of each.
 Writes  --output, a TSV: a row per experiment, scenario, direction, variant and seed: NDCG@10 of the test events in full
         and sampled ranking; the best validation NDCG@10, and its ratios to that of the most popular items and of
-        sequential rules; column at_popularity says yes if a learned run's best epoch is not clearly above popularity. A
+        sequential rules; column at_popularity says yes if a learned run is at the level of popularity. A
         non-learned baseline has one row for all seeds.
         --table, a Markdown page: a table per experiment and ranking, with a column per data set.
 
@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     log.info("%d rows: %s", len(rows), args.output)
     if flagged:
         names = [f"{row.variant} ({row.scenario}, {row.source} to {row.target}, seed {row.seed})" for row in flagged]
-        log.warning("%d runs are not clearly above popularity on validation events: %s", len(flagged), ", ".join(names))
+        log.warning("%d runs are at the level of popularity on validation events: %s", len(flagged), ", ".join(names))
 
 
 if __name__ == "__main__":

@@ -5,9 +5,9 @@ Reads   the folders of the runs, --runs MODEL/VARIANT FOLDER..., once per row of
         paper's table.
 Writes  --output, metrics.tsv: a row per direction, system, ranking, metric and cut-off. If there are cold users,
         cold and warm users have separate rows, with a column group. Column tied_share: the share of tied events among
-        the direction's test events (semacdr.data.ties). Column at_popularity, if there are such runs: the seeds whose
-        best epoch is not clearly above popularity on validation events (cost.json, history.tsv). The last column names
-        the runs of a row.
+        the direction's test events (semacdr.data.ties). Column at_popularity, if there are such runs: the seeds
+        at the level of popularity on validation events (cost.json, history.tsv). The last column names the runs of a
+        row.
         --table, metrics.md: the same as a Markdown page, with costs and, for real data, the paper's numbers.
 
 All runs of a direction must rank the same users on the same data, and no run may be given twice for a system.

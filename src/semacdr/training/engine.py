@@ -16,7 +16,7 @@ from semacdr.batching.negatives import NegativeSampler, SharedNegatives
 from semacdr.batching.windows import training_windows
 from semacdr.data.history import History
 from semacdr.errors import UserError
-from semacdr.evaluation.measures import clearly_above, hit_rate, ndcg
+from semacdr.evaluation.measures import at_level, hit_rate, ndcg
 from semacdr.evaluation.ranks import Ranker
 from semacdr.models import popularity
 from semacdr.models.base import Model, ModelInputs
@@ -53,7 +53,7 @@ class TrainingResult:
     @property
     def above_popularity(self) -> bool:
         """Whether the best epoch is clearly better than popularity on validation events."""
-        return clearly_above(self.epochs[self.best - 1].valid_ndcg_10, self.popularity)
+        return not at_level(self.epochs[self.best - 1].valid_ndcg_10, self.popularity)
 
 
 ShouldStop = Callable[[Epoch | None], bool]
@@ -130,7 +130,7 @@ def fit(
 
 def _is_over(number: int, best: Epoch, level: float, settings: Training) -> bool:
     """Whether training ends after epoch `number`, which was not better than the best one; `level`: of popularity."""
-    if not clearly_above(best.valid_ndcg_10, level):
+    if at_level(best.valid_ndcg_10, level):
         return number >= settings.plateau_epochs
     return number - best.epoch >= settings.patience
 

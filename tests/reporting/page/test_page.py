@@ -138,6 +138,22 @@ def test_the_page_says_which_systems_were_tuned(world, page, tmp_path):
     assert "Unequal tuning budgets" not in page and "Tuned on other data" not in page
 
 
+def test_the_page_names_runs_at_the_level_of_popularity(world, tmp_path):
+    run = next(run for run in world.runs if json.loads((run / "settings.json").read_text())["training"]["loss"])
+    name, pages = run.parent.name, []
+    for popularity in (0.0, 1.0):
+        folder = tmp_path / str(popularity) / name / "seed1"
+        shutil.copytree(run, folder)
+        cost = json.loads((folder / "cost.json").read_text())
+        (folder / "cost.json").write_text(json.dumps(cost | {"popularity_valid_ndcg_10": popularity}))
+        argv = world.argv(tmp_path / "report.html")
+        argv[argv.index("--runs") + 1] = str(folder)
+        report.main(argv)
+        pages.append((tmp_path / "report.html").read_text())
+    said = r"At the level of popularity:</strong> on validation events, .*, seed 1 \(0\.\d{4}\) against 1\.0000"
+    assert [bool(re.search(said, page)) for page in pages] == [False, True]
+
+
 def test_an_experiment_of_validation_events_is_named_so(world, page, tmp_path):
     lines = (world.folder / "compare.tsv").read_text().splitlines()
     (tmp_path / "sweep.tsv").write_text("\n".join([f"split\t{lines[0]}", *(f"valid\t{line}" for line in lines[1:])]))

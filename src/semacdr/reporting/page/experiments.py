@@ -59,7 +59,7 @@ class Experiment:
     reference: str
     seeds: str
     events: str
-    at_popularity: str  # runs whose best epoch is not clearly above popularity on validation events
+    at_popularity: str  # runs at the level of popularity on validation events
     tables: list[ExperimentTable]
 
 
