@@ -14,11 +14,11 @@ from semacdr.evaluation.costs import read_record
 from semacdr.storage import tsv
 
 POPULARITY = "popularity_valid_ndcg_10"  # of cost.json: validation NDCG@10 of the most popular items, full ranking
-PLATEAU = 1.2  # up to this multiple of popularity's value a run is at its level; as in training.engine
+PLATEAU = 1.2  # up to this multiple of popularity a run is at its level; training has the same constant
 
 
 class Plateau(NamedTuple):
-    """A run whose best epoch is at the level of popularity; both values are NDCG@10 of full ranking on validation events."""
+    """A run at the level of popularity by its best epoch; both values are NDCG@10, full ranking, of validation events."""
 
     source: str
     target: str
