@@ -18,7 +18,7 @@ PLATEAU = 1.2  # up to this multiple of popularity a run is at its level; traini
 
 
 class Plateau(NamedTuple):
-    """A run at the level of popularity by its best epoch; both values are NDCG@10, full ranking, of validation events."""
+    """A run at the level of popularity by its best epoch; both values are NDCG@10, full ranking, on validation."""
 
     source: str
     target: str
