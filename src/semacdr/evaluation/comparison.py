@@ -132,6 +132,7 @@ def _metric_rows(
                 **tested,
                 seeds=seeds.shape[0],
                 users=seeds.shape[1],
+                at_popularity=None,
                 tied_share=first.tied_share,
                 release=first.release,
                 model=first.model,
