@@ -32,7 +32,6 @@ VARIANTS = [  # other readings and ablations: each value of a setting at least o
     ("sasrec", {"norm": "pre"}),
     ("sasrec", {"norm": "post"}),
     ("sasrec", {"history": "mixed", "text": "init"}),
-    ("sasrec", {"history": "mixed", "loss_over": "both"}),
     ("sasrec", {"history": "mixed", "loss_over": "both", "text": "project", "shared_categories": True}),
     ("sasrec", {"text": "init"}),
     ("sasrec", {"text": "project"}),
