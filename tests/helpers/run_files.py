@@ -37,7 +37,11 @@ def write_run(tmp_path):
         meta = META | meta
         number = len(list(tmp_path.glob("runs/*")))
         folder = tmp_path / "runs" / f"run{number}" / f"seed{meta['seed']}"
-        settings = meta | {"tuned": tuned, "settings": {}, "training": {"loss": loss, "learning_rate": 0.001}}
+        settings = meta | {
+            "tuned": tuned,
+            "settings": {},
+            "training": {"loss": loss, "learning_rate": 0.001, "patience": 2},
+        }
         stored = {key: value for key, value in meta.items() if key not in without}
         ranks = table(rows or rank_rows(full, sampled or full, valid, cold))
         tables.write(ranks, folder / "ranks.parquet", "ranks", stored)

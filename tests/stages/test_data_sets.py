@@ -6,6 +6,7 @@ from math import log2
 import pytest
 
 from semacdr.errors import UserError
+from semacdr.evaluation.data_sets import best_from_start
 from semacdr.stages import data_sets
 
 NDCG = {rank: 1 / log2(rank + 1) for rank in (1, 2, 3, 4, 7)} | {99: 0.0}
@@ -24,6 +25,11 @@ def stage(tmp_path):
     return runner
 
 
+def epochs(rank):
+    """The validation values of a run that leaves a plateau at an eighth of its best value after patience, 2 epochs."""
+    return [NDCG[rank] / 8] * 3 + [NDCG[rank]]
+
+
 @pytest.fixture
 def world(write_run):
     """One experiment on two scenarios, of which the second has no rules; SASRec's second seed is on a plateau."""
@@ -31,7 +37,7 @@ def world(write_run):
     def runs(scenario, model, valid, tests, **how):
         how |= {"scenario": scenario, "model": model}
         return [
-            write_run({1: full, 2: 1}, {1: sampled, 2: 1}, valid=rank, seed=str(seed), **how)
+            write_run({1: full, 2: 1}, {1: sampled, 2: 1}, valid=rank, seed=str(seed), epochs=epochs(rank), **how)
             for seed, (rank, (full, sampled)) in enumerate(zip(valid, tests, strict=True), 1)
         ]
 
@@ -57,6 +63,7 @@ def test_rows_are_runs_with_their_ratios(stage, world):
     assert float(first["to_popularity"]) == pytest.approx(1 / NDCG[4], rel=1e-5)
     assert float(first["to_rules"]) == pytest.approx(1 / NDCG[2], rel=1e-5)
     assert float(second["to_popularity"]) == 1.0
+    assert (float(first["valid_from_start"]), rules["valid_from_start"]) == (1 / 8, "")
     assert [row["at_popularity"] for row in rows] == ["", "", "", "yes", "", "", ""]  # a baseline is no plateau
     assert {row["to_popularity"] for row in rows[4:]} == {""}  # popularity finds nothing there
     assert {row["to_rules"] for row in rows[4:]} == {""}
@@ -72,9 +79,18 @@ def test_the_page_has_a_column_per_data_set(stage, world):
     assert full[-1] == f"| SASRec | **{mean:.4f}** ± {deviation:.4f} † | **{same:.4f}** ± 0.0000 |"
     assert full[2] == "| Popularity | 0.5000 | 0.5000 |"
     ratio = page.split("### Validation divided by that of sequential rules")[1].strip().splitlines()
-    assert ratio[-1] == f"| SASRec | {NDCG[4] / NDCG[2]:.2f} † | – |"
+    smallest = NDCG[4] / NDCG[2]
+    assert ratio[-1] == f"| SASRec | {smallest:.2f} ({smallest / 8:.2f}) † | – |"
     assert "| one | amazon2014 | movie → book | 2 |" in page
     assert "\n2 seeds.\n" in page
+
+
+@pytest.mark.parametrize(
+    ("values", "kept"),
+    [([0.1], 0.1), ([0.1, 0.2, 0.1, 0.3], 0.3), ([0.1, 0.1, 0.1, 0.3], 0.1), ([0.2, 0.3, 0.1, 0.2, 0.9], 0.3)],
+)
+def test_patience_from_the_first_epoch(values, kept):
+    assert best_from_start(values, 2) == kept
 
 
 def test_equal_runs_are_named(stage, world):
@@ -92,6 +108,8 @@ def test_a_log_line_names_the_plateaus(stage, world, caplog):
 def test_what_is_malformed_is_refused(stage, world, write_run):
     with pytest.raises(UserError, match="--runs a b c: give EXPERIMENT SCENARIO VARIANT and the folders"):
         stage({("a", "b", "c"): []})
-    world["main", "one", "c2dsr"] = [write_run({1: 1, 2: 1}, source="book", target="movie", scenario="one")]
+    world["main", "one", "c2dsr"] = [
+        write_run({1: 1, 2: 1}, source="book", target="movie", scenario="one", epochs=[1.0])
+    ]
     with pytest.raises(UserError, match="main, one: there is no 'c2dsr' from movie to book"):
         stage(world)

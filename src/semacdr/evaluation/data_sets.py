@@ -14,6 +14,7 @@ from semacdr.evaluation.groups import warm_and_cold
 from semacdr.evaluation.main_metric import CUTOFF
 from semacdr.evaluation.measures import at_level, ndcg
 from semacdr.evaluation.runs import Run, check_comparable, load_run
+from semacdr.evaluation.validation import read_validation
 
 POPULARITY, RULES = "popularity", "seq_rules"  # models that the others are divided by
 
@@ -38,6 +39,7 @@ class DataSetRow:
     full: float
     sampled: float
     valid: float
+    valid_from_start: float | None  # the value, had patience counted from the first epoch; None for a baseline
     to_popularity: float | None  # None where the experiment lacks the other system, or its value is 0
     to_rules: float | None
     at_popularity: str | None  # yes: a learned system's run at the level of popularity
@@ -72,7 +74,25 @@ class _Loaded:
     def __init__(self, folder: Path) -> None:
         self.test, valid = load_run(folder), load_run(folder, "valid")
         self.valid = float(ndcg(valid.ranks["full"], CUTOFF).mean())
-        self.learned = bool(read_settings(folder).get("training", {}).get("loss"))
+        training = read_settings(folder).get("training", {})
+        self.learned = bool(training.get("loss"))
+        self.from_start: float | None = None
+        if self.learned:
+            values = [value for _, value in read_validation(folder)]
+            self.from_start = best_from_start(values, int(training["patience"]))
+
+
+def best_from_start(values: Sequence[float], patience: int) -> float:
+    """The best validation value that training keeps if patience counts from the first epoch, given all epochs' values.
+
+    Training counts it only from the first epoch clearly above popularity (semacdr.training.engine.fit).
+    """
+    best, since = values[0], 0
+    for value in values[1:]:
+        best, since = (value, 0) if value > best else (best, since + 1)
+        if since == patience:
+            break
+    return best
 
 
 def _direction_rows(place: Place, variants: Mapping[str, Sequence[_Loaded]]) -> list[DataSetRow]:
@@ -87,6 +107,7 @@ def _direction_rows(place: Place, variants: Mapping[str, Sequence[_Loaded]]) -> 
             full=_test(one.test, "full"),
             sampled=_test(one.test, "sampled"),
             valid=one.valid,
+            valid_from_start=one.from_start,
             to_popularity=one.valid / popularity if popularity else None,
             to_rules=one.valid / rules if rules else None,
             at_popularity="yes" if one.learned and popularity is not None and at_level(one.valid, popularity) else None,
