@@ -141,9 +141,7 @@ def test_windows_are_what_the_rules_say(max_length, world):
         assert windows.users.tolist() == list(ranked)
         assert rows_of(windows) == [naive_window(world, user, place, max_length) for user, place in ranked.items()]
     windows = training_windows(history, max_length)
-    counts = {
-        user: sum(domain == world.target for _, domain, _ in seen) for user, seen in world.training().items()
-    }
+    counts = {user: sum(domain == world.target for _, domain, _ in seen) for user, seen in world.training().items()}
     trained = {user: count - 1 for user, count in counts.items() if count >= 2}  # the last event is a positive
     assert windows.users.tolist() == list(trained)
     assert rows_of(windows) == [naive_window(world, user, place, max_length) for user, place in trained.items()]

@@ -9,6 +9,8 @@ from tiny_dataset import World
 
 from semacdr.data.ties import tied, tied_shares
 from semacdr.errors import UserError
+from semacdr.evaluation.runs import load_run
+from semacdr.reporting.split_lines import split_lines
 from semacdr.stages import compare, split, ties
 from semacdr.storage import tables
 
@@ -92,6 +94,27 @@ def test_a_comparison_states_the_share_of_all_users(stage):
     rows, page = stage(module=compare)
     assert {row["tied_share"] for row in rows} == {"0.4"}
     assert "40.0 % of these 5 events are tied." in page and "so a hash decided" in page
+
+
+def test_the_result_table_states_the_share_of_the_test_events(metrics_stage, runs):
+    rows, page = metrics_stage(*runs["a"])
+    assert {row["tied_share"] for row in rows} == {"0.400000"}
+    assert "40.0 % of these 5 events are tied." in page
+
+
+def test_a_page_says_how_a_split_by_time_held_out_events(write_run):
+    dates = {"split_by": "time", "valid_from": "2013-07-01", "test_from": "2013-10-01"}
+    folder = write_run({0: 1, 1: 2}, **dates, tied_valid="0", tied_test="0.5", new_valid="0.25", new_test="1")
+    test, valid = (split_lines({"a": [load_run(folder, split)]}) for split in ("test", "valid"))
+    assert test[0] == (
+        "* movie → book: training before 2013-07-01; the test event is a user's first one since 2013-10-01; "
+        "50.0 % of these 2 events are tied; 100.0 % are of items without a training event."
+    )
+    assert "first one since 2013-07-01 and before 2013-10-01; 0.0 % of these 2 events are tied; 25.0 %" in valid[0]
+    assert split_lines({"a": [load_run(write_run({0: 1}))]}) == [
+        "* movie → book: leave-one-out; the test event is a user's last.",
+        "",
+    ]
 
 
 def test_tables_of_other_events_are_refused(stage, paths, tmp_path):

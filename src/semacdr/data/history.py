@@ -136,7 +136,8 @@ def _check_periods(path: Path, user: np.ndarray, role: np.ndarray, time: np.ndar
     fits = (role == period) | ((role == "later") & (period != "train")) | (role == "")
     twice = [len(users) > len(np.unique(users)) for users in (user[role == split] for split in ("valid", "test"))]
     if not fits.all() or any(twice):
-        raise UserError(f"{path}: its roles do not fit its dates {meta['valid_from']} and {meta['test_from']}; run split again")
+        dates_of = f"{meta['valid_from']} and {meta['test_from']}"
+        raise UserError(f"{path}: its roles do not fit its dates {dates_of}; run split again")
 
 
 def shared_training(interactions: Path, items: Path, splits: Sequence[Path]) -> tuple[np.ndarray, np.ndarray]:

@@ -38,8 +38,8 @@ def by_time(interactions: pl.DataFrame, target: str, dates: Dates) -> pl.DataFra
     event has one of the roles train, valid and test.
     """
     time = pl.col("timestamp")
-    trained, validated = time < midnight(dates.valid_from), time < midnight(dates.test_from)
-    period = pl.when(trained).then(pl.lit("train")).when(validated).then(pl.lit("valid")).otherwise(pl.lit("test"))
+    held_out = pl.when(time < midnight(dates.test_from)).then(pl.lit("valid")).otherwise(pl.lit("test"))
+    period = pl.when(time < midnight(dates.valid_from)).then(pl.lit("train")).otherwise(held_out)
     events = interactions.filter(pl.col("domain") == target).with_columns(period=period)
     first = pl.int_range(pl.len()).over("user", "period") == 0
     kept = first | (pl.col("period") == "train")

@@ -1,7 +1,7 @@
 """Tied events: events of a user in one domain with the same timestamp (imports only numpy).
 
-Stage preprocess decides the order of tied events by a hash. So where a tied event is held out, the hash decided which of
-the tied events it is.
+Stage preprocess decides the order of tied events by a hash. So where a tied event is held out, the hash decided which
+of the tied events it is.
 """
 
 import numpy as np
