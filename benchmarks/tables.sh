@@ -17,7 +17,9 @@ make_with() { # CONFIG FILES... -- TARGETS AND OPTIONS...
   local files=()
   while [ "$1" != -- ]; do files+=("$1"); shift; done
   shift
-  local command=(snakemake --cores "${CORES:-2}" --configfile "${files[@]}" -- "$@")
+  local command=(snakemake --cores "${CORES:-2}")
+  [ ${#files[@]} -eq 0 ] || command+=(--configfile "${files[@]}")
+  command+=(-- "$@")
   echo "${command[*]}"
   [ -n "${DRY:-}" ] || "${command[@]}"
 }
@@ -35,7 +37,7 @@ tables=(
 table() {
   case "$1" in
   baselines) # uses resources/tuned/kitchen_food.json
-    make_with $real examples/longer.yaml examples/baselines.yaml -- \
+    make_with $real examples/baselines.yaml -- \
       results/kitchen_food/baselines{,_plus,_sasrec,_c2dsr,_tri_cdr}.tsv results/kitchen_food/efficiency.tsv \
       results/mean_ranks.png
     ;;
@@ -57,7 +59,7 @@ table() {
   plus) make_with $real $untuned -- results/kitchen_food/plus.tsv ;;
   plus_parts | plus_forms | open_points | graph_forms | open_points_both | open_points_again) open_points "$1" ;;
   open_points_sample)
-    make_with examples/longer.yaml $one_seed examples/open_points.yaml -- results/movie_book/open_points.tsv
+    make_with $one_seed examples/open_points.yaml -- results/movie_book/open_points.tsv
     ;;
   ablation | sensitivity | visibility | cold_start) real_table "$1.tsv" ;;
   visibility_cd_sasrec) # tuned, three seeds, both directions
@@ -69,11 +71,11 @@ table() {
   engines) make_with examples/engines.yaml -- results/movie_book/engines.tsv ;;
   sample_baselines)
     overlay '{scenarios: {movie_book: {train: {seeds: [1, 2]}}}}'
-    make_with examples/longer.yaml "$overlay" -- results/movie_book/baselines.tsv results/movie_book/efficiency.tsv
+    make_with "$overlay" -- results/movie_book/baselines.tsv results/movie_book/efficiency.tsv
     ;;
-  sample_ablation) make_with examples/longer.yaml -- results/movie_book/ablation_glance.tsv ;;
-  sample_parts) make_with examples/longer.yaml $one_seed -- results/movie_book/{visibility,loss,cold_start}.tsv ;;
-  sample_tables) make_with examples/longer.yaml -- results/movie_book/metrics.tsv ;;
+  sample_ablation) make_with -- results/movie_book/ablation_glance.tsv ;;
+  sample_parts) make_with $one_seed -- results/movie_book/{visibility,loss,cold_start}.tsv ;;
+  sample_tables) make_with -- results/movie_book/metrics.tsv ;;
   scale)
     run python benchmarks/scale_data.py --output results/scale
     run python benchmarks/scale.py results/scale --rounds 1 --seconds 10 --table results/scale/scale.tsv \

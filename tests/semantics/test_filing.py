@@ -107,6 +107,7 @@ def test_json_that_does_not_conform(answer, why):
         (Answer(text=" A novel of a whale\nand its captain. ", finish="stop"), "A novel of a whale and its captain."),
         (Answer(text="It is by Mr. Poe, of course. And then it", finish="length"), "It is by Mr. Poe, of course."),
         (Answer(text="One two three four five. " * 4, finish="stop"), " ".join(["One two three four five."] * 3)),
+        (Answer(text="All the whales die here. It is by E. M. Forster", finish="length"), "All the whales die here."),
         (Answer(text="قصة عن الحب والحرب في مصر.", finish="stop"), "قصة عن الحب والحرب في مصر."),
     ],
 )  # fmt: skip

@@ -5,20 +5,27 @@ three blocks are the indicators of its attributes, divided by the root of their 
 weight. At time t, user p takes item i of domain d, among those published before that year and not yet taken, with
 probability proportional to exp(u), where
 
-    u(p, i, t)   = match * <taste(p, d, t), x_i> + popularity_i + tie * attachment(p, i, t) - era * |y_i - c_p|
+    u(p, i, t)   = match * <taste(p, d, t), x_i> + popularity_i + pull(p, i, t) - era * |y_i - c_p|
+    pull(p, i, t)= tie * attachment(p, i, t) + follow * following(p, i, t)
     taste(p,d,t) = transfer * shared(p, t) + (1 - transfer) * own(p, d)
 
 shared      2 to 4 favourite genres, 2 moods (Dirichlet weights) and an audience, the same in both domains. It drifts:
-            every half year one favourite may give way to a new one, with a gradual change in between.
+            every half year one favourite gives way to a new one, with a gradual change in between.
 own         a taste of the same kind for one domain only, which does not change.
 popularity  -skew_d * log(rank), ranks drawn at random in each domain: a Zipf-like skew, independent of the attributes.
 attachment  the sum, over liked items j that share a creator with i or tell the same story in the other domain, of
             keep^(the user's events since j).
+following   the sum, over all items j taken before, of follows_ji * recent^(the user's events since j). follows_ji is 1
+            if i is a follow-up of j (`across` if in the other domain): a few works, alike in attributes, that readers
+            of j tend to take next. To it, `back` * follows_ij is added.
 era         y_i is the quantile of the year in its domain, c_p the quantile that the user prefers.
 
-The numbers of a user's events in the two domains are correlated. The events lie within one and a half to three years,
-most in bursts of a few days with events of both domains, so some are on the same day. The rating depends on the match.
-A few events are reviewed again later. One tenth more users have events in one domain only.
+The numbers of a user's events in the two domains are correlated and skewed: most users have few. A third of the events
+are on the day of the user's event before; the others follow after gaps with a log-normal distribution. The rating
+depends on the match. A few events are reviewed again later. One tenth more users have events in one domain only.
+
+Lengths, ties and the order and ratios of simple systems are fitted to an extract of real reviews: benchmarks/sample_fit.py,
+docs/results/sample.md.
 """
 
 from dataclasses import dataclass
@@ -44,18 +51,27 @@ class Parameters:
     users: int  # in both domains
     seed: int
     transfer: float  # share of the taste that is the same in both domains
-    match: float = 10.0
-    block_weights: tuple[float, float, float] = (1.0, 0.6, 0.5)  # genres, moods, audience
-    skew: tuple[float, float] = (0.6, 0.7)  # of the popularity in books and in films
+    match: float = 7.0
+    block_weights: tuple[float, float, float] = (1.0, 0.5, 0.3)  # genres, moods, audience
+    skew: tuple[float, float] = (0.4, 0.4)  # of the popularity in books and in films
     tie: float = 3.0
     keep: float = 0.8
+    follow: float = 5.0
+    recent: float = 0.4
+    followers: tuple[int, int] = (8, 6)  # follow-ups of an item in its own and in the other domain
+    across: float = 0.4  # weight of a follow-up in the other domain
+    back: float = 0.1
+    likeness: float = 8.0
     era: float = 0.7
-    drift: float = 0.6  # chance that a favourite is replaced within half a year
-    length: float = 2.15  # mean log of a domain's events beyond the fewest
-    activity: float = 0.5  # deviation of that log that both domains share
-    habit: float = 0.6  # deviation of that log that is added in one domain and subtracted in the other
-    fewest: int = 2
-    most: int = 60
+    drift: float = 1.0  # chance that a favourite is replaced within half a year
+    length: float = 1.3  # mean log of a domain's events beyond the fewest
+    activity: float = 0.88  # deviation of that log that both domains share
+    habit: float = 0.57  # deviation of that log that is added in one domain and subtracted in the other
+    fewest: int = 3
+    most: int = 45
+    same_day: float = 0.33  # chance that an event is on the day of the one before
+    gap: float = 3.3  # mean of the log of the days between events of different days
+    gaps: float = 1.5  # deviation of that log
     again: float = 0.03  # share of events that are reviewed again
     lone: float = 0.1  # users of one domain only, as a share of the others
 
@@ -68,6 +84,7 @@ class Items:
     vectors: np.ndarray  # (I, 29) weighted attributes
     popularity: np.ndarray  # (I,) log scale
     ties: np.ndarray  # (I, I) 1 where two items share a creator or a story
+    follows: np.ndarray  # (I, I) weight of an item (column) after another (row)
     day: np.ndarray  # (I,) first day on which the item can be taken
     era: np.ndarray  # (I,) quantile of the year in the domain
 
@@ -111,7 +128,27 @@ def make_items(works: list[list[dict[str, Any]]], parameters: Parameters, rng: n
     ties |= (np.array(stories)[:, None] == stories) & (domain[:, None] != domain)
     ties &= ~np.eye(len(rows), dtype=bool)
     day = [(date(y + 1, 1, 1) - FIRST_DAY).days for y in year.tolist()]
-    return Items(domain, has, popularity, ties.astype(float), np.array(day), era)
+    follows = _follows(domain, has, parameters, rng)
+    return Items(domain, has, popularity, ties.astype(float), follows, np.array(day), era)
+
+
+def _follows(domain: np.ndarray, vectors: np.ndarray, parameters: Parameters, rng: np.random.Generator) -> np.ndarray:
+    """(I, I) weight of each item (column) after each item (row).
+
+    It is 1 for follow-ups in the same domain, `across` in the other one, and `back` times that for what it follows.
+
+    An item has `followers` follow-ups in its own and in the other domain, drawn with probability proportional to
+    exp(likeness * <x_i, x_j>), divided by the mean over i.
+    """
+    keys = parameters.likeness * (vectors @ vectors.T)
+    keys -= np.log(np.exp(keys).mean(0))  # otherwise works with common attributes would follow most others
+    keys += rng.gumbel(size=(len(domain), len(domain)))
+    np.fill_diagonal(keys, -np.inf)
+    follows = np.zeros_like(keys)
+    for same, count, weight in zip((True, False), parameters.followers, (1.0, parameters.across), strict=True):
+        allowed = np.where((domain[:, None] == domain) == same, keys, -np.inf)
+        np.put_along_axis(follows, np.argsort(-allowed, axis=1)[:, :count], weight, axis=1)
+    return follows + parameters.back * follows.T
 
 
 def make_users(items: Items, parameters: Parameters, rng: np.random.Generator) -> Users:
@@ -169,49 +206,55 @@ def utility(
     who: np.ndarray,
     domain: np.ndarray,
     day: np.ndarray,
-    tied: np.ndarray,
+    pull: np.ndarray,
 ) -> np.ndarray:
-    """(n, I) utility of every item for users `who` on `day`; `tied` (n, I) is their attachment to the items.
+    """(n, I) utility of every item for users `who` on `day`; `pull` (n, I) is what their earlier events add to it.
 
     It is -inf for items of the other domain and items that are not published yet.
     """
     match = taste_at(users, who, domain, day, parameters.transfer) @ items.vectors.T
     era = np.abs(items.era - users.era[who, None])
-    total = parameters.match * match + items.popularity + parameters.tie * tied - parameters.era * era
+    total = parameters.match * match + items.popularity + pull - parameters.era * era
     return np.where((items.domain == domain[:, None]) & (items.day <= day[:, None]), total, -np.inf)
 
 
-def schedule(users: Users, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """User, domain and day of every event, in each user's order: bursts within the user's span of time."""
-    user = np.repeat(np.arange(len(users.era)), users.events.sum(1))
-    domain = np.repeat(np.tile([0, 1], len(users.era)), users.events.ravel())
-    span = rng.uniform(548, 1095, len(users.era))
-    start = rng.uniform(0, DAYS - span)
-    bursts = rng.random((len(users.era), 6))
-    at = bursts[user, rng.integers(0, 6, len(user))] * span[user] + rng.exponential(6.0, len(user))
-    alone = rng.random(len(user)) < 0.4
-    at = np.where(alone, rng.random(len(user)) * span[user], np.minimum(at, span[user]))
-    day = np.minimum((start[user] + at).astype(int), DAYS - 1)
-    order = np.lexsort((rng.random(len(user)), day, user))
-    return user[order], domain[order], day[order]
+def schedule(
+    users: Users, parameters: Parameters, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """User, domain and day of every event, in each user's order."""
+    counts = users.events.sum(1)
+    user = np.repeat(np.arange(len(counts)), counts)
+    domain = np.repeat(np.tile([0, 1], len(counts)), users.events.ravel())
+    domain = domain[np.lexsort((rng.random(len(user)), user))]
+    gap = np.exp(parameters.gap + parameters.gaps * rng.normal(size=len(user)))
+    gap[rng.random(len(user)) < parameters.same_day] = 0
+    total = np.cumsum(gap)
+    first = np.cumsum(counts) - counts
+    at = total - total[first][user]
+    span = at[first + counts - 1]
+    at *= np.minimum(1, (DAYS - 1) / np.maximum(span, 1))[user]  # a user with many events has them more densely
+    start = rng.random(len(counts)) * np.maximum(DAYS - 1 - span, 0)
+    return user, domain, (start[user] + at).astype(int)
 
 
 def simulate(items: Items, users: Users, parameters: Parameters, rng: np.random.Generator) -> Events:
     """Draw all events, the k-th event of all users at once, and the second reviews."""
-    user, domain, day = schedule(users, rng)
+    user, domain, day = schedule(users, parameters, rng)
     place = np.arange(len(user)) - np.searchsorted(user, user)
     item, rating = np.zeros(len(user), int), np.zeros(len(user), int)
     taken = np.zeros((len(users.era), len(items.era)), bool)
-    attachment = np.zeros(taken.shape)
+    attachment, following = np.zeros(taken.shape), np.zeros(taken.shape)
     for k in range(place.max() + 1):
         now = np.flatnonzero(place == k)
         who = user[now]
-        scores = utility(items, users, parameters, who, domain[now], day[now], attachment[who])
+        pull = parameters.tie * attachment[who] + parameters.follow * following[who]
+        scores = utility(items, users, parameters, who, domain[now], day[now], pull)
         scores[taken[who]] = -np.inf
         item[now] = chosen = np.argmax(scores + rng.gumbel(size=scores.shape), axis=1)
         taste = taste_at(users, who, domain[now], day[now], parameters.transfer)
         rating[now] = _rating(items, taste, domain[now], chosen, rng)
         taken[who, chosen] = True
+        following[who] = parameters.recent * following[who] + items.follows[chosen]
         attachment[who] = parameters.keep * attachment[who] + items.ties[chosen] * (rating[now] >= 4)[:, None]
     return _with_second_reviews(Events(user, item, day, rating, np.zeros(len(item), bool)), parameters, rng)
 

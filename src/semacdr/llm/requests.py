@@ -64,6 +64,7 @@ class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
     cached_tokens: int = 0  # tokens of the prompt that were cached, where the endpoint says so
     tries: int = 1  # HTTP requests that it took
     seconds: float = 0.0
+    corrected: bool = False  # its text was corrected by hand after it was recorded (benchmarks/correct_answers.py)
 
 
 _encoder = msgspec.json.Encoder(order="deterministic")

@@ -85,8 +85,9 @@ class LlmSemantics:
         described, at, failed = self.engine.describe(prompt, settings.max_words, settings.max_loop, settings.max_rare)
         self._count("describe", at, failed)
         made, fallback = self._provenance()
+        hand = " corrected=by_hand"
         semantics.texts += [
-            (described[item], f"{made} attempt={at[item] + 1}")
+            (described[item], f"{made} attempt={at[item] + 1}{hand if item in self.engine.corrected else ''}")
             if item in described
             else (self.encoder.text(item), f"{fallback} text=composed because={failed[item]}")
             for item in range(len(self.encoder.items))

@@ -13,7 +13,7 @@ import numpy as np
 from semacdr.llm.asker import Asker
 from semacdr.llm.attempts import Reasons, until_good
 from semacdr.llm.prompts import Prompt, describe
-from semacdr.llm.requests import Asking, Request
+from semacdr.llm.requests import Answer, Asking, Request
 from semacdr.semantics import filing
 from semacdr.semantics.categories import Category
 from semacdr.semantics.quality import outliers, prose
@@ -40,6 +40,7 @@ class Engine:
     max_subcategories: int  # of an item in one category
 
     def __post_init__(self) -> None:
+        self.corrected: set[int] = set()  # items whose description was corrected by hand
         self.known = lru_cache(16)(lambda index: describe(self.items[index], self.max_characters))
 
     def describe(
@@ -58,6 +59,11 @@ class Engine:
             messages = prompt.messages(domain=item["domain"], item=self.known(index), words=str(max_words))
             return self.asking.request(f"the description of {item['item_id']}", messages, attempt, 2 * max_words)
 
+        def judge(index: int, answer: Answer) -> tuple[str | None, str]:
+            if answer.corrected:
+                self.corrected.add(index)
+            return prose(answer, max_words)
+
         def sift(good: dict[int, str]) -> Reasons:
             found: Reasons = {}
             for members in domains.values():
@@ -70,7 +76,7 @@ class Engine:
             self.answer_attempts,
             range(len(self.items)),
             build,
-            lambda _, answer: prose(answer, max_words),
+            judge,
             sift if sifted else None,
         )
 

@@ -14,7 +14,8 @@ _MARKUP = re.compile(r"^\s*([{\[]|```|[-*#] |\d+\. )", re.M)
 _THOUGHTS = re.compile(r"\A.*(?:</(?:think|thinking|thought|reasoning)>|\[/THINK\])", re.IGNORECASE | re.DOTALL)
 _OPEN_THOUGHTS = re.compile(r"<(?:think|thinking|thought|reasoning)>|\[THINK\]", re.IGNORECASE)
 _WORD = re.compile(r"[^\W\d_]{4,}")
-_ENDS = re.compile(r"[.!?…。！？؟](?=[\"'”’)]*(\s|$))[\"'”’)]*")
+# Not after an initial or a title ("a novel by E. M. Forster"): there the sentence goes on. (I: World War I.)
+_ENDS = re.compile(r"(?<!\b[A-HJ-Z])(?<!\b[DMJS]r)(?<!\bMrs)(?<!\bSt)[.!?…。！？؟](?=[\"'”’)]*(\s|$))[\"'”’)]*")
 
 
 def without_thoughts(text: str) -> str | None:

@@ -98,16 +98,16 @@ def test_no_stage_reads_what_was_planted():
 def test_lengths_repeats_and_ties_in_time(world):
     events, users = world.events, world.users
     both, lone = users.events[: world.parameters.users], users.events[world.parameters.users :]
-    assert (both.mean(0) >= 12).all() and (both.mean(0) <= 14).all()
-    assert both.min() >= 2 and both.max() == 60 and np.quantile(both, 0.05) >= 4
-    assert len(lone) == 200 and ((lone > 0).sum(1) == 1).all()
+    assert (both.mean(0) >= 8).all() and (both.mean(0) <= 10).all()
+    assert both.min() == 3 and both.max() == 45 and 5 <= np.median(both) <= 7  # most users have few events
+    assert len(lone) == 70 and ((lone > 0).sum(1) == 1).all()
     first = ~events.again
     pairs = events.user * 1000 + events.item
     assert len(np.unique(pairs[first])) == first.sum()
     assert np.isin(pairs[~first], pairs[first]).all()
     assert 0.01 < (~first).mean() < 0.05
     days = events.user[first] * 10_000 + events.day[first]
-    assert 0.05 < 1 - len(np.unique(days)) / len(days) < 0.5
+    assert 0.2 < 1 - len(np.unique(days)) / len(days) < 0.4
     domain = world.items.domain[events.item[first]]
     assert 0.3 < (np.diff(domain) != 0).mean() < 0.6  # books and films interleave
     assert (world.items.day[events.item] <= events.day).all()  # nothing before it was published
@@ -116,15 +116,15 @@ def test_lengths_repeats_and_ties_in_time(world):
 def test_preprocess_keeps_enough(world):
     numbers = pl.read_csv(world.folder / "out" / "statistics.tsv", separator="\t")
     assert numbers["domain"].to_list() == list(sample.FILES)
-    assert numbers["overlapped_users"].min() >= 1900
-    assert numbers["items"].min() >= 300
-    assert numbers["avg_len"].min() >= 12 and numbers["avg_len"].max() <= 14
+    assert numbers["overlapped_users"].min() >= 690
+    assert numbers["items"].min() >= 310
+    assert numbers["avg_len"].min() >= 8 and numbers["avg_len"].max() <= 10
     funnel = pl.read_csv(world.folder / "out" / "preprocess.tsv", separator="\t")
     events = funnel.filter(pl.col("users").is_not_null())
     for name in sample.FILES:
         here = events.filter(pl.col("domain") == name)
         assert here["count"][1] < here["count"][0]  # second reviews
-        assert here["users"][-1] < here["users"][0] - 100  # users of one domain
+        assert here["users"][-1] <= here["users"][0] - 35  # users of one domain
     assert not funnel.filter(pl.col("step").str.contains("malformed")).height
 
 

@@ -22,7 +22,8 @@ def _holdout(world, target):
     user, item, day, rating = (a[~events.again] for a in (events.user, events.item, events.day, events.rating))
     who = np.flatnonzero(users.events.min(1) >= 3)
     starts, ends = np.searchsorted(user, who), np.searchsorted(user, who, side="right")
-    seen, tied = np.zeros((len(who), len(items.era)), bool), np.zeros((len(who), len(items.era)))
+    seen = np.zeros((len(who), len(items.era)), bool)
+    tied, following = np.zeros(seen.shape), np.zeros(seen.shape)
     last = np.zeros(len(who), int)
     for row, (start, end) in enumerate(zip(starts, ends, strict=True)):
         last[row] = start + np.flatnonzero(items.domain[item[start:end]] == target)[-1]
@@ -30,13 +31,24 @@ def _holdout(world, target):
         seen[row, item[before]] = True
         weight = world.parameters.keep ** (last[row] - 1 - before) * (rating[before] >= 4)
         tied[row] = weight @ items.ties[item[before]]
-    return SimpleNamespace(who=who, seen=seen, tied=tied, answer=item[last], day=day[last], here=items.domain == target)
+        following[row] = world.parameters.recent ** (last[row] - 1 - before) @ items.follows[item[before]]
+    pull = world.parameters.tie * tied + world.parameters.follow * following
+    return SimpleNamespace(
+        who=who,
+        seen=seen,
+        tied=tied,
+        following=following,
+        pull=pull,
+        answer=item[last],
+        day=day[last],
+        here=items.domain == target,
+    )
 
 
-def oracle(world, holdout, target, day=None):
-    """The planted utility of every item at the event, or at an earlier day."""
+def oracle(world, holdout, target, day=None, pull=1.0):
+    """The planted utility of every item at the event, or at an earlier day; with `pull` 0 from taste alone."""
     domain, day = np.full(len(holdout.who), target), holdout.day if day is None else day
-    return simulator.utility(world.items, world.users, world.parameters, holdout.who, domain, day, holdout.tied)
+    return simulator.utility(world.items, world.users, world.parameters, holdout.who, domain, day, pull * holdout.pull)
 
 
 def ndcg(scores, holdout):
@@ -67,8 +79,9 @@ def test_the_oracle_beats_popularity_and_popularity_beats_chance(world, holdouts
 def test_taste_drifts(world, holdouts, domain):
     holdout = holdouts[domain]
     past = np.maximum(holdout.day - 365, 0)
-    old = np.where(holdout.here, oracle(world, holdout, domain, past), -np.inf)
-    assert ndcg(oracle(world, holdout, domain), holdout) >= 1.25 * ndcg(old, holdout)
+    old = oracle(world, holdout, domain, past, pull=0.0)
+    old = np.where(holdout.here, old, -np.inf)
+    assert ndcg(oracle(world, holdout, domain, pull=0.0), holdout) >= 1.25 * ndcg(old, holdout)
 
 
 def by_source_genres(world, holdout):
@@ -86,7 +99,7 @@ def test_source_genres_alone_rank_target_items(world, holdouts, domain):
 
 
 def test_without_transfer_source_genres_tell_nothing(catalogues):
-    parameters = Parameters(users=800, seed=2014, transfer=0.0)
+    parameters = Parameters(users=800, seed=2014, transfer=0.0, followers=(8, 0))  # and no follow-ups across domains
     items, users, events = sample.simulate(catalogues, parameters)
     apart = SimpleNamespace(items=items, users=users, events=events, parameters=parameters)
     for domain in (0, 1):
@@ -99,3 +112,21 @@ def test_users_return_to_creators_and_stories(world, holdouts):
         tied = holdout.tied[np.arange(len(holdout.who)), holdout.answer]
         free = np.where(holdout.here & ~holdout.seen, holdout.tied, np.nan)
         assert tied.mean() > 3 * np.nanmean(free), simulator.DOMAINS[domain]
+
+
+@BOTH
+def test_follow_ups_alone_rank_the_next_item(world, holdouts, domain):
+    holdout = holdouts[domain]
+    assert ndcg(holdout.following, holdout) >= 4 * chance(holdout)
+
+
+def test_follow_ups_are_as_many_as_set_alike_and_of_both_domains(world):
+    items, parameters = world.items, world.parameters
+    same = items.domain[:, None] == items.domain
+    after = items.follows >= parameters.across  # the others have the weight `back`, as they come before
+    assert (after[same].reshape(len(same), -1).sum(1) == parameters.followers[0]).all()
+    assert ((after & ~same).sum(1) == parameters.followers[1]).all()
+    assert not np.diag(after).any()
+    likeness = items.vectors @ items.vectors.T
+    assert likeness[after].mean() > 1.5 * likeness[~after].mean()
+    assert after.sum(0).max() <= 6 * after.sum(0).mean()  # no work follows most others

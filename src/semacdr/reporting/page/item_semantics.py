@@ -137,5 +137,7 @@ def describe_provenance(provenance: str) -> str:
     parts = dict(part.split("=", 1) for part in words.split() if "=" in part)
     if parts.get("engine") == "llm":
         attempt = parts.get("attempt")
+        if "corrected" in parts:
+            return "written by the language model, then corrected by hand"
         return "written by the language model" + (f", attempt {attempt}" if attempt not in (None, "1") else "")
     return "composed from the metadata" + (f"; the language model's answer was rejected: {why}" if why else "")
