@@ -1,5 +1,6 @@
 """Requirements for every system; a new one is tested as soon as its file is in semacdr/models."""
 
+import dataclasses
 import hashlib
 import json
 from pathlib import Path
@@ -18,7 +19,8 @@ from semacdr.batching.negatives import NegativeSampler
 from semacdr.batching.windows import evaluation_windows, make_windows, training_windows
 from semacdr.errors import UserError
 from semacdr.evaluation.ranks import Ranker
-from semacdr.models import load
+from semacdr.models import load, required_inputs
+from semacdr.plan.models import needs
 from semacdr.runtime.settings import types_of
 from semacdr.training.engine import Trainer, fit
 from semacdr.training.settings import Training
@@ -288,11 +290,10 @@ def test_all_systems_of_the_config_are_tested_and_parts_are_refused_as_systems()
 
 
 @pytest.mark.parametrize("name", SYSTEMS)
-def test_settings_that_ask_for_more_inputs_are_off_by_default(name):
-    """The workflow treats settings that a config does not name as off."""
+def test_the_planner_and_the_model_agree_on_the_inputs_of_default_settings(name):
     module = load(name)
-    for setting in getattr(module, "SETTING_INPUTS", {}):
-        assert getattr(module.Settings(), setting) in (False, "none")
+    settings = module.Settings()
+    assert set(needs(name, dataclasses.asdict(settings))) == set(required_inputs(module, settings))
 
 
 def test_the_best_epoch_is_kept_and_training_stops_after_patience(world):

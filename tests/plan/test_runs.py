@@ -34,11 +34,11 @@ def test_naming_a_default_makes_no_other_run(plan):
 
 def test_a_default_of_the_model_is_another_run_where_the_scenario_sets_another_value(plan):
     plain = record(plan, model="semacdr", loss="ce")
-    published = record(plan, model="semacdr", loss="ce", settings={"dropout": 0.5})
-    assert json.loads(plain.settings)["dropout"] == 0.2
-    assert json.loads(published.settings)["dropout"] == 0.5
+    published = record(plan, model="semacdr", loss="ce", learning_rate=0.001)
+    assert json.loads(plain.training)["learning_rate"] == 0.003
+    assert json.loads(published.training)["learning_rate"] == 0.001
     assert plain.folder != published.folder
-    assert "dropout_0.5" in published.folder and "dropout" not in plain.folder
+    assert "learning_rate_0.001" in published.folder and "learning_rate" not in plain.folder
 
 
 @settings(deadline=None, max_examples=20)

@@ -12,7 +12,7 @@ from semacdr.plan.systems import parse
 from semacdr.plan.tune import TunePlan
 from semacdr.plan.tuning import tuning_key
 
-FILTERS = {"min_item_interactions": 10, "min_user_interactions": 3, "filter": "once"}
+FILTERS = {"min_item_interactions": 5, "min_user_interactions": 3, "filter": "iterated"}  # of the sample
 PLACE = ("movie_book", "movie_to_book")
 
 
@@ -55,9 +55,9 @@ def test_tuned_settings_come_after_the_system_and_before_all_else(tuned):
     ("change", "used"),
     [
         ({}, True),
-        ({"preprocess": {"min_item_interactions": 5}}, False),
-        ({"preprocess": {"filter": "iterated"}}, False),
-        ({"preprocess": {"min_item_interactions": 5}, "train": {"tuned": True}}, True),
+        ({"scenarios": {"movie_book": {"preprocess": {"min_item_interactions": 6}}}}, False),
+        ({"scenarios": {"movie_book": {"preprocess": {"filter": "once"}}}}, False),
+        ({"scenarios": {"movie_book": {"preprocess": {"filter": "once"}}}, "train": {"tuned": True}}, True),
         ({"train": {"tuned": False}}, False),
         ({"scenarios": {"movie_book": {"train": {"tuned": False}}}}, False),
     ],
@@ -66,7 +66,7 @@ def test_they_apply_by_themselves_only_to_the_data_that_they_were_tuned_on(tuned
     settings, disclosed = trained(tuned({"sasrec-ce": entry(learning_rate=0.007)}, change))
     assert (settings["learning_rate"] == 0.007) is used is (disclosed is not None)
     if used:
-        other = FILTERS if "preprocess" in change else None
+        other = FILTERS if "preprocess" in change.get("scenarios", {}).get("movie_book", {}) else None
         assert disclosed["other_data"] == other
 
 
