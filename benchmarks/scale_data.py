@@ -80,7 +80,7 @@ def simulate(
     works = replace(works, popularity=np.log(weight))
     users = simulator.make_users(works, parameters, rng)
     users = replace(users, events=with_totals(users.events, totals, parameters.fewest, rng))
-    user, domain, day = simulator.schedule(users, rng)
+    user, domain, day = simulator.schedule(users, parameters, rng)
     order = np.argsort(work, kind="stable")  # a work's copies next to each other
     bounds = np.append(0, np.cumsum(np.exp(popularity[order])))
     first = np.searchsorted(work[order], np.arange(len(weight)))

@@ -24,8 +24,8 @@ The numbers of a user's events in the two domains are correlated and skewed: mos
 are on the day of the user's event before; the others follow after gaps with a log-normal distribution. The rating
 depends on the match. A few events are reviewed again later. One tenth more users have events in one domain only.
 
-Lengths, ties and the order and ratios of simple systems are fitted to an extract of real reviews: benchmarks/sample_fit.py,
-docs/results/sample.md.
+Lengths, ties and the order and ratios of simple systems are fitted to an extract of real reviews:
+benchmarks/sample_fit.py, docs/results/sample.md.
 """
 
 from dataclasses import dataclass
