@@ -17,7 +17,7 @@ attachment  the sum, over liked items j that share a creator with i or tell the 
             keep^(the user's events since j).
 following   the sum, over all items j taken before, of follows_ji * recent^(the user's events since j). follows_ji is 1
             if i is a follow-up of j (`across` if in the other domain): a few works, alike in attributes, that readers
-            of j tend to take next. To it, `back` * follows_ij is added.
+            of j tend to take next.
 era         y_i is the quantile of the year in its domain, c_p the quantile that the user prefers.
 
 The numbers of a user's events in the two domains are correlated and skewed: most users have few. A third of the events
@@ -54,13 +54,12 @@ class Parameters:
     match: float = 7.0
     block_weights: tuple[float, float, float] = (1.0, 0.5, 0.3)  # genres, moods, audience
     skew: tuple[float, float] = (0.4, 0.4)  # of the popularity in books and in films
-    tie: float = 3.0
+    tie: float = 2.0
     keep: float = 0.8
     follow: float = 5.0
     recent: float = 0.4
     followers: tuple[int, int] = (8, 6)  # follow-ups of an item in its own and in the other domain
     across: float = 0.4  # weight of a follow-up in the other domain
-    back: float = 0.1
     likeness: float = 8.0
     era: float = 0.7
     drift: float = 1.0  # chance that a favourite is replaced within half a year
@@ -133,9 +132,7 @@ def make_items(works: list[list[dict[str, Any]]], parameters: Parameters, rng: n
 
 
 def _follows(domain: np.ndarray, vectors: np.ndarray, parameters: Parameters, rng: np.random.Generator) -> np.ndarray:
-    """(I, I) weight of each item (column) after each item (row).
-
-    It is 1 for follow-ups in the same domain, `across` in the other one, and `back` times that for what it follows.
+    """(I, I) weight of each item (column) after each item (row): 1 in the same domain, `across` in the other one.
 
     An item has `followers` follow-ups in its own and in the other domain, drawn with probability proportional to
     exp(likeness * <x_i, x_j>), divided by the mean over i.
@@ -148,7 +145,7 @@ def _follows(domain: np.ndarray, vectors: np.ndarray, parameters: Parameters, rn
     for same, count, weight in zip((True, False), parameters.followers, (1.0, parameters.across), strict=True):
         allowed = np.where((domain[:, None] == domain) == same, keys, -np.inf)
         np.put_along_axis(follows, np.argsort(-allowed, axis=1)[:, :count], weight, axis=1)
-    return follows + parameters.back * follows.T
+    return follows
 
 
 def make_users(items: Items, parameters: Parameters, rng: np.random.Generator) -> Users:

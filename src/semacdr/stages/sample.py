@@ -56,7 +56,7 @@ WORDS = {  # the name of a genre in each domain
 class Settings:
     """The settings of the simulation; the other parameters are in semacdr.data.simulator.Parameters."""
 
-    users: Annotated[int, Bounds(50)] = setting(700, "simulated users who are in both domains")
+    users: Annotated[int, Bounds(50)] = setting(400, "simulated users who are in both domains")
     seed: Natural = setting(2014, "seed of the simulation")
     transfer: Share = setting(0.8, "share of a user's taste that is the same in both domains")
 
