@@ -24,6 +24,6 @@ def world(catalogues, tmp_path_factory):
     argv = ["--domains", *sample.FILES, "--release", "sample", "--scenario", "movie_book", "--output", f"{folder}/out"]
     argv += ["--reviews", *(str(folder / name) for name in REVIEWS)]
     argv += ["--metadata", *(str(folder / name) for name in METADATA)]
-    thresholds = ["--min-item-interactions", "5", "--min-user-interactions", "3", "--filter", "iterated"]
+    thresholds = ["--min-item-interactions", "3", "--min-user-interactions", "3", "--filter", "iterated"]
     preprocess.main([*argv, *thresholds])
     return SimpleNamespace(folder=folder, parameters=parameters, items=items, users=users, events=events)

@@ -100,7 +100,7 @@ def test_lengths_repeats_and_ties_in_time(world):
     both, lone = users.events[: world.parameters.users], users.events[world.parameters.users :]
     assert (both.mean(0) >= 8).all() and (both.mean(0) <= 10).all()
     assert both.min() == 3 and both.max() == 45 and 5 <= np.median(both) <= 7  # most users have few events
-    assert len(lone) == 70 and ((lone > 0).sum(1) == 1).all()
+    assert len(lone) == 40 and ((lone > 0).sum(1) == 1).all()
     first = ~events.again
     pairs = events.user * 1000 + events.item
     assert len(np.unique(pairs[first])) == first.sum()
@@ -116,7 +116,7 @@ def test_lengths_repeats_and_ties_in_time(world):
 def test_preprocess_keeps_enough(world):
     numbers = pl.read_csv(world.folder / "out" / "statistics.tsv", separator="\t")
     assert numbers["domain"].to_list() == list(sample.FILES)
-    assert numbers["overlapped_users"].min() >= 690
+    assert numbers["overlapped_users"].min() >= 390
     assert numbers["items"].min() >= 310
     assert numbers["avg_len"].min() >= 8 and numbers["avg_len"].max() <= 10
     funnel = pl.read_csv(world.folder / "out" / "preprocess.tsv", separator="\t")
