@@ -27,7 +27,7 @@ def plan():
 
 def test_naming_a_default_makes_no_other_run(plan):
     plain = record(plan, model="sasrec", loss="ce")
-    assert plain == record(plan, model="sasrec", loss="ce", settings={"blocks": 2}, learning_rate=0.003)
+    assert plain == record(plan, model="sasrec", loss="ce", settings={"blocks": 2}, learning_rate=0.002)
     assert plain == record(plan, model="sasrec", variant="other", loss="ce", seeds=[7])
     assert record(plan, model="sasrec") == record(plan, model="sasrec", loss="bce") != plain
 
@@ -35,7 +35,7 @@ def test_naming_a_default_makes_no_other_run(plan):
 def test_a_default_of_the_model_is_another_run_where_the_scenario_sets_another_value(plan):
     plain = record(plan, model="semacdr", loss="ce")
     published = record(plan, model="semacdr", loss="ce", learning_rate=0.001)
-    assert json.loads(plain.training)["learning_rate"] == 0.003
+    assert json.loads(plain.training)["learning_rate"] == 0.002
     assert json.loads(published.training)["learning_rate"] == 0.001
     assert plain.folder != published.folder
     assert "learning_rate_0.001" in published.folder and "learning_rate" not in plain.folder
