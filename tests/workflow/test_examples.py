@@ -27,7 +27,6 @@ SMALL = {  # merged over an example that runs
     "scenarios": {name: {"train": TINY} for name in ("movie_book", "movie_book_cold", "movie_book_encoder")},
 }
 RUN = {  # examples that run at small size, and the target
-    "longer": "results/movie_book/metrics.tsv",
     "engines": "results/movie_book/engines.tsv",
     "cold_start": "results/movie_book_cold/cold_start.tsv",
 }
