@@ -135,7 +135,7 @@ def test_variants_of_another_scenario_are_allowed_where_the_data_are_the_same():
 
 def test_sweeps_share_the_runs_of_their_default_values():
     """The default of a sweep is a run of the table, and two sweeps of the same values share runs."""
-    plan = plan_of()
+    plan = plan_of({"scenarios": {"movie_book": {"train": {"learning_rate": 0.003, "semantic_learning_rate": 0.003}}}})
     folders = [run.folder for sweep in summaries.sweeps(plan, "movie_book") for run in all_runs(plan, sweep.name)]
     assert len(folders) == 5 + 6 + 4 + 4 and len(set(folders)) == 5 + 6 + 4 + 4 - 2
     table = {run.folder for run in plan.table_runs("movie_book")["semacdr/ce"]}

@@ -12,7 +12,7 @@ from semacdr.plan.systems import parse
 from semacdr.plan.tune import TunePlan
 from semacdr.plan.tuning import tuning_key
 
-FILTERS = {"min_item_interactions": 5, "min_user_interactions": 3, "filter": "iterated"}  # of the sample
+FILTERS = {"min_item_interactions": 3, "min_user_interactions": 3, "filter": "iterated"}  # of the sample
 PLACE = ("movie_book", "movie_to_book")
 
 
