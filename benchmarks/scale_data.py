@@ -73,7 +73,9 @@ def simulate(
     """User, item, domain and day of every event, and the work of every item."""
     rng = np.random.default_rng(seed)
     given = asdict(Settings()) | {"users": user_count, "seed": seed}
-    parameters = Parameters(**given, lone=0.0, tie=0.0, fewest=3, most=10**6, length=np.log(20))
+    taste = {"match": 10.0, "block_weights": (1.0, 0.6, 0.5), "skew": (0.6, 0.7), "drift": 0.6}  # not the sample's
+    spread = {"activity": 0.5, "habit": 0.6}
+    parameters = Parameters(**given, **taste, **spread, lone=0.0, tie=0.0, fewest=3, most=10**6, length=np.log(20))
     works = simulator.make_items(catalogues, parameters, rng)
     work, popularity = copies(works, counts, rng)
     weight = np.bincount(work, np.exp(popularity))
