@@ -8,8 +8,10 @@ and says whether to continue. The test events are ranked once, with the epoch th
 import argparse
 import dataclasses
 import json
+import logging
 import os
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -161,6 +163,13 @@ class Run:
             "test_sampled": measured(test["sampled"]),
         }
         self.args.output.write_text(json.dumps(found, indent=1) + "\n")
+
+
+def start_quietly(threads: int) -> None:
+    """Use that many threads of torch, and silence a library's warnings and Lightning's messages."""
+    torch.set_num_threads(threads)
+    warnings.filterwarnings("ignore")
+    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
 
 
 def arguments(doc: str) -> argparse.ArgumentParser:

@@ -4,15 +4,12 @@ Runs in the environment of requirements-rectools.txt; run.py calls it. Settings 
 its defaults. `transformer_layers_type: ligr` means its LiGRLayers.
 """
 
-import logging
-import warnings
-
 import numpy as np
 import pandas as pd
 import pytorch_lightning
 import rectools
 import torch
-from protocol import Judge, Run, arguments, events_before, load, padded
+from protocol import Judge, Run, arguments, events_before, load, padded, start_quietly
 from pytorch_lightning import Callback, Trainer, seed_everything
 from rectools import Columns
 from rectools.dataset import Dataset
@@ -63,9 +60,7 @@ class Measure(Callback):
 
 def main() -> None:
     args = arguments(__doc__).parse_args()
-    torch.set_num_threads(args.threads)
-    warnings.filterwarnings("ignore")
-    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+    start_quietly(args.threads)
     history = load(args.folder)
     measure = Measure(args, history)
     seed_everything(args.seed)

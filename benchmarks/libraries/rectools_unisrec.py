@@ -4,15 +4,12 @@ Runs in the environment of requirements-rectools.txt; run.py calls it. Settings 
 defaults. Its own early stopping looks at training events and is not used: validation events end the training.
 """
 
-import logging
-import warnings
-
 import numpy as np
 import pyarrow.parquet as pq
 import pytorch_lightning
 import rectools
 import torch
-from protocol import Judge, Run, arguments, events_before, load, padded
+from protocol import Judge, Run, arguments, events_before, load, padded, start_quietly
 from pytorch_lightning import Callback, Trainer, seed_everything
 from rectools.fast_transformers import UniSRecModel
 
@@ -72,9 +69,7 @@ class Measured(UniSRecModel):
 
 def main() -> None:
     args = arguments(__doc__).parse_args()
-    torch.set_num_threads(args.threads)
-    warnings.filterwarnings("ignore")
-    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+    start_quietly(args.threads)
     history = load(args.folder)
     measure = Measure(args, history)
     seed_everything(args.seed)

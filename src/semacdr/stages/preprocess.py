@@ -9,12 +9,11 @@ is kept. Items need `min_item_interactions` events; users need `min_user_interac
 are in both domains. With `filter: once` these filters are applied once, in this order; with `filter: iterated` they are
 repeated until nothing changes, so that the result satisfies all of them.
 
-This stage decides the order of each user's events: by timestamp, and within one timestamp by a hash (`tie_order`).
-interactions.parquet is stored in this order, and every later stage keeps it.
+This stage decides the order of each user's events: by timestamp, and within one timestamp by a hash
+(semacdr.data.tie_order). interactions.parquet is stored in this order, and every later stage keeps it.
 """
 
 import argparse
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +25,7 @@ from semacdr.data.lines import Tally
 from semacdr.data.metadata import SCHEMA as METADATA_SCHEMA
 from semacdr.data.metadata import read_metadata
 from semacdr.data.reviews import read_reviews
+from semacdr.data.tie_order import tie_order
 from semacdr.errors import UserError
 from semacdr.runtime.cli import log, parser, run
 from semacdr.runtime.settings import Bounds, Count, Natural, Share, add_flags, from_flags, setting
@@ -122,23 +122,6 @@ def filter_interactions(events: pl.DataFrame, settings: Settings, funnel: Funnel
         if settings.filter == "once" or events.height == before:
             break
     return events
-
-
-def tie_order(events: pl.DataFrame, seed: int) -> pl.Series:
-    """(events,) u64: the place of each event among its user's events with the same timestamp.
-
-    A hash of (seed, user id, item id). The true order within a timestamp is unknown, and ids or lines of a file carry
-    signals (ids carry an item's age), so an order by them would leak into every system.
-    """
-    start = hashlib.blake2b(f"{seed}\0".encode(), digest_size=8)
-
-    def place(user: str, item: str) -> int:
-        key = start.copy()
-        key.update(f"{user}\0{item}".encode())
-        return int.from_bytes(key.digest(), "big")
-
-    places = [place(user, item) for user, item in events.select("user_id", "item_id").iter_rows()]
-    return pl.Series("tie_order", places, dtype=pl.UInt64)
 
 
 def number(
