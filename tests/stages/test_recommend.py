@@ -1,13 +1,9 @@
 """The stage recommend against the ranks of the same run, and against a plain sort."""
 
-import numpy as np
 import polars as pl
 import pytest
-import torch
-from test_ranks import Fixed
 
 from semacdr.data.history import load_history
-from semacdr.evaluation.ranks import Ranker
 from semacdr.stages import recommend
 from semacdr.storage import tables
 
@@ -57,16 +53,3 @@ def test_earlier_items_are_left_out_hidden_ones_too(kind, request, tmp_path):
         part = table.filter(pl.col("user") == user)
         assert sorted(part["item"]) == sorted(set(range(30)) - known)
         assert part["place"].to_list() == list(range(1, len(part) + 1))
-
-
-def test_the_best_come_first_and_of_equal_scores_the_smaller_number(world):
-    history = world.model_inputs("popularity").history
-    table = torch.randn(history.users, 30, generator=torch.Generator().manual_seed(2)).round(decimals=1).double()
-    items, scores = Ranker(history, "test", 20, 16, torch.device("cpu")).top(Fixed(table), 5)
-    assert items.shape == scores.shape == (history.users, 5)
-    for user in range(history.users):
-        own = slice(history.start[user], history.test[user])
-        earlier = set(history.item[own][history.is_target[own]])
-        expected = sorted((-table[user, item].item(), item) for item in range(30) if item not in earlier)[:5]
-        assert items[user].tolist() == [item for _, item in expected]
-        np.testing.assert_array_equal(scores[user], [-score for score, _ in expected])

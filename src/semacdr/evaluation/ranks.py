@@ -73,24 +73,6 @@ class Ranker:
         names = ("full",) if self.candidates is None else ("full", "sampled")
         return {name: found[name].cpu().numpy() for name in names}
 
-    @torch.no_grad()
-    def top(self, model: Model, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """The `count` best of full ranking, the best first: items within the target domain and scores, (users, count).
-
-        The positive is among the candidates. Of equal scores the item with the smaller number comes first. With fewer
-        than `count` items left, the scores at the end are -inf.
-        """
-        model.eval()
-        prepared, found, finite = model.prepare(), [], []
-        for batch, earlier in zip(self.batches.ordered(), self.earlier, strict=True):
-            scores = model.scores(prepared, batch)
-            finite.append(torch.isfinite(scores).all(1))
-            best = torch.sort(_without(scores, earlier), dim=1, descending=True, stable=True)
-            found.append((best.indices[:, :count].cpu().numpy(), best.values[:, :count].cpu().numpy()))
-        self._check(torch.cat(finite))
-        items, scores = zip(*found, strict=True)
-        return np.concatenate(items), np.concatenate(scores)
-
     def _by_batch(
         self, lengths: np.ndarray, taken: np.ndarray, items: np.ndarray, size: int
     ) -> list[tuple[torch.Tensor, torch.Tensor]]:

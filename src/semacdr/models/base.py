@@ -46,10 +46,16 @@ class Model(nn.Module):
 
     distinct_items = 0  # distinct items of a domain that a training batch lists at most (Batch.source_items)
     pretraining_epochs = 0  # epochs of `pretraining_loss` before training
+    serves_unseen_users = True  # whether scores depend on a user's events alone, not on who the user is
 
     def prepare(self) -> Any:
         """The values that all batches share until the parameters change, for example graph-enhanced item vectors."""
         return None
+
+    @property
+    def scores_are_inner_products(self) -> bool:
+        """Whether the scores are the inner products of `states` and `item_vectors`."""
+        return type(self).scores is Model.scores
 
     def states(self, prepared: Any, batch: Batch) -> torch.Tensor:
         """(N_t, d): the user's state at each target step, from the events before the step's positive."""

@@ -113,6 +113,7 @@ class Model(base.Model):
         if inputs.graphs is None:
             raise UserError("semacdr needs graphs")
         self.settings, history, dim = settings, inputs.history, settings.dim
+        self.serves_unseen_users = settings.user_vector == "none"
         self.pairs = pairs(settings) if settings.contrastive_weight else []
         self.distinct_items = settings.contrastive_items if self.pairs else 0
         self.source_items, self.target_items = history.source_items, history.target_items

@@ -54,6 +54,8 @@ class Join(nn.Module):
 class Model(base.Model):
     """States join the three preferences; item vectors are the target's rows of the item table."""
 
+    serves_unseen_users = False  # the attention over preferences starts from a vector of each user
+
     def __init__(self, inputs: base.ModelInputs, settings: Settings) -> None:
         super().__init__()
         self.settings, history, dim = settings, inputs.history, settings.dim

@@ -14,9 +14,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from semacdr.evaluation.ranks import Ranker
 from semacdr.runtime.cli import log, parser, run
 from semacdr.runtime.settings import Count, add_flags, from_flags, setting
+from semacdr.serving.queries import of_users
+from semacdr.serving.scoring import Scorer
 from semacdr.stages._direction import add_run, trained_of
 from semacdr.storage import tables
 from semacdr.training.trained import Trained
@@ -48,13 +49,13 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def recommend(trained: Trained, count: int, batch: int) -> pa.Table:
     """The table of all users, each with the places in order; fewer than `count` if the catalogue has fewer items."""
-    history, training = trained.history, trained.system.training
-    ranker = Ranker(history, "test", training.max_length, batch, trained.device, visibility=training.visibility)
-    items, scores = ranker.top(trained.model, count)
+    history = trained.history
+    users = history.ranked("test")[0]
+    items, scores = Scorer(trained, batch).top(of_users(history, users), count)
     user, place = np.nonzero(scores > -np.inf)
     return pa.table(
         {
-            "user": history.ranked("test")[0][user].astype(np.int32),
+            "user": users[user].astype(np.int32),
             "place": (place + 1).astype(np.int32),
             "item": (items[user, place] + history.target_items.start).astype(np.int32),
             "score": scores[user, place].astype(np.float32),

@@ -1,0 +1,1 @@
+"""Trained models in use: scores and recommendations for known users and for new histories, outside evaluation."""
