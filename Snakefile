@@ -14,6 +14,7 @@ results/mean_ranks                mean ranks over scenarios, with the critical d
 results/data_sets                 systems on all scenarios, next to simple baselines             data_sets
 results/<scenario>/tuned.json     settings chosen on validation                 tune_search, tune_retrain, tune_select
 results/<scenario>/report.html    one page with all results and example users                   recommend, report
+.../final/<system>.zip, .tsv      a system trained on all events, packed; a list for every user  final, pack, recommend_now
 snakemake runs                    all runs with settings, cost and the tables that need them            runs
 """
 
@@ -39,11 +40,13 @@ include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/tune.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/final.smk"
 
 
 rule all:
     input:
         expand("results/{scenario}/metrics.tsv", scenario=plan.config.run),
+        plan.bundles(),
 
 
 command.check(plan)

@@ -1,4 +1,4 @@
-"""Scores outside evaluation: those of known users equal evaluation's, those of new histories follow from events alone."""
+"""Scores outside evaluation: of known users those of evaluation, of new histories those that events alone give."""
 
 import dataclasses
 
@@ -16,8 +16,8 @@ from semacdr.errors import UserError
 from semacdr.models import load
 from semacdr.serving.queries import NOW, as_of, of_items, of_users
 from semacdr.serving.scoring import Scorer, top_of
-from semacdr.training.system import system_of
 from semacdr.training.settings import Training
+from semacdr.training.system import system_of
 from semacdr.training.trained import Trained
 
 CPU = torch.device("cpu")
@@ -60,7 +60,9 @@ def test_only_models_that_say_so_depend_on_who_the_user_is(name, settings, world
 
 
 def test_a_history_without_events_is_scored(world):
-    scores = all_scores(Scorer(trained_of(world, "semacdr", {"user_vector": "none"})), of_items(history_of(world), [[]]))
+    scores = all_scores(
+        Scorer(trained_of(world, "semacdr", {"user_vector": "none"})), of_items(history_of(world), [[]])
+    )
     assert scores.shape == (1, 30) and torch.isfinite(scores).all()
 
 

@@ -25,3 +25,4 @@ wildcard_constraints:
     direction="|".join(map(re.escape, plan.directions)),
     run=r"[\w.-]+-[0-9a-f]{8}",
     seed=r"\d+",
+    system="|".join(map(re.escape, plan.systems)) or "none",

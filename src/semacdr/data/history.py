@@ -11,6 +11,9 @@ target event is the test event, and only the source events before it are visible
 Training uses a prefix of each user's events: those before the validation event (of cold users, before the test event),
 or, with a time split, those before the date `valid_from`, of all users. With a time split a user may have a validation
 event, a test event, both or none; the events between training and the test event are part of its input.
+
+A split may hold out nothing (`split_by: nothing`, stage final_split): then all events are for training, and no user has
+a validation or a test event.
 """
 
 from collections.abc import Mapping, Sequence
@@ -81,15 +84,19 @@ def load_history(interactions: Path, items: Path, split: Path) -> History:
             raise UserError(f"{split}: its events are not those of {interactions}; run the split stage again")
     role = np.full(len(target), "", object)
     role[target] = roles["role"].to_numpy(zero_copy_only=False)
-    by_time = meta.get("split_by") == "time"
-    if by_time:
+    by = meta.get("split_by", "leave_one_out")
+    if by == "time":
         _check_periods(split, user, role, time, meta)
     where = role == "hidden"
     hidden = np.stack([user[where], item[where]])
     user, item, target, role, time = (column[~where] for column in (user, item, target, role, time))
     start = np.searchsorted(user, np.arange(user[-1] + 2))
     valid, test = (_held_out(user, role, part, len(start) - 1) for part in ("valid", "test"))
-    if by_time:
+    if by == "nothing":
+        if set(roles["role"].unique().to_pylist()) != {"train"}:
+            raise UserError(f"{split}: holds out events, but says that it does not; run final_split again")
+        training_end = start[1:]
+    elif by == "time":
         training_end = start[:-1] + np.bincount(user[time < midnight(meta["valid_from"])], minlength=len(start) - 1)
     else:
         _check_leave_one_out(split, user, role, hidden[0])

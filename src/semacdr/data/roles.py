@@ -31,6 +31,11 @@ def leave_one_out(interactions: pl.DataFrame, target: str) -> pl.DataFrame:
     return events.select("user", "item", role=role.otherwise(pl.lit("train")))
 
 
+def all_training(interactions: pl.DataFrame, target: str) -> pl.DataFrame:
+    """The target domain's events (user, item, role), all with role train."""
+    return interactions.filter(pl.col("domain") == target).select("user", "item", role=pl.lit("train"))
+
+
 def by_time(interactions: pl.DataFrame, target: str, dates: Dates) -> pl.DataFrame:
     """The target domain's events (user, item, role) in their order in interactions, split at two dates.
 

@@ -52,6 +52,8 @@ class Model(nn.Module):
         """The values that all batches share until the parameters change, for example graph-enhanced item vectors."""
         return None
 
+    reads_events = False  # whether it is built from users' events, as counts or as a graph of its own
+
     @property
     def scores_are_inner_products(self) -> bool:
         """Whether the scores are the inner products of `states` and `item_vectors`."""

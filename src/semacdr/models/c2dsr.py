@@ -95,6 +95,8 @@ class Encoded(NamedTuple):
 class Model(base.Model):
     """Three views of the items, source, target and mixed, each with its table, graph and encoder."""
 
+    reads_events = True
+
     def __init__(self, inputs: base.ModelInputs, settings: Settings) -> None:
         super().__init__()
         check(settings)

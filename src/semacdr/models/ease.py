@@ -40,6 +40,8 @@ class Settings:
 class Model(base.Model):
     """B from the items of the history to the target items."""
 
+    reads_events = True
+
     weights: torch.Tensor
 
     def __init__(self, inputs: base.ModelInputs, settings: Settings) -> None:

@@ -38,6 +38,7 @@ class Settings:
 class Model(base.Model):
     """The neighbours (target items, k) of each target item, by number in the scenario, and their similarities."""
 
+    reads_events = True
     similarities: torch.Tensor
     neighbours: torch.Tensor
 

@@ -33,6 +33,8 @@ class Settings:
 class Model(base.Model):
     """Counts of the transitions into each target item, and popularity below one."""
 
+    reads_events = True
+
     rows: torch.Tensor
     before: torch.Tensor
     counts: torch.Tensor

@@ -70,6 +70,8 @@ class Encoded(NamedTuple):
 class Model(base.Model):
     """States are the fused target and source states, item vectors the rows of the item table."""
 
+    reads_events = True
+
     graph: torch.Tensor
 
     def __init__(self, inputs: base.ModelInputs, settings: Settings) -> None:

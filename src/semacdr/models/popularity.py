@@ -20,6 +20,7 @@ class Settings:
 class Model(base.Model):
     """Counts of training events; nothing is learned."""
 
+    reads_events = True
     counts: torch.Tensor
 
     def __init__(self, inputs: base.ModelInputs, settings: Settings) -> None:

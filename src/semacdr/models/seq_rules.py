@@ -39,6 +39,8 @@ class Settings:
 class Model(base.Model):
     """The rules by first item, as a sparse matrix (items of the scenario, target items), and popularity."""
 
+    reads_events = True
+
     begins: torch.Tensor
     after: torch.Tensor
     weights: torch.Tensor

@@ -10,7 +10,7 @@ from typing import Any
 
 from semacdr.plan.code_inputs import code
 from semacdr.plan.declarations import SOURCES
-from semacdr.plan.plan import Plan
+from semacdr.plan.plan import RESULTS, Plan
 from semacdr.plan.runs import Record
 
 # Jobs find the package whether it is installed or not. By default, glibc returns large memory
@@ -57,6 +57,22 @@ class Jobs:
     def model_inputs(self, wc: Any) -> dict[str, Any]:
         """The inputs of a run's model in addition to the history."""
         return self.plan.inputs(wc.scenario, wc.direction, self.record(wc))
+
+    def final_inputs(self, wc: Any) -> dict[str, Any]:
+        """The same for a run on all events."""
+        return self.plan.inputs(wc.scenario, f"{wc.direction}/final", self.record(wc))
+
+    def final_run(self, wc: Any) -> list[str]:
+        """Checkpoint and settings of a system's run on all events, under its first seed."""
+        folder = self.plan.final_run(wc.scenario, wc.direction, wc.system).folder
+        return [f"{folder}/checkpoint.safetensors", f"{folder}/settings.json"]
+
+    def final_tables(self, wc: Any) -> dict[str, Any]:
+        """The tables that a system's run on all events was trained on, with the users' names."""
+        run, folder = self.plan.final_run(wc.scenario, wc.direction, wc.system), f"{RESULTS}/{wc.scenario}"
+        tables = [f"{folder}/{name}.parquet" for name in ("interactions", "items", "users")]
+        found = {"tables": [*tables, f"{folder}/{run.direction}/split.parquet"]}
+        return found | self.plan.inputs(wc.scenario, run.direction, run.record)
 
     def model_code(self, stage: str) -> Callable[[Any], list[str]]:
         """The code of a stage and of the run's model."""

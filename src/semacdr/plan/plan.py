@@ -16,7 +16,7 @@ from semacdr.plan.models import needs, published_loss
 from semacdr.plan.runs import Record, record, untuned
 from semacdr.plan.systems import System, table_systems
 from semacdr.plan.tuning import Tuned
-from semacdr.runtime.setting_errors import known_names, nearest
+from semacdr.runtime.setting_errors import known_name, known_names, nearest
 from semacdr.runtime.settings import as_json
 
 RESULTS = "results"
@@ -122,6 +122,23 @@ class Plan:
             ]
             for name in names
         }
+
+    def final_run(self, scenario: str, direction: str, name: str) -> Run:
+        """The run on all events of a system of train.systems, under its first seed."""
+        known_name(name, self.systems, "system", "train", "systems")
+        system = self.systems[name]
+        found = self.record(scenario, direction, system)
+        return Run(scenario, f"{direction}/final", found, self.seeds(system, scenario)[0])
+
+    def bundles(self) -> list[str]:
+        """The bundles of the systems with `final: true`, for all scenarios of `run`."""
+        return [
+            f"{RESULTS}/{scenario}/{direction}/final/{name}.zip"
+            for scenario in self.config.run
+            for direction in self.scenario(scenario).directions
+            for name, system in self.systems.items()
+            if system.final
+        ]
 
     def listed(self, scenario: str) -> list[str]:
         """The systems in a scenario's result table, in the order of train.systems."""

@@ -18,6 +18,7 @@ IDENTITY = {  # what an entry of train.systems says beside training settings
     "loss": Literal["bpr", "bce", "gbce", "sampled_softmax", "ce", "tuned"],
     "seeds": Seeds,
     "tuned": bool | None,
+    "final": bool,
     "settings": dict,
 }
 
@@ -32,6 +33,7 @@ class System:
     loss: str | None = None  # None: the published one; `tuned`: the one that tuning chose
     seeds: tuple[int, ...] | None = None
     tuned: bool | None = None
+    final: bool = False  # whether plain `snakemake` also trains it on all events and packs it
     training: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
 

@@ -57,8 +57,8 @@ def _check_result(plan: Plan, path: PurePosixPath, rules: Sequence[Rule]) -> Non
         raise UserError(
             f"{path}: there is no scenario '{parts[1]}'{nearest(parts[1], known)}; known: {', '.join(known)}"
         )
-    if len(parts) > 4 and parts[2] in plan.scenario(parts[1]).directions and parts[3] not in ("graphs", "tune"):
-        plan.found(parts[1], parts[2], parts[3])
+    if len(parts) > 4 and parts[2] in plan.scenario(parts[1]).directions:
+        _check_run(plan, *parts[1:3], list(parts[3:]))
     if not any(rule.is_producer(str(path)) for rule in rules):
         files = [PurePosixPath(file) for file in _known(plan, path, rules)]
         names = list(dict.fromkeys(file.name for file in files if file.parent == path.parent))
@@ -71,6 +71,17 @@ def _check_result(plan: Plan, path: PurePosixPath, rules: Sequence[Rule]) -> Non
         _check_scenario(plan, parts[1], Path(*parts[2:]))
     for scenario, experiment in itertools.product(plan.config.run, joined_experiments(plan, path.stem)):
         _check_scenario(plan, scenario, Path(f"{experiment}.tsv"))
+
+
+def _check_run(plan: Plan, scenario: str, direction: str, parts: list[str]) -> None:
+    """Refuse a file of a direction, given by the parts of its path, where the config has no such run or system."""
+    final = parts[0] == "final"
+    if final:
+        parts = parts[1:]
+        if len(parts) == 1 and parts[0].endswith((".zip", ".tsv")):
+            plan.final_run(scenario, direction, parts[0][:-4])
+    if len(parts) > 1 and parts[0] not in ("graphs", "tune"):
+        plan.found(scenario, direction, parts[0])
 
 
 def _check_scenario(plan: Plan, scenario: str, file: Path) -> None:

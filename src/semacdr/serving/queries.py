@@ -41,7 +41,9 @@ def of_users(history: History, users: np.ndarray) -> Queries:
     if as_of(history) == BEFORE_TEST:
         end = history.test[users]
         if len(missing := users[end == NONE]):
-            raise UserError(f"user {missing[0]} has no test event, so no list before it; use a run of all events (final)")
+            raise UserError(
+                f"user {missing[0]} has no test event, so no list before it; use a run of all events (final)"
+            )
     events = _flatten(begin, end)
     lengths, hidden = end - begin, history.hidden
     own = _of_events(history, history.item[events], history.is_target[events], lengths)

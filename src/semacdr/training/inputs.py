@@ -50,25 +50,30 @@ def load_inputs(
     max_length: int,
     settings: object = None,
     visibility: str = "causal",
+    history: History | None = None,
 ) -> ModelInputs:
     """A model's inputs: the tables named in `needs`, with graphs of the kind `settings.graph`.
 
-    Settings without `graph` get co-interaction graphs. With visibility `none` history and graphs are without source
-    events. A UserError names a path that is missing, a file that does not belong to the others, or graphs that cannot
-    be had without source events.
+    With a `history`, no events are read: then interactions and split may be missing. Settings without `graph` get
+    co-interaction graphs. With visibility `none` history and graphs are without source events. A UserError names
+    a path that is missing, a file that does not belong to the others, or graphs that cannot be had without source
+    events.
     """
     kind = getattr(settings, "graph", "co_interaction")
     for need in needs:
         if getattr(paths, need) is None:
             raise UserError(f"this model needs --{need}")
-    files = _files(paths, needs, kind)
-    history = load_history(paths.interactions, paths.items, paths.split)
+    own = ("interactions", "items", "split") if history is None else ("items",)
+    files = _files(paths, (*own, *needs), kind)
+    history = history or load_history(paths.interactions, paths.items, paths.split)
     metas = {name: metadata(path) for name, path in files.items()}
     for name, path in files.items():
         graph = name.endswith("_graph")  # graphs and the split are of one direction, other tables of the scenario
         check_same(path, metas[name], history.meta, DIRECTION if graph else SCENARIO)
         made_from = ("interactions", "items", "split") if graph else ("interactions", "items")
-        tables.check_made_from(path, metas[name], _stage(name), **{other: metas[other] for other in made_from})
+        tables.check_made_from(
+            path, metas[name], _stage(name), **{other: metas[other] for other in made_from if other in metas}
+        )
     items = len(history.source_items) + len(history.target_items)
     graphs = _load_graphs(files, history) if "graphs" in needs else None
     if visibility == "none":
@@ -83,9 +88,9 @@ def load_inputs(
     )
 
 
-def _files(paths: DirectionPaths, needs: tuple[str, ...], kind: str) -> dict[str, Path]:
-    """The files that a model reads, by name; only the graphs with this kind of edges."""
-    files = {name: getattr(paths, name) for name in ("interactions", "items", "split", *needs)}
+def _files(paths: DirectionPaths, names: tuple[str, ...], kind: str) -> dict[str, Path]:
+    """The files of these names; for `graphs` those with this kind of edges, each by its own name."""
+    files = {name: getattr(paths, name) for name in names}
     folder = files.pop("graphs", None)
     if folder is not None:
         named = zip(GRAPHS, GRAPH_FILES[kind], strict=bool(GRAPH_FILES[kind]))

@@ -6,6 +6,7 @@ checkpoint holds a digest of the settings. So replacing either file is detected.
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -77,12 +78,16 @@ class RunFolder:
 
     def check_data(self, paths: DirectionPaths, inputs: ModelInputs) -> None:
         """Raise a UserError if the data are not those of the training; it says what differs."""
-        history = inputs.history
+        self.check_sizes(paths.split, inputs.history)
+        self.check_tables(inputs.digests)
+
+    def check_sizes(self, split: Path, history: History) -> None:
+        """Raise a UserError if direction or sizes of the data are not those of the training."""
         for name in DIRECTION:
             if self.content.get(name) != history.meta.get(name):
                 raise UserError(
                     f"{self.folder}: was trained for {name} '{self.content.get(name)}', "
-                    f"{paths.split} is of '{history.meta.get(name)}'"
+                    f"{split} is of '{history.meta.get(name)}'"
                 )
         for name, count in sizes(history).items():
             if self.content["data"].get(name) != count:
@@ -90,7 +95,10 @@ class RunFolder:
                     f"{self.folder}: was trained on {self.content['data'].get(name)} {name}, "
                     f"the data now have {count}; train again"
                 )
-        for name, digest in inputs.digests.items():
+
+    def check_tables(self, digests: Mapping[str, str]) -> None:
+        """Raise a UserError if a table, given by name and digest, is not the one of the training."""
+        for name, digest in digests.items():
             if self.content["made_from"].get(name) != digest:
                 raise UserError(
                     f"{self.folder}: was trained on another {name.replace('_', ' ')} table than the one given; "

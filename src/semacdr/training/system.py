@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from semacdr import models
+from semacdr.data.history import History
 from semacdr.errors import UserError
 from semacdr.models.base import Model, ModelInputs
 from semacdr.runtime.machine import use_threads
@@ -33,10 +34,15 @@ class System:
         """The module of semacdr.models."""
         return models.load(self.name)
 
-    def load_inputs(self, paths: DirectionPaths) -> ModelInputs:
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """What the model needs besides the history."""
+        return models.required_inputs(self.module, self.settings)
+
+    def load_inputs(self, paths: DirectionPaths, history: History | None = None) -> ModelInputs:
         """What the model is built from; a UserError where `semacdr.training.inputs.load_inputs` raises one."""
-        needs = models.required_inputs(self.module, self.settings)
-        return load_inputs(paths, needs, self.training.max_length, self.settings, self.training.visibility)
+        training = self.training
+        return load_inputs(paths, self.needs, training.max_length, self.settings, training.visibility, history)
 
     def build(self, inputs: ModelInputs, seed: int) -> Model:
         """The untrained model, the same for the same seed."""

@@ -25,12 +25,17 @@ class Trained:
     meta: dict[str, str]  # for the metadata of tables made with the model
 
 
-def load_trained(paths: inputs.DirectionPaths, folder: Path, device_name: str | None, threads: int) -> Trained:
-    """The trained model in a run's folder; a UserError if its files cannot be read or do not belong to the data."""
+def load_trained(
+    paths: inputs.DirectionPaths, folder: Path, device_name: str | None, threads: int, history: History | None = None
+) -> Trained:
+    """The trained model in a run's folder; a UserError if its files cannot be read or do not belong to the data.
+
+    With a `history` no events are read, so that interactions and split may be missing.
+    """
     run = run_folder.read(folder)
     use_threads(threads)
     device = device_of(device_name)
-    given = run.system.load_inputs(paths)
+    given = run.system.load_inputs(paths, history)
     run.check_data(paths, given)
     model = run.system.module.Model(given, run.system.settings)
     try:

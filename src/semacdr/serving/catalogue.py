@@ -1,0 +1,65 @@
+"""The items of both domains by id, for histories that people give."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+from semacdr.errors import UserError
+from semacdr.storage import tables
+
+Given = str | tuple[str, str]  # an item id, or (domain, item id) where both domains have it
+
+
+class Catalogue:
+    """The items of a scenario: `table` has item, item_id, domain and title, in the order of their numbers."""
+
+    def __init__(self, path: Path, source: str, target: str) -> None:
+        items = pl.DataFrame(tables.read(path, "items")[0])
+        self.table = items.select("item", "item_id", "domain", "title")
+        self.domains = (source, target)
+        self._numbers: dict[str, dict[str, int]] = {name: {} for name in self.domains}
+        for item, item_id, domain in self.table.select("item", "item_id", "domain").iter_rows():
+            self._numbers[domain][item_id] = item
+
+    def number(self, given: Given) -> int:
+        """The number of an item; a UserError if no domain or both have its id."""
+        if isinstance(given, tuple) and len(given) != 2:
+            raise UserError(f"an item is an id or (domain, id), not {given!r}")
+        pairs = [given] if isinstance(given, tuple) else [(domain, given) for domain in self.domains]
+        for domain, name in pairs:
+            if not isinstance(name, str):
+                raise UserError(f"an item id is a text, not {name!r}")
+            if domain not in self._numbers:
+                raise UserError(f"there is no domain '{domain}'; the domains are {' and '.join(self.domains)}")
+        found = [self._numbers[domain][name] for domain, name in pairs if name in self._numbers[domain]]
+        if len(found) == 1:
+            return found[0]
+        name = pairs[0][1]
+        if found:
+            raise UserError(f"item '{name}' is in both domains; say which: ('{self.domains[1]}', '{name}')")
+        known = [other for domain, _ in pairs for other in self._numbers[domain]]
+        where = " and ".join(domain for domain, _ in pairs)
+        raise UserError(
+            f"there is no item '{name}' among the {len(known):,} items of {where}; an id looks like '{known[0]}'"
+        )
+
+    def numbers(self, histories: Sequence[Sequence[Given]], skip_unknown: bool) -> tuple[list[list[int]], int]:
+        """The numbers of the items of histories, and how many unknown items were left out.
+
+        Without `skip_unknown`, a UserError for an unknown item names the history.
+        """
+        found, skipped = [], 0
+        for place, history in enumerate(histories, 1):
+            if isinstance(history, str):
+                raise UserError(f"history {place}: must be a list of item ids, not the text '{history}'")
+            own = []
+            for given in history:
+                try:
+                    own.append(self.number(given))
+                except UserError as error:
+                    if not skip_unknown:
+                        raise UserError(f"history {place}: {error}") from error
+                    skipped += 1
+            found.append(own)
+        return found, skipped
