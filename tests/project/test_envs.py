@@ -34,12 +34,19 @@ UNCALLED = {  # imports in functions that only run where the package is installe
 }
 WORKFLOW = "\n".join(path.read_text() for path in sorted(ROOT.glob("workflow/rules/*.smk")))
 RULES = re.split(r"\n(?=rule |use rule )", WORKFLOW)
-COMMAND = re.compile(r"python -m semacdr\.stages\.(\w+)")
-STAGES = {  # by environment the stages of the rules that name it
-    name: sorted({stage for rule in RULES if f"envs/{name}.yaml" in rule for stage in COMMAND.findall(rule)})
+COMMAND = re.compile(r"python -m semacdr\.(stages\.\w+|commands\.main \w+)")
+STAGES = {  # by environment the modules of the stages and commands of the rules that name it
+    name: sorted(
+        {
+            f"semacdr.{found.replace('main ', '')}"
+            for rule in RULES
+            if f"envs/{name}.yaml" in rule
+            for found in COMMAND.findall(rule)
+        }
+    )
     for name in ENVIRONMENTS
 }
-COMMANDS = {"answers", "describe_settings"}  # that no rule with an environment runs
+COMMANDS = {"semacdr.stages.answers", "semacdr.stages.describe_settings"}  # that no rule with an environment runs
 MODELS = sorted(f"semacdr.models.{path.stem}" for path in (ROOT / "src/semacdr/models").glob("[!_]*.py"))
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
 
@@ -61,7 +68,7 @@ def packages(*names):
 
 def test_every_stage_runs_in_one_of_the_environments():
     assert all(STAGES.values())
-    stages = {path.stem for path in (ROOT / "src/semacdr/stages").glob("[!_]*.py")}
+    stages = {f"semacdr.stages.{path.stem}" for path in (ROOT / "src/semacdr/stages").glob("[!_]*.py")}
     assert stages - {stage for names in STAGES.values() for stage in names} == COMMANDS
 
 
@@ -86,7 +93,7 @@ def test_the_python_version_agrees(name):
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
 def test_an_environment_has_exactly_the_packages_its_stages_import(name):
-    stages = [f"semacdr.stages.{stage}" for stage in STAGES[name]] + (MODELS if name in ("train", "tune") else [])
+    stages = [*STAGES[name]] + (MODELS if name in ("train", "tune") else [])
     assert pins(ENVIRONMENTS[name]).keys() == packages(*stages) - UNCALLED.get(name, set())
 
 

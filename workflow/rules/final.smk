@@ -121,4 +121,4 @@ rule recommend_now:
     message:
         "Recommending with {wildcards.system}, {wildcards.direction}, as of now ({wildcards.scenario})"
     shell:
-        "python -m semacdr.commands.main recommend {input.bundle:q} --all --top {params.top} --output {output:q} 2> {log:q}"
+        "python -m semacdr.commands.main recommend {input.bundle:q} --all --top {params.top:q} --output {output:q} 2> {log:q}"

@@ -10,12 +10,22 @@ from semacdr.plan.declarations import SOURCES, file_of, tree_of
 
 
 def imported(module: str) -> Iterator[str]:
-    """The absolute names of all that a module imports, anywhere in its file."""
-    for node in ast.walk(tree_of(module)):
+    """The absolute names of all that a module imports, anywhere in its file, but not for type checkers alone."""
+    for node in _nodes(tree_of(module)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _nodes(tree: ast.AST) -> Iterator[ast.AST]:
+    """All nodes of a tree without the blocks of `if TYPE_CHECKING`, which never run."""
+    ahead = [tree]
+    while ahead:
+        node = ahead.pop()
+        yield node
+        for_types = isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+        ahead += [] if for_types else ast.iter_child_nodes(node)
 
 
 @cache
