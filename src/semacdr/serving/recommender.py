@@ -81,8 +81,10 @@ class Recommender:
         `users` are ids of known users, or "all". `histories` are lists of item ids in order of time, by name or in
         order; an id that both domains have is given as (domain, id). Or they are a table with user_id, item_id and
         perhaps domain. A history in a list is named by its number from 1. The user's own items are left out unless
-        `keep_seen`. `explain` adds a column with the shared categories that support each item. A UserError names an unknown user or
-        item (with `skip_unknown` unknown items are left out), and a model that cannot serve unseen users.
+        `keep_seen`. `explain` adds a column with the shared categories that support each item.
+
+        A UserError names an unknown user or item (with `skip_unknown` unknown items are left out), and a model that
+        cannot serve unseen users.
         """
         if top < 1:
             raise UserError(f"top must be at least 1, not {top}")
