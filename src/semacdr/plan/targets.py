@@ -58,7 +58,7 @@ def _check_result(plan: Plan, path: PurePosixPath, rules: Sequence[Rule]) -> Non
             f"{path}: there is no scenario '{parts[1]}'{nearest(parts[1], known)}; known: {', '.join(known)}"
         )
     if len(parts) > 4 and parts[2] in plan.scenario(parts[1]).directions:
-        _check_run(plan, *parts[1:3], list(parts[3:]))
+        _check_run(plan, parts[1], parts[2], list(parts[3:]))
     if not any(rule.is_producer(str(path)) for rule in rules):
         files = [PurePosixPath(file) for file in _known(plan, path, rules)]
         names = list(dict.fromkeys(file.name for file in files if file.parent == path.parent))
