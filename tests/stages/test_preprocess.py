@@ -14,7 +14,14 @@ from semacdr.errors import UserError
 from semacdr.stages import preprocess
 from semacdr.storage import tables
 
-FILES = ["interactions.parquet", "items.parquet", "preprocess.tsv", "statistics.tsv", "users.parquet"]
+FILES = [
+    "attributes.parquet",
+    "interactions.parquet",
+    "items.parquet",
+    "preprocess.tsv",
+    "statistics.tsv",
+    "users.parquet",
+]
 
 
 def full(users, items, first_day=0):
@@ -281,7 +288,7 @@ def test_the_tables_carry_where_they_come_from(tmp_path, release, note):
     expected = {"release": release, "scenario": "book_film", "domains": "book film"}
     expected |= {"note": note} if note else {}
     digest = tables.read(output / "interactions.parquet", "interactions")[1]["digest"]
-    for name in ("interactions", "users", "items"):
+    for name in ("interactions", "users", "items", "attributes"):
         meta = tables.read(output / f"{name}.parquet", name)[1]
         made_from = {} if name == "interactions" else {"made_from_interactions": digest}
         assert meta == expected | made_from | {"digest": meta["digest"]}

@@ -1,7 +1,7 @@
 """Raw files to the tables of a scenario: filtered interactions, users, items, statistics.
 
 REQUIRED  raw reviews and metadata of both domains
-OUTPUTS   results/<scenario>/interactions.parquet, users.parquet, items.parquet, statistics.tsv, preprocess.tsv
+OUTPUTS   results/<scenario>/interactions.parquet, users.parquet, items.parquet, attributes.parquet, statistics.tsv, preprocess.tsv
 """
 
 from semacdr.plan.raw import raw_files
@@ -16,6 +16,7 @@ rule preprocess:
         interactions="results/{scenario}/interactions.parquet",
         users="results/{scenario}/users.parquet",
         catalogue="results/{scenario}/items.parquet",
+        attributes="results/{scenario}/attributes.parquet",
         statistics=report(
             "results/{scenario}/statistics.tsv", category="{scenario}", caption="../report/statistics.rst"
         ),

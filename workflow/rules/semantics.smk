@@ -1,7 +1,8 @@
 """Item semantics: the shared categories, and each item's text within its domain, subcategories and vector.
 
-REQUIRED  results/<scenario>/items.parquet; with taxonomy.engine file the file that taxonomy.file names; with engine llm
-          in either stage, resources/prompts; with semantics.reviews the raw reviews
+REQUIRED  results/<scenario>/items.parquet; with taxonomy.engine file the file that taxonomy.file names, with columns
+          results/<scenario>/attributes.parquet; with engine llm in either stage, resources/prompts; with
+          semantics.reviews the raw reviews
 OUTPUTS   results/<scenario>/semantics/taxonomy.json, taxonomy.tsv, inner.parquet, agnostic.parquet, encoded.parquet,
           semantics.tsv, cost.json; results/<scenario>/embeddings.parquet
 ON DEMAND results/<scenario>/semantics/price.txt: the cost of asking, before any request is sent
@@ -15,6 +16,7 @@ rule taxonomy:
     input:
         given=lambda wc: asking.taxonomy_file(plan.config, wc.scenario),
         catalogue=lambda wc: asking.taxonomy_items(plan.config, wc.scenario),
+        attributes=lambda wc: asking.attributes(plan.config, wc.scenario),
         prompts=lambda wc: asking.prompts(plan.config, wc.scenario, "taxonomy"),
         recorded=lambda wc: asking.recorded(plan.config, wc.scenario, "taxonomy"),
         code=lambda wc: asking.stage_code(plan.config, wc.scenario, "taxonomy"),
@@ -31,16 +33,17 @@ rule taxonomy:
         "../../envs/encode.yaml"
     threads: cpus(1)
     params:
-        engine=lambda wc: plan.config.settings("taxonomy", wc.scenario).engine,
+        engine=lambda wc: asking.stage_engine(plan.config, wc.scenario, "taxonomy"),
         settings=lambda wc: asking.stage_settings(plan.config, wc.scenario, "taxonomy"),
         model=lambda wc: asking.model_settings(plan.config, wc.scenario, "taxonomy"),
         domains=lambda wc: list(plan.scenario(wc.scenario).domains.values()),
         given=lambda wc, input: ["--items", input.catalogue] if input.catalogue else ["--taxonomy", input.given],
+        attributes=lambda wc, input: ["--attributes", input.attributes] if input.attributes else [],
         how=lambda wc, input: asking.how_asked(plan.config, wc.scenario, "taxonomy", list(input.recorded)),
     message:
         "Making the categories of {wildcards.scenario} (engine {params.engine})"
     shell:
-        "python -m semacdr.stages.taxonomy {params.given:q} --avoid {params.domains:q} --settings {params.settings:q}"
+        "python -m semacdr.stages.taxonomy {params.given:q} {params.attributes:q} --avoid {params.domains:q} --settings {params.settings:q}"
         " {params.model:q} {params.how:q} --output {output.taxonomy:q} --report {output.tests:q} 2> {log:q}"
 
 
@@ -76,6 +79,7 @@ rule snippets:
 rule semantics:
     input:
         catalogue="results/{scenario}/items.parquet",
+        attributes=lambda wc: asking.attributes(plan.config, wc.scenario),
         taxonomy="results/{scenario}/semantics/taxonomy.json",
         prompts=lambda wc: asking.prompts(plan.config, wc.scenario, "semantics"),
         recorded=lambda wc: asking.recorded(plan.config, wc.scenario, "semantics"),
@@ -104,6 +108,7 @@ rule semantics:
         settings=lambda wc: asking.stage_settings(plan.config, wc.scenario, "semantics"),
         model=lambda wc: asking.model_settings(plan.config, wc.scenario, "semantics"),
         snippets=lambda wc, input: ["--snippets", input.snippets] if input.snippets else [],
+        attributes=lambda wc, input: ["--attributes", input.attributes] if input.attributes else [],
         how=lambda wc, input: asking.how_asked(
             plan.config, wc.scenario, "semantics", [*input.recorded, *input.get("shards", [])], wc.get("shard", "")
         ),
@@ -113,13 +118,14 @@ rule semantics:
         "Describing and filing the items of {wildcards.scenario} (engine {params.engine})"
     shell:
         "python -m semacdr.stages.semantics --items {input.catalogue:q} --taxonomy {input.taxonomy:q}"
-        " {params.snippets:q} --settings {params.settings:q} {params.model:q} {params.how:q}"
+        " {params.snippets:q} {params.attributes:q} --settings {params.settings:q} {params.model:q} {params.how:q}"
         " --threads {params.threads:q} {params.goal:q} 2> {log:q}"
 
 
 use rule semantics as semantics_shard with:
     input:
         catalogue="results/{scenario}/items.parquet",
+        attributes=lambda wc: asking.attributes(plan.config, wc.scenario),
         taxonomy="results/{scenario}/semantics/taxonomy.json",
         prompts=lambda wc: asking.prompts(plan.config, wc.scenario, "semantics"),
         recorded=lambda wc: asking.recorded(plan.config, wc.scenario, "semantics"),
@@ -143,6 +149,7 @@ use rule semantics as semantics_shard with:
 use rule semantics as semantics_price with:
     input:
         catalogue="results/{scenario}/items.parquet",
+        attributes=lambda wc: asking.attributes(plan.config, wc.scenario),
         taxonomy="results/{scenario}/semantics/taxonomy.json",
         prompts=lambda wc: asking.prompts(plan.config, wc.scenario, "semantics"),
         recorded=lambda wc: asking.recorded(plan.config, wc.scenario, "semantics"),

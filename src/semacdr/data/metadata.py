@@ -24,6 +24,7 @@ SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "categories": pl.List(pl.String),
     "description": pl.String,
 }
+ATTRIBUTES = pl.List(pl.Struct({"name": pl.String, "value": pl.String}))  # named categories, of tables only
 
 
 class MetadataRow(NamedTuple):

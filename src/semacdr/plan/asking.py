@@ -9,6 +9,7 @@ from semacdr.plan.code_inputs import code, shown
 from semacdr.plan.config import Config, refuse_braces
 from semacdr.plan.declarations import SOURCES
 from semacdr.runtime.setting_errors import SettingError
+from semacdr.semantics.column_settings import check_columns
 
 ENGINE = ("llm_engine", "induction", "naming", "sampling", "trial")  # modules of semantics/ used only by engine llm
 ASKING = ("semacdr.llm", "semacdr.stages._llm", *(f"semacdr.semantics.{name}" for name in ENGINE))
@@ -18,9 +19,21 @@ PROMPTS = {
 }
 
 
+def stage_engine(config: Config, scenario: str, stage: str) -> str:
+    """The engine of a stage; that of taxonomy is columns where columns are given and no engine."""
+    given = config.values(stage, scenario)
+    return "columns" if given.get("columns") and "engine" not in given else config.settings(stage, scenario).engine
+
+
 def asks(config: Config, scenario: str, stage: str) -> bool:
     """Whether a stage asks a language model."""
-    return config.settings(stage, scenario).engine == "llm"
+    return stage_engine(config, scenario, stage) == "llm"
+
+
+def attributes(config: Config, scenario: str) -> list[str] | str:
+    """The values of category columns, where they are the categories; else none."""
+    engine = stage_engine(config, scenario, "taxonomy")
+    return f"results/{scenario}/attributes.parquet" if engine == "columns" else []
 
 
 def stage_code(config: Config, scenario: str, stage: str) -> list[str]:
@@ -64,12 +77,10 @@ def shards(config: Config, scenario: str) -> list[str]:
 
 def stage_settings(config: Config, scenario: str, stage: str) -> str:
     """A stage's settings as JSON; those of the other engine are left out, as they change nothing."""
-    settings = config.settings(stage, scenario)
-    own = dataclasses.asdict(settings)
+    settings, engine = config.settings(stage, scenario), stage_engine(config, scenario, stage)
+    own = dataclasses.asdict(settings) | {"engine": engine}
     skipped = {
-        field.name
-        for field in dataclasses.fields(settings)
-        if field.metadata.get("engine") not in (None, settings.engine)
+        field.name for field in dataclasses.fields(settings) if field.metadata.get("engine") not in (None, engine)
     }
     return json.dumps({name: value for name, value in own.items() if name not in skipped}, sort_keys=True)
 
@@ -101,20 +112,25 @@ def snippets(config: Config, scenario: str) -> list[str] | str:
 
 
 def taxonomy_file(config: Config, scenario: str) -> list[str] | str:
-    """The file that a scenario's taxonomy is taken from; none where a language model makes it."""
-    if asks(config, scenario, "taxonomy"):
+    """The file that a scenario's taxonomy is taken from; none where a language model or columns make it."""
+    engine = stage_engine(config, scenario, "taxonomy")
+    if engine == "columns":
+        own = config.settings("taxonomy", scenario)
+        check_columns(own.columns, own.values, config.scenarios[scenario].domains)
+    if engine != "file":
         return []
     file = config.settings("taxonomy", scenario).file.replace("{scenario}", scenario)
     found = resource(file, "taxonomy", "file")
     if not found.exists():
         raise SettingError(
             ("taxonomy", "file"),
-            f"scenario {scenario} has no taxonomy {file}: write it (resources/taxonomies has examples), or let a"
-            " language model make it (`taxonomy: {engine: llm}`)",
+            f"scenario {scenario} has no taxonomy {file}: write it (resources/taxonomies has examples), let a"
+            " language model make it (`taxonomy: {engine: llm}`), or take category columns of your tables"
+            " (`taxonomy: {columns: {domain.column: category}}`)",
         )
     return str(found)
 
 
 def taxonomy_items(config: Config, scenario: str) -> list[str] | str:
-    """The items that a language model makes a taxonomy for; none where it is a file."""
-    return f"results/{scenario}/items.parquet" if asks(config, scenario, "taxonomy") else []
+    """The items that a taxonomy is made for; none where it is a file."""
+    return f"results/{scenario}/items.parquet" if stage_engine(config, scenario, "taxonomy") != "file" else []

@@ -1,12 +1,16 @@
 """Taxonomies: the categories that both domains share, read from a JSON file.
 
 A file is a JSON object with a list `categories`; each has a name, a question and subcategories (name, description).
-Other keys are ignored. Files are in resources/taxonomies and results/<scenario>/semantics.
+A category that was made from columns of the user's tables also has `columns`, such as ["songs.genre"], and its
+subcategories `values`: by column the values that belong to them. Other keys are ignored. Files are in
+resources/taxonomies and results/<scenario>/semantics.
 """
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from semacdr.errors import UserError
 
@@ -15,11 +19,20 @@ OTHER = "Other"  # the subcategory for items that fit no other
 
 @dataclass(frozen=True)
 class Category:
-    """A high-level category: its name, the question it answers, its subcategories as (name, description)."""
+    """A high-level category: its name, the question it answers, its subcategories as (name, description).
+
+    `values`: by column (as domain.column) and folded value its subcategory; empty where no column gives the category.
+    """
 
     name: str
     question: str
     subcategories: tuple[tuple[str, str], ...]
+    values: Mapping[str, Mapping[str, str]] = field(default_factory=dict, hash=False)
+
+
+def folded(value: str) -> str:
+    """A value as it is compared: without outer and double blanks, and without regard to upper and lower case."""
+    return " ".join(value.split()).casefold()
 
 
 def read_taxonomy(path: Path) -> list[Category]:
@@ -31,6 +44,7 @@ def read_taxonomy(path: Path) -> list[Category]:
                 c["name"],
                 c.get("question", ""),
                 tuple((s["name"], s.get("description", "")) for s in c["subcategories"]),
+                _values(path, c),
             )
             for c in content["categories"]
         ]
@@ -53,6 +67,21 @@ def read_taxonomy(path: Path) -> list[Category]:
             if not isinstance(text, str):
                 raise UserError(f"{path}: the description of '{name}' is {text!r}, not a text")
     return categories
+
+
+def _values(path: Path, category: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """By column and folded value the subcategory, as a file states them for each subcategory."""
+    found: dict[str, dict[str, str]] = {column: {} for column in category.get("columns", [])}
+    for subcategory in category["subcategories"]:
+        for column, values in subcategory.get("values", {}).items():
+            for value in values:
+                first = found[column].setdefault(folded(value), subcategory["name"])
+                if first != subcategory["name"]:
+                    raise UserError(
+                        f"{path}: value '{value}' of column {column} is of two subcategories of '{category['name']}': "
+                        f"'{first}' and '{subcategory['name']}'"
+                    )
+    return found
 
 
 def _check(path: Path, names: list, what: str, least: int) -> None:

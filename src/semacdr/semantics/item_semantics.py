@@ -24,6 +24,7 @@ from semacdr.runtime.settings import (
     setting,
 )  # fmt: skip
 from semacdr.semantics.categories import Category
+from semacdr.semantics.column_categories import Row, file_by_columns
 from semacdr.semantics.encoder_engine import EncoderEngine
 from semacdr.semantics.llm_engine import Engine, Filed
 from semacdr.semantics.text_encoder import BATCH_SIZE, fingerprint
@@ -67,6 +68,28 @@ def by_encoder(encoder: EncoderEngine, categories: Sequence[Category]) -> Semant
     report = Counter({("describe", "composed"): len(texts)})
     report.update((f"file: {category}", "by encoder") for _, category in {row[:2] for row in filed})
     return Semantics(texts, filed, report, encoder.vectors)
+
+
+def add_from_columns(
+    semantics: Semantics, categories: Sequence[Category], rows: Sequence[tuple[int, Row]], items: int, most: int
+) -> None:
+    """File the items in the categories of columns, by their own values; `items`: how many there are.
+
+    `rows`: position of the item and row of the attributes. An item without a value has no assignment.
+    """
+    for category in categories:
+        filing, step = file_by_columns(category, rows, most), f"file: {category.name}"
+        semantics.filed += [
+            (item, category.name, name, f"engine=columns column={column}") for item, name, column in filing.rows
+        ]
+        having = len({item for item, *_ in filing.rows})
+        counts = {
+            "by column": having,
+            "without a value": items - having,
+            "values that are in no subcategory": filing.lacking,
+            f"with more than {most} values, cut (max_subcategories)": filing.cut,
+        }
+        semantics.report.update({(step, result): count for result, count in counts.items() if count})
 
 
 @dataclass
@@ -135,6 +158,8 @@ class LlmSemantics:
 
 def assignments(semantics: Semantics, items: pa.Table) -> pa.Table:
     """The table agnostic.parquet."""
+    if not semantics.filed:
+        raise UserError("no item has a value of any category, so no item can be filed; check taxonomy.columns")
     filed = sorted(semantics.filed, key=lambda row: row[:2])  # stable: the best of a category stays first
     item, *columns = map(list, zip(*filed, strict=True))
     names = ("category", "subcategory", "provenance")

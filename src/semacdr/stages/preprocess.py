@@ -1,8 +1,9 @@
 """Preprocess: turn the raw reviews and metadata of two domains into the tables of one scenario.
 
 Reads   reviews_<Category>.json.gz and meta_<Category>.json.gz of both domains.
-Writes  interactions.parquet, users.parquet, items.parquet (contracts in semacdr.storage.tables); statistics.tsv, the
-        columns of the paper's table 4; preprocess.tsv, the numbers of lines, events, users and items after each step.
+Writes  interactions.parquet, users.parquet, items.parquet, attributes.parquet (contracts in semacdr.storage.tables);
+        statistics.tsv, the columns of the paper's table 4; preprocess.tsv, the numbers of lines, events, users and
+        items after each step.
 
 Every review is a positive interaction (paper, appendix B). If a user reviewed an item several times, the earliest event
 is kept. Items need `min_item_interactions` events; users need `min_user_interactions` events in each domain, so they
@@ -22,8 +23,8 @@ from typing import Annotated, Literal
 import polars as pl
 
 from semacdr.data.lines import Tally
+from semacdr.data.metadata import ATTRIBUTES, read_metadata
 from semacdr.data.metadata import SCHEMA as METADATA_SCHEMA
-from semacdr.data.metadata import read_metadata
 from semacdr.data.reviews import read_reviews
 from semacdr.data.tie_order import tie_order
 from semacdr.errors import UserError
@@ -147,6 +148,14 @@ def number(
     return interactions, users, items
 
 
+def attributes_of(items: pl.DataFrame) -> pl.DataFrame:
+    """The attributes table (item, name, value) of numbered items; empty where no item has named categories."""
+    if "attributes" not in items.columns:
+        items = items.with_columns(attributes=pl.lit([], dtype=ATTRIBUTES))
+    named = items.select("item", "attributes").explode("attributes", empty_as_null=False, keep_nulls=False)
+    return named.unnest("attributes").sort("item", maintain_order=True)
+
+
 def statistics(interactions: pl.DataFrame, release: str) -> list[StatisticsRow]:
     """The rows of statistics.tsv, sorted by domain."""
     counts = (
@@ -246,7 +255,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     meta = {"release": args.release, "scenario": args.scenario, "domains": " ".join(sorted(args.domains))}
     written = tables.write(interactions.to_arrow(), args.output / "interactions.parquet", "interactions", meta)
     meta |= tables.made_from(interactions=written)
-    for name, frame in (("users", users), ("items", items)):
+    for name, frame in (("users", users), ("items", items), ("attributes", attributes_of(items))):
         tables.write(frame.to_arrow(), args.output / f"{name}.parquet", name, meta)
     counts = statistics(interactions, args.release)
     tsv.write(args.output / "preprocess.tsv", tsv.text(funnel.rows(args.release)))

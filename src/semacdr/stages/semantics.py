@@ -1,7 +1,7 @@
 """Semantics: each item's inner-domain text, and its subcategories in the categories that both domains share.
 
-Reads   items.parquet, taxonomy.json; snippets.parquet if reviews are used; with engine llm also the prompts and
-        recorded answers.
+Reads   items.parquet, taxonomy.json; attributes.parquet if the taxonomy is made from columns; snippets.parquet if
+        reviews are used; with engine llm also the prompts and recorded answers.
 Writes  inner.parquet: item, text, provenance; agnostic.parquet: item, category, subcategory, provenance, one row
         per assignment, the best of an item's category first; semantics.tsv: how many items were described and filed at
         which attempt, and how many fell back to the encoder; cost.json: the model, and for a language model its
@@ -11,6 +11,7 @@ Writes  inner.parquet: item, text, provenance; agnostic.parquet: item, category,
 The provenance of a row names the engine and model that made it. Engine `llm` asks a language model; answers are kept in
 a store, so each is paid for once. Engine `encoder` composes a text from the metadata and files it with a frozen
 sentence encoder. An item for which no answer conforms falls back to engine encoder. Too many fallbacks are an error.
+In categories that come from columns (taxonomy.engine: columns), both engines file each item by its own values.
 """
 
 import argparse
@@ -36,11 +37,21 @@ from semacdr.runtime.settings import (
     setting,
 )  # fmt: skip
 from semacdr.semantics.categories import Category, read_taxonomy
+from semacdr.semantics.column_categories import attribute_rows, read_attributes
 from semacdr.semantics.encoder_engine import EncoderEngine
-from semacdr.semantics.item_semantics import LlmSemantics, LlmSettings, by_encoder, write_semantics
+from semacdr.semantics.item_semantics import (
+    LlmSemantics,
+    LlmSettings,
+    Semantics,
+    add_from_columns,
+    by_encoder,
+    write_semantics,
+)
 from semacdr.semantics.llm_engine import NAMES, Engine
 from semacdr.stages._llm import add_llm_flags, as_shard, llm_from_flags
 from semacdr.storage import tables, tsv
+
+Cost = dict[str, str | int | float | None]  # of cost.json
 
 
 @dataclass(frozen=True)
@@ -92,6 +103,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     cli = parser(__doc__)
     cli.add_argument("--items", type=Path, required=True, help="items.parquet")
     cli.add_argument("--taxonomy", type=Path, required=True, help="taxonomy.json")
+    cli.add_argument("--attributes", type=Path, help="attributes.parquet, for categories that come from columns")
     cli.add_argument("--snippets", type=Path, help="snippets.parquet: reviews that are shown with the metadata")
     cli.add_argument("--output", type=Path, help="folder for the tables")
     cli.add_argument("--export", type=Path, help="also write the answers that were used to this Parquet file")
@@ -122,6 +134,12 @@ def read_inputs(args: argparse.Namespace) -> tuple[pa.Table, dict[str, str], lis
     if args.snippets:
         sources["snippets"] = tables.read(args.snippets, "snippets")[1]
         tables.check_made_from(args.snippets, sources["snippets"], "snippets", items=meta)
+    if any(category.values for category in categories):
+        if not args.attributes:
+            raise UserError(
+                f"{args.taxonomy}: has categories from columns; give --attributes (taxonomy.engine: columns)"
+            )
+        sources["attributes"] = read_attributes(args.attributes, meta)[1]
     if args.shard:
         items = items.take(list(range(args.shard[0] - 1, len(items), args.shard[1])))
     return with_reviews(items, args.snippets), meta | tables.made_from(**sources), categories
@@ -136,22 +154,28 @@ def main(argv: Sequence[str] | None = None) -> None:
         tables.Rows(items), settings.max_characters, settings.max_subcategories, settings.margin,
         name=settings.encoder, device=options.device, threads=options.threads,
     )  # fmt: skip
+    asked = [category for category in categories if not category.values]
+    cost: Cost
     if settings.engine == "encoder":
-        cost = {"engine": "encoder", "model": settings.encoder}
-        write_semantics(by_encoder(encoder, categories), items, meta, cost, settings.encoder, args.output)
+        semantics, cost = by_encoder(encoder, asked), {"engine": "encoder", "model": settings.encoder}
+    elif (answered := ask(args, settings, encoder, asked)) is not None:
+        semantics, cost = answered
     else:
-        ask(args, settings, encoder, items, meta, categories)
+        return
+    if len(asked) < len(categories):
+        rows = attribute_rows(read_attributes(args.attributes, {})[0], items)
+        from_columns = [category for category in categories if category.values]
+        add_from_columns(semantics, from_columns, rows, len(items), settings.max_subcategories)
+    write_semantics(semantics, items, meta, cost, settings.encoder, args.output)
 
 
 def ask(
     args: argparse.Namespace,
     settings: Settings,
     encoder: EncoderEngine,
-    items: pa.Table,
-    meta: dict[str, str],
     categories: Sequence[Category],
-) -> None:
-    """Engine llm: ask for all answers and write the tables; for a shard or a dry run only ask or count."""
+) -> tuple[Semantics, Cost] | None:
+    """Engine llm: all answers as semantics, with their cost; None after a shard or a dry run, which asks or counts."""
     llm, options = llm_from_flags(args)
     prompts = {n: Prompt(Path(options.prompts, f"{n}.txt"), NAMES[n]) for n in ("inner", settings.method)}
     attempts = 1 if args.dry_run else settings.llm.answer_attempts
@@ -161,18 +185,19 @@ def ask(
         work = LlmSemantics(engine, encoder, settings.method, settings.llm)
         if args.dry_run or args.shard:  # outliers can only be found among all items
             engine.describe(prompts["inner"], settings.llm.max_words, sifted=False)
-            work.ask_to_file(prompts[settings.method], categories)
+            if categories:
+                work.ask_to_file(prompts[settings.method], categories)
         else:
             work.describe(prompts["inner"])
-            work.file(prompts[settings.method], categories)
+            if categories:
+                work.file(prompts[settings.method], categories)
             cost = {"engine": "llm", **session.paid(asker, llm.model)}
         if args.export and not args.dry_run:
             log.info("%d answers written to %s", export_answers(asker.store.some(asker.used), args.export), args.export)
         if args.dry_run:
             quote = session.quote_text(asker)
             tsv.write(args.price, f"{quote}\n") if args.price else print(quote)
-    if not (args.dry_run or args.shard):
-        write_semantics(work.semantics, items, meta, cost, settings.encoder, args.output)
+    return None if args.dry_run or args.shard else (work.semantics, cost)
 
 
 if __name__ == "__main__":

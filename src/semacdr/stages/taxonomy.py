@@ -2,8 +2,11 @@
 
 Reads   engine file: a taxonomy, such as resources/taxonomies/<scenario>.json, which is used as it is;
         engine llm: items.parquet and the prompts. A language model proposes categories from samples of items of both
-        domains, merges the proposals, files other items under them and revises categories that fit too few.
-Writes  taxonomy.json of the scenario, checked; taxonomy.tsv: with engine llm, the results of each test.
+        domains, merges the proposals, files other items under them and revises categories that fit too few;
+        engine columns: items.parquet and attributes.parquet. Category columns of the user's tables (genre, topic)
+        become categories, and their values subcategories. No model is asked.
+Writes  taxonomy.json of the scenario, checked; taxonomy.tsv: with engine llm, the results of each test; with engine
+        columns, how many items of each domain have each value.
 
 A taxonomy made by a model may be edited by hand: copy it to resources/taxonomies and use engine file.
 """
@@ -22,6 +25,8 @@ from semacdr.llm.prompts import Prompt
 from semacdr.runtime.cli import log, parser, run
 from semacdr.runtime.settings import Bounds, Count, Natural, Share, add_flags, from_flags, setting
 from semacdr.semantics.categories import Category, read_taxonomy
+from semacdr.semantics.column_categories import attribute_rows, column_categories, read_attributes
+from semacdr.semantics.column_settings import check_columns
 from semacdr.semantics.induction import PROMPTS, Induction, Unasked
 from semacdr.semantics.naming import Rules, domain_names
 from semacdr.semantics.sampling import draw
@@ -29,16 +34,34 @@ from semacdr.semantics.trial import TrialRow, Trials
 from semacdr.stages._llm import add_llm_flags, llm_from_flags
 from semacdr.storage import tables, tsv
 
+NEEDS = {"file": ("taxonomy",), "llm": ("items",), "columns": ("items", "attributes")}  # options of each engine
+OF_COLUMNS = ("columns", "values", "min_value_items")  # settings of engine columns
 CONTEXT = 8192  # tokens for a local model: a sample of items as the prompt, a taxonomy as the answer
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How the taxonomy is made; all settings except `engine` and `file` matter only for engine llm."""
+    """How the taxonomy is made; each setting except `engine` matters for one engine."""
 
-    engine: Literal["file", "llm"] = setting("file", "file: use a taxonomy file; llm: a language model makes one")
+    engine: Literal["file", "llm", "columns"] = setting(
+        "file",
+        "file: use a taxonomy file; llm: a language model makes one; columns: category columns of your tables are the "
+        "categories (this is the default where `columns` is given)",
+    )
     file: str = setting(
         "resources/taxonomies/{scenario}.json", "engine file: the taxonomy file of a scenario", engine="file"
+    )
+    columns: dict[str, str] = setting(
+        {}, "engine columns: by domain.column the category that it gives, as {song.genre: genre}", engine="columns"
+    )
+    values: dict[str, dict[str, str | None]] = setting(
+        {},
+        "engine columns: by category and value the subcategory, as {genre: {Hip Hop: hip-hop}}; null: the value says"
+        " nothing; a value that is not listed keeps its name",
+        engine="columns",
+    )
+    min_value_items: Count = setting(
+        1, "engine columns: fewest items of a value; rarer ones become Other", engine="columns"
     )
     categories: Count = setting(5, "number of categories", engine="llm")
     min_subcategories: Annotated[int, Bounds(2)] = setting(
@@ -119,20 +142,40 @@ def induce(args: argparse.Namespace, settings: Settings) -> Taxonomy | None:
     made_by = {"engine": "llm", "model": asking.model, "weights": asking.weights, "parameters": asking.parameters}
     made_by["prompts"] = {name: sha256(path.read_bytes()).hexdigest()[:12] for name, path in files.items()}
     made_by |= {"settings": asdict(settings), "cost": cost}
-    return Taxonomy(as_json(meta.get("scenario", ""), made_by, categories), trials.rows, domains, meta["release"])
+    return Taxonomy(
+        as_json(meta.get("scenario", ""), made_by, list(map(listed, categories))), trials.rows, domains, meta["release"]
+    )
 
 
-def as_json(scenario: str, made_by: dict[str, Any], categories: Sequence[Category]) -> bytes:
+def from_columns(args: argparse.Namespace, settings: Settings) -> Taxonomy:
+    """The taxonomy that category columns give; a UserError where they give none. Problems are logged as warnings."""
+    items, meta = tables.read(args.items, "items")
+    attributes, _ = read_attributes(args.attributes, meta)
+    domains = sorted(set(items["domain"].to_pylist()))
+    check_columns(settings.columns, settings.values, domains)
+    rows = attribute_rows(attributes, items)
+    made, warnings = column_categories(rows, settings.columns, settings.values, settings.min_value_items)
+    for warning in warnings:
+        log.warning("%s", warning)
+    made_by = {"engine": "columns", "settings": {name: getattr(settings, name) for name in OF_COLUMNS}}
+    content = as_json(meta.get("scenario", ""), made_by, [category.as_json() for category in made])
+    tests: list[TrialRow] = []
+    for category in made:
+        for name, counts in category.items.items():
+            domain = category.only_in(name)
+            tests.append((0, category.name, name, counts, f"in {domain} only" if domain else ""))
+    return Taxonomy(content, tests, domains, meta["release"])
+
+
+def listed(category: Category) -> dict[str, Any]:
+    """A category as a taxonomy file holds it."""
+    subcategories = [{"name": name, "description": text} for name, text in category.subcategories]
+    return {"name": category.name, "question": category.question, "subcategories": subcategories}
+
+
+def as_json(scenario: str, made_by: dict[str, Any], categories: Sequence[dict[str, Any]]) -> bytes:
     """The content of a taxonomy file, indented for editing."""
-    listed = [
-        {
-            "name": category.name,
-            "question": category.question,
-            "subcategories": [{"name": name, "description": text} for name, text in category.subcategories],
-        }
-        for category in categories
-    ]
-    content = {"scenario": scenario, "made_by": made_by, "categories": listed}
+    content = {"scenario": scenario, "made_by": made_by, "categories": categories}
     return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode()
 
 
@@ -149,7 +192,8 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """The stage's command line."""
     cli = parser(__doc__)
     cli.add_argument("--taxonomy", type=Path, help="engine file: the file to take")
-    cli.add_argument("--items", type=Path, help="engine llm: items.parquet")
+    cli.add_argument("--items", type=Path, help="engine llm or columns: items.parquet")
+    cli.add_argument("--attributes", type=Path, help="engine columns: attributes.parquet")
     cli.add_argument("--avoid", nargs="*", default=[], help="engine llm: names of the domains in the release")
     cli.add_argument("--output", type=Path, help="taxonomy.json")
     cli.add_argument("--report", type=Path, help="taxonomy.tsv")
@@ -165,10 +209,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the stage."""
     args = arguments(argv)
     settings = from_flags(args, Settings, "taxonomy")
-    if not (args.items if settings.engine == "llm" else args.taxonomy):
-        raise UserError("stage taxonomy: engine file needs --taxonomy, engine llm --items")
+    for name in [name for name in NEEDS[settings.engine] if getattr(args, name) is None]:
+        raise UserError(f"stage taxonomy: engine {settings.engine} needs --{name}")
     if settings.engine == "llm":
         taxonomy = induce(args, settings)
+    elif settings.engine == "columns":
+        taxonomy = from_columns(args, settings)
     else:
         read_taxonomy(args.taxonomy)
         taxonomy = Taxonomy(args.taxonomy.read_bytes())

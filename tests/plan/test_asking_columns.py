@@ -1,0 +1,40 @@
+"""The planner with categories from columns: which engine, files and settings the stages get."""
+
+import json
+
+import pytest
+from plans import plan_of
+
+from semacdr.errors import UserError
+from semacdr.plan import asking
+
+COLUMNS = {"movie.genre": "genre", "book.subject": "genre"}
+
+
+def config(**taxonomy):
+    return plan_of({"scenarios": {"movie_book": {"taxonomy": taxonomy}}}).config
+
+
+def test_columns_alone_choose_the_engine_and_an_engine_that_is_given_stays():
+    assert asking.stage_engine(config(), "movie_book", "taxonomy") == "file"
+    assert asking.stage_engine(config(columns=COLUMNS), "movie_book", "taxonomy") == "columns"
+    assert asking.stage_engine(config(columns=COLUMNS, engine="columns"), "movie_book", "taxonomy") == "columns"
+    assert asking.stage_engine(config(columns=COLUMNS, engine="file"), "movie_book", "taxonomy") == "file"
+
+
+def test_the_stage_gets_the_settings_of_its_engine_and_the_attributes():
+    own = config(columns=COLUMNS, values={"genre": {"SF": "science fiction"}})
+    settings = json.loads(asking.stage_settings(own, "movie_book", "taxonomy"))
+    assert settings == {
+        "engine": "columns", "columns": COLUMNS, "values": {"genre": {"SF": "science fiction"}}, "min_value_items": 1
+    }  # fmt: skip
+    assert asking.attributes(own, "movie_book") == "results/movie_book/attributes.parquet"
+    assert asking.taxonomy_items(own, "movie_book") == "results/movie_book/items.parquet"
+    assert asking.taxonomy_file(own, "movie_book") == []
+    assert asking.attributes(config(), "movie_book") == []
+    assert json.loads(asking.stage_settings(config(), "movie_book", "taxonomy")).keys() == {"engine", "file"}
+
+
+def test_wrong_columns_are_refused_before_anything_runs():
+    with pytest.raises(UserError, match=r"taxonomy\.columns\.movies\.genre: .* did you mean 'movie'\?"):
+        asking.taxonomy_file(config(columns={"movies.genre": "genre"}), "movie_book")
