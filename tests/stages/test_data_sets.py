@@ -95,7 +95,7 @@ def test_patience_from_the_first_epoch(values, kept):
 
 def test_equal_runs_are_named(stage, world):
     world["main", "two", "sasrec_text"] = world["main", "two", "sasrec"]
-    assert "On two, SASRec and SASRec (text) are the same runs: their settings do not differ." in stage(world)[1]
+    assert "On two, SASRec and SASRec with text are the same runs: their settings do not differ." in stage(world)[1]
 
 
 def test_a_log_line_names_the_plateaus(stage, world, caplog):
