@@ -40,7 +40,7 @@ def test_only_a_model_that_is_trained_requests_a_gpu_that_its_machine_may_have(e
     monkeypatch.setattr(jobs.shutil, "which", lambda name: present)
     plan = plan_of()
     made = Jobs(plan, workflow(elsewhere=elsewhere))
-    for label, expected in (("sasrec/ce", int(elsewhere or present is not None)), ("popularity/full", 0)):
+    for label, expected in (("sasrec/full", int(elsewhere or present is not None)), ("popularity/full", 0)):
         run = plan.table_runs("movie_book")[label][0]
         wildcards = SimpleNamespace(scenario="movie_book", direction=run.direction, run=run.record.folder)
         assert made.gpus_to_learn(wildcards) == expected

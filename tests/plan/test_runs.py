@@ -59,7 +59,7 @@ def test_a_folder_is_named_after_what_is_trained(plan):
 
 
 def test_an_experiment_shares_the_runs_of_the_table(plan):
-    table = plan.table_runs("movie_book")["semacdr/ce"]
+    table = plan.table_runs("movie_book")["semacdr/full"]
     ablation = plan.experiment_runs("movie_book", "ablation")["full"]
     assert [run.folder for run in ablation] == [run.folder for run in table]
     names = {run.record.folder for run in plan.experiment_runs("movie_book", "visibility_cd_sasrec")["causal"]}
@@ -67,10 +67,10 @@ def test_an_experiment_shares_the_runs_of_the_table(plan):
 
 
 def test_a_what_if_is_another_folder():
-    before = plan_of().table_runs("movie_book")["sasrec/ce"][0].folder
+    before = plan_of().table_runs("movie_book")["sasrec/full"][0].folder
     after = (
-        plan_of({"train": {"systems": {"sasrec-ce": {"learning_rate": 0.01}}}})
-        .table_runs("movie_book")["sasrec/ce"][0]
+        plan_of({"train": {"systems": {"sasrec": {"learning_rate": 0.01}}}})
+        .table_runs("movie_book")["sasrec/full"][0]
         .folder
     )
     assert before != after and "learning_rate_0.01" in after
@@ -138,7 +138,7 @@ def test_sweeps_share_the_runs_of_their_default_values():
     plan = plan_of({"scenarios": {"movie_book": {"train": {"learning_rate": 0.003, "semantic_learning_rate": 0.003}}}})
     folders = [run.folder for sweep in summaries.sweeps(plan, "movie_book") for run in all_runs(plan, sweep.name)]
     assert len(folders) == 5 + 6 + 4 + 4 and len(set(folders)) == 5 + 6 + 4 + 4 - 2
-    table = {run.folder for run in plan.table_runs("movie_book")["semacdr/ce"]}
+    table = {run.folder for run in plan.table_runs("movie_book")["semacdr/full"]}
     assert table & set(folders)
 
 
@@ -153,10 +153,10 @@ def test_the_report_of_the_sample_shares_the_runs_of_its_experiments():
 
 
 def test_an_experiment_has_its_own_seeds_and_not_those_of_a_table_s_system():
-    plan = plan_of({"train": {"systems": {"semacdr-ce": {"seeds": [1, 2, 3, 4]}}}})
+    plan = plan_of({"train": {"systems": {"semacdr": {"seeds": [1, 2, 3, 4]}}}})
     assert {run.seed for run in plan.experiment_runs("movie_book", "visibility")["causal"]} == {1}
-    assert {run.seed for run in plan.table_runs("movie_book")["semacdr/ce"]} == {1, 2, 3, 4}
-    assert {run.seed for run in plan.table_runs("movie_book")["sasrec/ce"]} == {1}
+    assert {run.seed for run in plan.table_runs("movie_book")["semacdr/full"]} == {1, 2, 3, 4}
+    assert {run.seed for run in plan.table_runs("movie_book")["sasrec/full"]} == {1}
 
 
 def test_without_texts_no_system_reads_what_is_made_of_them():

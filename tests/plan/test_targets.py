@@ -106,7 +106,7 @@ def test_targets_are_read_from_a_command_line():
 def test_the_tables_that_need_a_run_are_listed():
     plan = plan_of()
     needed = needed_runs(plan)
-    (run, *_) = plan.table_runs("movie_book")["semacdr/ce"]
+    (run, *_) = plan.table_runs("movie_book")["semacdr/full"]
     folder = run.folder.rpartition("/")[0]
     assert {"movie_book/metrics", "movie_book/ablation", "movie_book/cold_start"} <= set(needed[folder])
     assert example("engines")["compare"]

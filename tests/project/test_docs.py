@@ -24,7 +24,7 @@ MADE = ("resources/raw/", "resources/taxonomies/game_music")  # made by the work
 SCRIPTS = [*sorted((ROOT / "benchmarks").rglob("*.sh")), *sorted((ROOT / "resources").rglob("*.sh")), ROOT / ".ci/run"]
 SYSTEMS = {  # names in README and docs/results/baselines.md, without what follows in brackets: names in the table
     "SemaCDR": "semacdr",
-    "SemaCDR, `plus`": "plus",
+    "SemaCDR `plus`": "plus",
     "Enhanced C2DSR": "enhanced_c2dsr",
     "C2DSR": "c2dsr",
     "CD-SASRec": "cd_sasrec",
@@ -41,9 +41,9 @@ SYSTEMS = {  # names in README and docs/results/baselines.md, without what follo
     "sequential rules": "seq_rules",
     "EASE": "ease",
     "SASRec with text": "sasrec_text",
-    "SASRec, both domains in one sequence": "sasrec_merged",
-    "SASRec, both domains in one sequence, with text": "sasrec_merged_text",
-    "SASRec, one sequence, loss over both domains": "sasrec_joint",
+    "SASRec on both domains": "sasrec_merged",
+    "SASRec on both domains with text": "sasrec_merged_text",
+    "SASRec on both domains, loss over both": "sasrec_joint",
     "SemaCDR without the source domain": "semacdr_no_source",
     "`plus` without the source domain": "plus_no_source",
 }

@@ -43,13 +43,13 @@ def test_compare_and_the_report_s_experiments(runs, comparing, tmp_path):
     rows, page = comparing(compare, **runs)
     assert flags(rows, "variant") == ({"1, 3"}, {""})
     assert SENTENCE.format("SASRec, movie → book, seeds 1 (0.4000) and 3 (0.3100) against 0.4000") in page
-    assert read_experiment(tmp_path / "c.tsv").at_popularity == "SASRec, movie → book, seeds 1, 3"
+    assert read_experiment(tmp_path / "c.tsv", {}).at_popularity == "SASRec, movie → book, seeds 1, 3"
 
 
 def test_a_comparison_without_such_runs_has_no_column(runs, comparing, tmp_path):
     rows, page = comparing(compare, semacdr=runs["semacdr"], again=runs["semacdr"])
     assert "at_popularity" not in rows[0] and "level of popularity" not in page
-    assert read_experiment(tmp_path / "c.tsv").at_popularity == ""
+    assert read_experiment(tmp_path / "c.tsv", {}).at_popularity == ""
 
 
 def test_cold_start_uses_the_same_pages():

@@ -171,7 +171,7 @@ def test_one_run_counts_for_every_seed_of_a_non_learned_baseline(write_run, stag
     gain = {1: 1.0, 2: 1 / np.log2(3), 3: 0.5, 4: 1 / np.log2(5)}
     means = [(1 + (gain[1] + gain[2] + gain[3]) / 3) / 2, (1 + gain[4]) / 2]
     assert [float(row["mean"]) for row in ndcg] == pytest.approx(means, rel=1e-5)
-    assert page.count("| Popularity (b) | 0.7153 |") == 2 and "3 seeds, 2 users" in page
+    assert page.count("| Most popular (b) | 0.7153 |") == 2 and "3 seeds, 2 users" in page
 
 
 def test_validation_events_are_compared_where_they_are_asked_for(write_run, stage):

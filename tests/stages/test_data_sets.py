@@ -77,7 +77,7 @@ def test_the_page_has_a_column_per_data_set(stage, world):
     mean, deviation = (a + b) / 2, abs(a - b) / 2**0.5
     same = (NDCG[2] + 1) / 2
     assert full[-1] == f"| SASRec | **{mean:.4f}** ± {deviation:.4f} † | **{same:.4f}** ± 0.0000 |"
-    assert full[2] == "| Popularity | 0.5000 | 0.5000 |"
+    assert full[2] == "| Most popular | 0.5000 | 0.5000 |"
     ratio = page.split("### Validation divided by that of sequential rules")[1].strip().splitlines()
     smallest = NDCG[4] / NDCG[2]
     assert ratio[-1] == f"| SASRec | {smallest:.2f} ({smallest / 8:.2f}) † | – |"
@@ -95,7 +95,7 @@ def test_patience_from_the_first_epoch(values, kept):
 
 def test_equal_runs_are_named(stage, world):
     world["main", "two", "sasrec_text"] = world["main", "two", "sasrec"]
-    assert "On two, SASRec and SASRec (text) are the same runs: their settings do not differ." in stage(world)[1]
+    assert "On two, SASRec and SASRec with text are the same runs: their settings do not differ." in stage(world)[1]
 
 
 def test_a_log_line_names_the_plateaus(stage, world, caplog):

@@ -27,7 +27,7 @@ def test_the_costs_of_a_direction_follow_its_rankings(write_run, metrics_stage):
         "| SASRec | 12,345 | 2.50 | 15 | 8 | 38 | 1,600 |",
         "| SASRec (ce) | 7 | 5.00 | 10 | 6 | 36 | 1,512 |",
     ]
-    assert other.strip().splitlines()[-1] == "| Popularity | 0 | 0.00 | 1 | 1 | 36 | 1,512 |"
+    assert other.strip().splitlines()[-1] == "| Most popular | 0 | 0.00 | 1 | 1 | 36 | 1,512 |"
     assert own.startswith("\nTrained on cpu; threads per job: 2. Means over seeds (2, 1)")
 
 

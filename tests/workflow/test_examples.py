@@ -23,7 +23,7 @@ SMALL = {  # merged over an example that runs
     "sample": {"users": 100},
     "preprocess": {"min_item_interactions": 1},
     "split": {"candidates": 20},
-    "metrics": {"systems": ["popularity", "sasrec-ce", "semacdr-ce"]},
+    "metrics": {"systems": ["popularity", "sasrec", "semacdr"]},
     "scenarios": {name: {"train": TINY} for name in ("movie_book", "movie_book_cold", "movie_book_encoder")},
 }
 RUN = {  # examples that run at small size, and the target

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 Column = tuple[str, int | None]  # metric and cut-off
 
 MODEL_NAMES = {
-    "popularity": "Popularity",
+    "popularity": "Most popular",
     "item_knn": "Item-kNN",
-    "markov": "Markov chain",
+    "markov": "Last-item transitions",
     "seq_rules": "Sequential rules",
     "ease": "EASE",
     "sasrec": "SASRec",
@@ -20,15 +20,29 @@ MODEL_NAMES = {
     "tjapl": "TJAPL",
     "semacdr": "SemaCDR",
 }
+SYSTEM_NAMES = {  # of a model's well-known variants
+    ("sasrec", "merged"): "SASRec on both domains",
+    ("sasrec", "text"): "SASRec with text",
+    ("sasrec", "merged_text"): "SASRec on both domains with text",
+    ("sasrec", "joint"): "SASRec on both domains, loss over both",
+    ("c2dsr", "enhanced"): "Enhanced C2DSR",
+    ("tri_cdr", "enhanced"): "Enhanced Tri-CDR",
+    ("semacdr", "plus"): "SemaCDR plus",
+    ("semacdr", "no_source"): "SemaCDR without the source domain",
+    ("semacdr", "plus_no_source"): "SemaCDR plus without the source domain",
+}
 RANKING_TITLES = {"full": "Full ranking", "sampled": "Sampled ranking"}
 
 
 def system_name(model: str, variant: str = "full") -> str:
-    """The name of a system: its model's, and its variant in brackets unless that is the full model.
+    """The name of a system: its model's, and its variant in brackets unless that is the full model or has a name.
 
-    The model's key is left out of the variant, so that variants 'ce' and 'sasrec-ce' of sasrec are both SASRec (ce).
+    The model's key is left out of the variant: 'text' and 'sasrec_text' of sasrec are both SASRec with text.
     """
     parts = [part.strip("_-") for part in variant.split(model)] if model else [variant]
+    known = SYSTEM_NAMES.get((model, "_".join(filter(None, parts))))
+    if known:
+        return known
     words = " ".join(part.replace("_", " ") for part in parts if part)
     name = MODEL_NAMES.get(model, model.replace("_", " "))
     return name if words in ("", "full") else f"{name} ({words})" if name else words

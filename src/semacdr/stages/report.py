@@ -102,7 +102,7 @@ def content(args: argparse.Namespace, settings: Settings) -> dict[str, Any]:
         "notes": plateau_notes(_plateaus_by_name(runs, names)) + tuning_notes(_settings_by_name(runs, names)),
         "users": shown_users(args, settings, catalogue, names),
         "semantics": semantics,
-        "experiments": [read_experiment(path) for path in args.experiments],
+        "experiments": [read_experiment(path, names) for path in args.experiments],
         "figures": [figures.read_figure(path) for path in args.figures],
         "training": trained_systems(runs, names),
         "jobs": jobs,

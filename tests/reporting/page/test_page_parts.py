@@ -269,7 +269,7 @@ def test_numbers_of_a_figure_are_rounded_and_words_are_not(world):
 
 def test_an_experiment_is_shown_as_its_table_has_it(world):
     """The differences of the second variant, with their signs, and no chart of the sampled ranking."""
-    found = experiments.read_experiment(world.folder / "compare.tsv")
+    found = experiments.read_experiment(world.folder / "compare.tsv", {})
     assert (found.name, found.reference, found.seeds) == ("compare", "SemaCDR (ce)", "1")
     rows = {
         (r["source"], r["ranking"], r["variant"]): r
@@ -290,8 +290,17 @@ def test_an_experiment_is_shown_as_its_table_has_it(world):
         assert (part.chart is not None) == (part.ranking == "full")
 
 
+def test_a_variant_that_is_a_run_of_the_result_table_has_its_name(world):
+    names = {("book", "film", "semacdr-ce"): "One", ("film", "book", "semacdr-ce"): "One"}
+    found = experiments.read_experiment(world.folder / "compare.tsv", names)
+    assert found.reference == "One" and [line.name for line in found.tables[0].lines] == ["One", "SASRec (ce)"]
+    both = {(*place[:2], run): "One" for place in names for run in ("semacdr-ce", "sasrec-ce")}
+    lines = experiments.read_experiment(world.folder / "compare.tsv", both).tables[0].lines
+    assert [line.name for line in lines] == ["SemaCDR (ce)", "SASRec (ce)"]  # otherwise two rows would look alike
+
+
 def test_groups_of_cold_start_have_a_table_and_a_chart_each(world):
-    found = experiments.read_experiment(world.folder / "cold_start.tsv")
+    found = experiments.read_experiment(world.folder / "cold_start.tsv", {})
     rows = [r for r in tsv.read(world.folder / "cold_start.tsv") if r["metric"] == "ndcg" and r["ranking"] == "full"]
     parts = [part for part in found.tables if part.ranking == "full"]
     assert {part.grouping for part in parts} == set(experiments.GROUPINGS.values())
@@ -305,7 +314,7 @@ def test_groups_of_cold_start_have_a_table_and_a_chart_each(world):
 def test_a_table_that_lacks_a_column_is_refused(tmp_path):
     (tmp_path / "x.tsv").write_text("source\ttarget\n")
     with pytest.raises(UserError, match=r"x\.tsv: lacks the columns ranking, metric"):
-        experiments.read_experiment(tmp_path / "x.tsv")
+        experiments.read_experiment(tmp_path / "x.tsv", {})
 
 
 def test_a_name_in_a_chart_is_text():

@@ -1,5 +1,6 @@
 """The page's section on experiments: tables and charts of the results of stages compare and cold_start."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from semacdr.evaluation.main_metric import CUTOFF, EVENTS
 from semacdr.reporting.markdown import decimals, p_value
 from semacdr.reporting.names import RANKING_TITLES, column_name, row_name
 from semacdr.reporting.page import charts
+from semacdr.reporting.page.results import RunKey
 from semacdr.storage import tsv
 
 NEEDS = ("source", "target", "ranking", "metric", "k", "variant", "mean", "std", "low", "high", "difference",
@@ -63,18 +65,43 @@ class Experiment:
     tables: list[ExperimentTable]
 
 
-def read_experiment(path: Path) -> Experiment:
-    """The experiment of a TSV that compare or cold_start wrote."""
-    rows = tsv.read(path, NEEDS)
+def read_experiment(path: Path, names: Mapping[RunKey, str]) -> Experiment:
+    """The experiment of a TSV that compare or cold_start wrote.
+
+    `names`: of the runs of the result table. A variant that is one of them has its name, so that a system has one name
+    on the page; any other variant is named after itself.
+    """
+    rows = _named(tsv.read(path, NEEDS), names)
     keys = dict.fromkeys(_key(row) for row in rows)
     tables = [_table(path.stem, [row for row in rows if _key(row) == key]) for key in keys]
     events = EVENTS[rows[0].get("split") or "test"]
-    return Experiment(path.stem, row_name(rows[0]), rows[0]["seeds"], events, _at_popularity(rows), tables)
+    return Experiment(path.stem, rows[0]["name"], rows[0]["seeds"], events, _at_popularity(rows), tables)
+
+
+def _named(rows: Rows, names: Mapping[RunKey, str]) -> Rows:
+    """The rows with a column name: its run's, or the variant's own where several variants are the same run."""
+    found: dict[tuple[str, ...], dict[str, str]] = {}
+    for row in rows:
+        own = row_name(row)
+        runs = [(row["source"], row["target"], run) for run in (row.get("run") or "").split(", ")]
+        name = next((names[run] for run in runs if run in names), own)
+        found.setdefault((row["source"], row["target"]), {})[row["variant"]] = name
+    shared = {
+        (*place, name)
+        for place, by_variant in found.items()
+        for name, n in Counter(by_variant.values()).items()
+        if n > 1
+    }
+    places = [(row["source"], row["target"], found[row["source"], row["target"]][row["variant"]]) for row in rows]
+    return [
+        dict(row) | {"name": row_name(row) if place in shared else place[-1]}
+        for row, place in zip(rows, places, strict=True)
+    ]
 
 
 def _at_popularity(rows: Rows) -> str:
     found = dict.fromkeys(
-        f"{row_name(row)}, {row['source']} → {row['target']}, seeds {row['at_popularity']}"
+        f"{row['name']}, {row['source']} → {row['target']}, seeds {row['at_popularity']}"
         for row in rows
         if row.get("at_popularity")
     )
@@ -120,7 +147,7 @@ def _line(group: str, by_metric: Mapping[tuple[str, str], Mapping[str, str]]) ->
     return ExperimentLine(
         group=group,
         users=f"{int(row['users']):,}",
-        name=row_name(row),
+        name=row["name"],
         run=row.get("run") or "",
         means=[decimals(float(metric["mean"])) for metric in by_metric.values()],
         difference=difference,
@@ -140,8 +167,8 @@ def _chart(name: str, rows: Rows, grouping: str, what: str) -> tuple[Markup | No
     rows = [row for row in rows if (row["metric"], row["k"]) == MAIN]
     salt = f"{name}-{grouping}-{what}"
     if not grouping:
-        points = [(row_name(row), _interval(row, INTERVAL)) for row in rows if row["difference"]]
-        label = f"Difference in {MAIN_NAME} from {row_name(rows[0])} with 95 % intervals, {what}"
+        points = [(row["name"], _interval(row, INTERVAL)) for row in rows if row["difference"]]
+        label = f"Difference in {MAIN_NAME} from {rows[0]['name']} with 95 % intervals, {what}"
         return charts.as_svg(charts.forest(points, f"Δ {MAIN_NAME}"), salt, label), label
     groups = list(dict.fromkeys(row["group"] for row in rows))
     if len(groups) < 2:
@@ -149,7 +176,7 @@ def _chart(name: str, rows: Rows, grouping: str, what: str) -> tuple[Markup | No
     lines = []
     for variant in dict.fromkeys(row["variant"] for row in rows):
         part = [row for row in rows if row["variant"] == variant]
-        lines.append((row_name(part[0]), [_interval(row, ("mean", "low", "high")) for row in part]))
+        lines.append((part[0]["name"], [_interval(row, ("mean", "low", "high")) for row in part]))
     title = GROUPINGS.get(grouping, grouping)
     label = f"{MAIN_NAME} by {title} with 95 % intervals, {what}"
     return charts.as_svg(charts.groups(groups, lines, title, MAIN_NAME), salt, label), label
