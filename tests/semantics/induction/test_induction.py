@@ -153,7 +153,7 @@ def test_a_wrong_setting_is_named(stage, model, settings, message):
 
 @pytest.mark.parametrize("options", [["--engine", "llm"], ["--engine", "file"], []])
 def test_what_an_engine_reads_must_be_given(options):
-    with pytest.raises(UserError, match="engine (file needs --taxonomy|llm needs --items)"):
+    with pytest.raises(UserError, match=r"engine (file needs --taxonomy|llm needs --items)"):
         taxonomy.main([*options, "--output", "t.json"])
 
 
