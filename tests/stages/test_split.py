@@ -166,7 +166,10 @@ def test_the_log_counts_users_without_a_training_pair(tmp_path, caplog):
     caplog.set_level(logging.INFO)
     lengths = {0: 3, 1: 4, 2: 3, 3: 5}
     run(tmp_path, World([(user, "film", item, 0) for user, length in lengths.items() for item in range(length)]))
-    assert "book to film: 4 users, 8 target items, 7 training events; 2 users have one training event" in caplog.text
+    assert (
+        "book to film: 4 users, 4 with a test event, 8 target items, 7 training events; 2 users have one training event"
+        in caplog.text
+    )
 
 
 def test_the_tables_carry_direction_and_draw(tmp_path):

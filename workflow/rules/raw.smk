@@ -51,7 +51,8 @@ rule raw:
     benchmark:
         "logs/benchmarks/raw/{release}/{kind}_{category}.tsv"
     wildcard_constraints:
-        release="|".join(name for name, own in plan.config.raw.items() if own.source != "sample") or "none",
+        release="|".join(name for name, own in plan.config.raw.items() if own.source not in ("sample", "table"))
+        or "none",
         kind="reviews|meta",
     conda:
         "../../envs/data.yaml"

@@ -31,8 +31,8 @@ class NegativeSampler:
         items = len(history.target_items)
         chosen = torch.from_numpy(history.training() & history.is_target)
         user = torch.from_numpy(history.user())[chosen]
-        key = torch.sort(user * items + torch.from_numpy(history.item)[chosen] - history.target_items.start).values
-        sizes = torch.bincount(user, minlength=history.users)
+        key = torch.unique(user * items + torch.from_numpy(history.item)[chosen] - history.target_items.start)
+        sizes = torch.bincount(key // items, minlength=history.users)  # of distinct items: a user may repeat one
         begin = torch.cumsum(sizes, 0) - sizes
         gaps = key - torch.arange(len(key)) + torch.repeat_interleave(begin, sizes)  # user * items + h_j - j
         self.items, self.count = items, count

@@ -9,7 +9,8 @@ Hidden events of cold users are left out, so nothing that is built from a histor
 target event is the test event, and only the source events before it are visible.
 
 Training uses a prefix of each user's events: those before the validation event (of cold users, before the test event),
-or, with a time split, those before the date `valid_from`, of all users. With a time split a user may have a validation
+or, with a time split, those before the date `valid_from`, of all users. All events of a user without a validation and a
+test event are for training, as of a user of the source domain only. With a time split a user may have a validation
 event, a test event, both or none; the events between training and the test event are part of its input.
 
 A split may hold out nothing (`split_by: nothing`, stage final_split): then all events are for training, and no user has
@@ -29,6 +30,7 @@ from semacdr.data.dates import midnight
 from semacdr.errors import UserError
 from semacdr.storage import tables
 
+LEAST = 3  # target events of a user who is ranked by leave-one-out: one each for training, validation and test
 NONE = -1  # in place of an event's index
 
 
@@ -100,7 +102,7 @@ def load_history(interactions: Path, items: Path, split: Path) -> History:
         training_end = start[:-1] + np.bincount(user[time < midnight(meta["valid_from"])], minlength=len(start) - 1)
     else:
         _check_leave_one_out(split, user, role, hidden[0])
-        training_end = np.where(valid == NONE, test, valid)
+        training_end = np.where(valid == NONE, np.where(test == NONE, start[1:], test), valid)
     ranges = [_range_of(items, catalogue, meta[name]) for name in ("source", "target")]
     for known, found in zip(ranges, (item[~target], item[target]), strict=True):
         if len(found) and not (known.start <= found.min() and found.max() < known.stop):
@@ -128,8 +130,13 @@ def _held_out(user: np.ndarray, role: np.ndarray, split: str, users: int) -> np.
 
 
 def _check_leave_one_out(path: Path, user: np.ndarray, role: np.ndarray, cold: np.ndarray) -> None:
-    """A UserError unless each user has one test event, and one validation event or hidden events."""
-    test, valid, users = np.flatnonzero(role == "test"), np.flatnonzero(role == "valid"), np.arange(user[-1] + 1)
+    """A UserError unless each user with LEAST target events has a test event and a validation event, or hidden ones.
+
+    Other users must have neither. `cold` (H,): the user of each hidden event.
+    """
+    test, valid = np.flatnonzero(role == "test"), np.flatnonzero(role == "valid")
+    events = np.bincount(np.append(user[role != ""], cold), minlength=user[-1] + 1)
+    users = np.flatnonzero(events >= LEAST)
     if not (np.array_equal(user[test], users) and np.array_equal(user[valid], np.setdiff1d(users, cold))):
         raise UserError(f"{path}: some user has not exactly one validation and one test event; run split again")
     if np.isin(user[role == "train"], cold).any():

@@ -17,10 +17,14 @@ class Malformed(ValueError):
 
 @dataclass
 class Tally:
-    """How many lines a file has, how many of each kind are malformed, and the first of each kind."""
+    """How many lines a file has, how many of each kind are malformed, and the first of each kind.
+
+    `unit` is what the file consists of: lines, or rows of a table.
+    """
 
     path: Path
     lines: int = 0
+    unit: str = "lines"
     malformed: Counter[str] = field(default_factory=Counter)
     firsts: dict[str, str] = field(default_factory=dict)  # by kind, in the order of the file
 
@@ -30,6 +34,12 @@ class Tally:
         self.malformed[kind] += 1
         self.firsts.setdefault(kind, f"line {line}: {kind}: {reason}")
 
+    def add_many(self, kind: str, count: int, first: str) -> None:
+        """Count malformed rows of a kind, of which `first` is the first one in words."""
+        if count:
+            self.malformed[kind] += count
+            self.firsts.setdefault(kind, first)
+
     def check(self, max_share: float) -> None:
         """Raise a UserError with file, line and reason where more than `max_share` of the lines are malformed."""
         bad = self.malformed.total()
@@ -37,7 +47,7 @@ class Tally:
             first = next(iter(self.firsts.values()))
             kinds = ", ".join(f"{count:,} {kind}" for kind, count in self.malformed.most_common())
             raise UserError(
-                f"{self.path}: {bad:,} of {self.lines:,} lines are malformed ({kinds}), more than the share of "
+                f"{self.path}: {bad:,} of {self.lines:,} {self.unit} are malformed ({kinds}), more than the share of "
                 f"{max_share:g} that preprocess.max_malformed_share allows. The first: {first}"
             )
 

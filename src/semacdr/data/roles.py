@@ -1,9 +1,9 @@
 """Roles of target events: which are for training, which is the validation event and which the test event of a user.
 
-`leave_one_out` holds out each user's last two target events. `by_time` splits at two dates, the same for all users:
-training before `valid_from`, validation from then on, test from `test_from` on. Each of the two periods holds out a
-user's first event in it: so a user counts once, soon after the data that the model knows. A user may have only one of
-the two, or none.
+`leave_one_out` holds out the last two target events of each user with at least LEAST. `by_time` splits at two dates,
+the same for all users: training before `valid_from`, validation from then on, test from `test_from` on. Each of the two
+periods holds out a user's first event in it: so a user counts once, soon after the data that the model knows. A user
+may have only one of the two, or none.
 """
 
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from semacdr.data.dates import day_of, midnight
+from semacdr.data.history import LEAST
 from semacdr.errors import UserError
 
 
@@ -24,11 +25,21 @@ class Dates:
 
 
 def leave_one_out(interactions: pl.DataFrame, target: str) -> pl.DataFrame:
-    """The target domain's events (user, item, role) in their order in interactions; users need at least 3 of them."""
+    """The target domain's events (user, item, role) in their order in interactions.
+
+    All events of a user with fewer than LEAST are for training. A UserError if there is no other user.
+    """
     from_last = pl.int_range(pl.len(), 0, -1).over("user")
-    role = pl.when(from_last == 1).then(pl.lit("test")).when(from_last == 2).then(pl.lit("valid"))
+    role = pl.when(pl.len().over("user") < LEAST).then(pl.lit("train"))
+    role = role.when(from_last == 1).then(pl.lit("test")).when(from_last == 2).then(pl.lit("valid"))
     events = interactions.filter(pl.col("domain") == target)
-    return events.select("user", "item", role=role.otherwise(pl.lit("train")))
+    split = events.select("user", "item", role=role.otherwise(pl.lit("train")))
+    if not (split["role"] == "test").any():
+        raise UserError(
+            f"no user has {LEAST} events in domain '{target}', one each for training, validation and test, so nobody "
+            "can be ranked there; use more data, or lower preprocess.min_item_interactions"
+        )
+    return split
 
 
 def all_training(interactions: pl.DataFrame, target: str) -> pl.DataFrame:

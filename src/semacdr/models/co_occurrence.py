@@ -13,10 +13,10 @@ class CoOccurrence:
         training = history.training() & (history.is_target | mixed)
         self.users, self.items = history.users, len(history.source_items) + len(history.target_items)
         user, item = torch.from_numpy(history.user()[training]), torch.from_numpy(history.item[training])
-        order = torch.argsort(item, stable=True)
-        self.user, self.item = user[order], item[order]
+        pairs = torch.unique(item * self.users + user)  # sorted by item; a user who repeats an item counts once
+        self.user, self.item = pairs % self.users, pairs // self.users
         self.begins = torch.searchsorted(self.item, torch.arange(self.items + 1))
-        self.by_item = csr(self.begins, self.user, torch.ones(len(user)), (self.items, self.users))
+        self.by_item = csr(self.begins, self.user, torch.ones(len(self.user)), (self.items, self.users))
 
     @property
     def counts(self) -> torch.Tensor:

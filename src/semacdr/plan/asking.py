@@ -79,6 +79,8 @@ def stage_settings(config: Config, scenario: str, stage: str) -> str:
     """A stage's settings as JSON; those of the other engine are left out, as they change nothing."""
     settings, engine = config.settings(stage, scenario), stage_engine(config, scenario, stage)
     own = dataclasses.asdict(settings) | {"engine": engine}
+    if stage == "semantics":
+        own["encoder"] = own["encoder"] or config.settings("encode", scenario).encoder
     skipped = {
         field.name for field in dataclasses.fields(settings) if field.metadata.get("engine") not in (None, engine)
     }

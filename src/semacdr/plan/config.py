@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from semacdr.data.own_tables import as_names, check_tables
 from semacdr.plan import sections
 from semacdr.plan.models import models, own_settings
 from semacdr.runtime.setting_errors import SettingError, known_name, known_names, nearest
@@ -73,6 +74,9 @@ class Config:
         found = Scenario(name, value["release"], dict(domains), _overrides(value, SCENARIO, *path))
         if len({*domains.values()}) < 2:
             raise SettingError((*path, "domains"), f"both domains are the category {category}; name two")
+        tables = self.raw[found.release].tables
+        for domain, category in domains.items() if tables is not None else ():
+            known_name(category, tables or (), "table", *path, "domains", domain)
         if len(found.directions) < 2:
             raise SettingError(
                 (*path, "domains"), f"both directions would be {', '.join(found.directions)}; rename one"
@@ -124,12 +128,20 @@ def _release(name: Any, value: Any) -> sections.Release:
     path = ("raw", name)
     names = types_of(sections.Release)
     if "source" not in as_mapping(value, *path):
-        raise SettingError(path, "needs source: sample, local or download")
+        raise SettingError(path, "needs source: sample, local, download or table")
     release = resolve(sections.Release, {key: one for key, one in value.items() if key in names}, *path)
     if release.source == "local" and release.folder is None:
         raise SettingError(path, "source local needs folder, the folder that holds the files")
     if release.source == "local" and Path(str(release.folder)).resolve() == Path("resources/raw", name).resolve():
         raise SettingError((*path, "folder"), "is where the workflow writes and deletes; keep your files elsewhere")
+    if (release.source == "table") != bool(release.tables):
+        what = "source table needs tables, its" if release.source == "table" else "tables needs source: table, with"
+        raise SettingError(path, f"{what} files and columns by category")
+    for category, table in (release.tables or {}).items():
+        for kind in ("interactions", "items"):
+            for file in as_names(getattr(table, kind)):
+                refuse_braces(file, *path, "tables", category, kind)
+    check_tables(release.tables or {}, *path, "tables")
     refuse_braces(release.folder or "", *path, "folder")
     if release.url is not None and release.url.keys() != {"reviews", "meta"}:
         raise SettingError((*path, "url"), f"needs the addresses reviews and meta, not {', '.join(release.url)}")

@@ -22,6 +22,13 @@ def in_order(given: Any, shipped: Any) -> Any:
     return {name: in_order(given[name], shipped.get(name)) for name in shipped | given if name in given}
 
 
+def laid_over(below: Any, above: Any) -> Any:
+    """A config with another one laid over it, as Snakemake merges the files of --configfile: mappings key by key."""
+    if not (isinstance(below, Mapping) and isinstance(above, Mapping)):
+        return above
+    return {**below, **{name: laid_over(below.get(name), value) for name, value in above.items()}}
+
+
 def refuse_doubles(files: Iterable[Path]) -> None:
     """Raise a UserError where a file gives a key twice in one mapping: YAML would keep the last one silently."""
     for file in files:

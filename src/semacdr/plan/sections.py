@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, Literal
 
+from semacdr.data.own_tables import OwnTable
 from semacdr.plan.declarations import SOURCES, has_class, settings_class
 from semacdr.runtime.settings import Bounds, Count, Natural, setting
 
@@ -107,9 +108,12 @@ class Comparison:
 class Release:
     """Where the raw files come from. A release may also carry the sections of stages, for all its scenarios."""
 
-    source: Literal["sample", "local", "download"] = setting("download", "simulated, a folder, or a known address")
+    source: Literal["sample", "local", "download", "table"] = setting(
+        "download", "simulated, a folder, a known address, or tables of your own"
+    )
     folder: str | None = setting(None, "the folder of source local")
     url: dict[str, str] | None = setting(None, "{reviews: …, meta: …} with {category} in them, for source download")
+    tables: dict[str, OwnTable] | None = setting(None, "by category the files of source table and their columns")
 
 
 PLANNED: dict[str, type] = {

@@ -10,7 +10,7 @@ from semacdr.errors import UserError
 from semacdr.plan.asking import taxonomy_file
 from semacdr.plan.experiments import experiment_of
 from semacdr.plan.plan import RESULTS, Plan, folders
-from semacdr.plan.raw import check_local
+from semacdr.plan.raw import check_files
 from semacdr.plan.summaries import efficiency_runs, joined_experiments, mixing_runs, report_files, sweeps
 from semacdr.plan.tune import TunePlan
 from semacdr.plan.tuning import tuning_key
@@ -103,7 +103,7 @@ def _check_scenario(plan: Plan, scenario: str, file: Path) -> None:
             "tune": ranges,
         }
         needed.get(name, list)()
-    check_local(plan.config, scenario)
+    check_files(plan.config, scenario)
     if _needs_semantics(plan, scenario, file):
         taxonomy_file(plan.config, scenario)
 

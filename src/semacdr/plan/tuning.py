@@ -18,6 +18,7 @@ from semacdr.runtime.setting_errors import SettingError, known_name
 from semacdr.runtime.settings import checked, switched_on, types_of, untunable
 
 FILTERS = ("min_item_interactions", "min_user_interactions", "filter")
+LATER = {"duplicates": "earliest", "users": "shared"}  # filters that older files do not name, as they had these values
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,9 @@ class Tuned:
     def filters(self, scenario: str) -> dict[str, Any]:
         """How a scenario's data are filtered."""
         preprocess = self.config.settings("preprocess", scenario)
-        return {name: getattr(preprocess, name) for name in FILTERS}
+        later = {name: getattr(preprocess, name) for name in LATER}
+        changed = {name: value for name, value in later.items() if value != LATER[name]}
+        return {name: getattr(preprocess, name) for name in FILTERS} | changed
 
     def same_data(self, scenario: str) -> bool:
         """Whether a scenario has the release and the filters that its settings were tuned on."""

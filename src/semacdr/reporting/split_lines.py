@@ -11,6 +11,8 @@ TIED = (
     "out."
 )
 
+REPEATS = "whose item the user had before: full ranking leaves out only the user's other earlier items"
+
 
 def split_lines(runs: Mapping[Any, Sequence[Run]]) -> list[str]:
     """A list with an entry for each direction of runs (by variant or system), what tied means, and a blank line."""
@@ -31,4 +33,6 @@ def _sentence(run: Run) -> str:
     tied = "" if run.tied_share is None else f"; {run.tied_share:.1%} of these {len(run.users):,} events are tied"
     new = meta.get(f"new_{run.split}")
     unknown = "" if new is None else f"; {float(new):.1%} are of items without a training event"
-    return f"{how}{tied}{unknown}.".replace("%", " %")
+    repeated = meta.get(f"repeated_{run.split}")
+    again = "" if repeated is None else f"; {float(repeated):.1%} are repeats, {REPEATS}"
+    return f"{how}{tied}{unknown}{again}.".replace("%", " %")

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from semacdr.data.own_tables import OwnTable
 from semacdr.plan.models import models, own_settings
 from semacdr.plan.sections import UNSCOPED, Comparison, Release, sections
 from semacdr.runtime.cli import log, parser, run
@@ -28,6 +29,7 @@ MODELS = """## Models
 
 The models' own settings, under `settings` of a system, or under `train.settings` for all systems whose model has them.
 """
+RELEASES = "Entries of a release, under its name in section `raw`."
 NAMED = {"type": "object", "additionalProperties": {"type": "object"}}
 
 
@@ -64,6 +66,8 @@ def page() -> str:
         for kind in kinds:
             title = {"Options": "Options", "Settings": "Settings", "Training": "Settings"}.get(kind.__name__, "Planner")
             lines += [f"| {title} | type | default | description |", "| --- | --- | --- | --- |", *_lines(kind), ""]
+    lines += ["## raw", "", RELEASES, "", "| Planner | type | default | description |", "| --- | --- | --- | --- |"]
+    lines += [*_lines(Release), *_lines(OwnTable, "tables.<category>."), ""]
     lines += [
         "## Models",
         "",

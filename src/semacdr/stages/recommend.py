@@ -3,7 +3,8 @@
 Reads   what train read, and the folder that train wrote.
 Writes  recommendations.parquet: user, place (1 is the best), item, score. As in full ranking, the user's earlier items
         are left out and the item of the test event is not. So its place equals its rank in ranks.parquet, except
-        that of tied items the one with the smaller number comes first.
+        that of tied items the one with the smaller number comes first, and that a test event that repeats an earlier
+        item is not listed: among the items left out, it alone would be in the list.
 """
 
 import argparse

