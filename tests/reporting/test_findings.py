@@ -46,7 +46,7 @@ def test_the_first_system_with_its_lead():
     (found,) = findings(ROWS)
     assert (found.title, found.first) == ("movie → book, 6,133 test users", "SemaCDR plus")
     assert found.sentences == [
-        "is first with 0.0800 [0.0700, 0.0900] (3 seeds).",
+        "is first with NDCG@10 0.0800 [0.0700, 0.0900] (3 seeds).",
         "It is 0.0750 [0.0730, 0.0770] (16.0 times its value, p < 0.0001) ahead of the most popular items.",
         "It is 0.0200 [0.0180, 0.0220] (33 %, p = 0.0002) ahead of the best non-learned baseline, Sequential rules.",
         "Not clearly worse (p ≥ 0.05): SASRec.",
@@ -57,7 +57,7 @@ def test_a_non_learned_system_that_is_first_is_named_as_one():
     knn = replace(BEST, model="item_knn", variant="full", kind="non-learned", users=38, seeds=1)
     (found,) = findings([knn, replace(SASREC, p_bootstrap_holm=0.01)])
     assert found.title.endswith("38 test users, fewer than 100")
-    assert found.sentences[0].startswith(", a non-learned baseline, is first with 0.0800")
+    assert found.sentences[0].startswith(", a non-learned baseline, is first with NDCG@10 0.0800")
     assert "ahead of the best learned system, SASRec." in found.sentences[1]
     assert found.sentences[-1] == "It is ahead of every other system (p < 0.05)."
 

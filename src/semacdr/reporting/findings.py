@@ -58,7 +58,7 @@ def _finding(rows: Sequence[LeadRow]) -> Finding:
     title = f"{where(best)}, {count_of(best.users, 'test user')}{note}"
     kind = "" if best.kind == KINDS[True] else ", a non-learned baseline,"
     first = (
-        f"{kind} is first with {decimals(best.mean)} [{decimals(best.low)}, {decimals(best.high)}] "
+        f"{kind} is first with {METRIC} {decimals(best.mean)} [{decimals(best.low)}, {decimals(best.high)}] "
         f"({count_of(best.seeds, 'seed')})."
     )
     return Finding(title, name_of(best), [first.lstrip() if not kind else first, *_ahead(rows), *_level(rows)])

@@ -158,7 +158,7 @@ def test_the_page_begins_with_a_summary(seen, page):
     ids = [attrs["id"] for tag, attrs in seen.elements if tag == "section"]
     words = " ".join(" ".join(seen.words).split())
     summary = words[words.index("book → film, 24 test users") :]
-    assert ids[0] == "summary" and "is first with 0." in summary
+    assert ids[0] == "summary" and "is first with NDCG@10 0." in summary
     assert "book → film, 24 test users, fewer than 100" in summary and "One seed: the intervals" in summary
     assert "Fewer than 100 users (book → film: 24; film → book: 24)" in summary
     assert "What the words mean" in summary and "HR@10 hit rate" in summary
