@@ -97,7 +97,7 @@ def metrics_stage(tmp_path):
         for folder in folders:
             systems.setdefault(f"{model_of(folder)}/full", []).append(folder)
         options = [part for name, own in systems.items() for part in ("--runs", name, *own)]
-        options += ["--output", output, "--table", readable]
+        options += ["--output", output, "--summary", output.with_name("summary.tsv"), "--table", readable]
         options += ["--paper", paper] if paper else []
         options += ["--candidates", *candidates] if candidates else []
         metrics.main([str(option) for option in [*options, *(["--ks", *ks] if ks else [])]])

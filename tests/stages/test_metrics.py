@@ -23,25 +23,26 @@ def test_two_seeds_by_hand(write_run, metrics_stage, tmp_path):
         write_run({7: 1, 3: 6}, {7: 1, 3: 2.5}, seed="1"),
         write_run({3: 21, 7: 3}, {3: 1, 7: 1}, seed="2"),
     )
+    # low and high: of two users both are drawn alike in a quarter of the resamples, so they are the users' own means
     # full, seed 1: ranks 1 and 6; seed 2: 3 and 21. Gains 1 / log2(1 + rank): 1, 0.356207, 0.5, none beyond 20.
     name = "movie\tbook\tsasrec\tfull"
     expected = [
-        "source\ttarget\tmodel\tvariant\tranking\tmetric\tk\tmean\tstd\tseeds\tusers\trelease\trun",
-        f"{name}\tfull\thr\t5\t0.500000\t0.000000\t2\t2\tamazon2014\trun0, run1",
-        f"{name}\tfull\thr\t10\t0.750000\t0.353553\t2\t2\tamazon2014\trun0, run1",
-        f"{name}\tfull\thr\t20\t0.750000\t0.353553\t2\t2\tamazon2014\trun0, run1",
-        f"{name}\tfull\tndcg\t5\t0.375000\t0.176777\t2\t2\tamazon2014\trun0, run1",
-        f"{name}\tfull\tndcg\t10\t0.464052\t0.302715\t2\t2\tamazon2014\trun0, run1",
-        f"{name}\tfull\tndcg\t20\t0.464052\t0.302715\t2\t2\tamazon2014\trun0, run1",
-        f"{name}\tfull\tmrr\t\t0.386905\t0.277792\t2\t2\tamazon2014\trun0, run1",
-        f"{name}\tsampled\thr\t5\t1.000000\t0.000000\t2\t2\tamazon2014\trun0, run1",
-        f"{name}\tsampled\thr\t10\t1.000000\t0.000000\t2\t2\tamazon2014\trun0, run1",
-        f"{name}\tsampled\thr\t20\t1.000000\t0.000000\t2\t2\tamazon2014\trun0, run1",
+        "source\ttarget\tmodel\tvariant\tranking\tmetric\tk\tmean\tstd\tseeds\tusers\trelease\trun\tlow\thigh",
+        f"{name}\tfull\thr\t5\t0.500000\t0.000000\t2\t2\tamazon2014\trun0, run1\t0.000000\t1.000000",
+        f"{name}\tfull\thr\t10\t0.750000\t0.353553\t2\t2\tamazon2014\trun0, run1\t0.500000\t1.000000",
+        f"{name}\tfull\thr\t20\t0.750000\t0.353553\t2\t2\tamazon2014\trun0, run1\t0.500000\t1.000000",
+        f"{name}\tfull\tndcg\t5\t0.375000\t0.176777\t2\t2\tamazon2014\trun0, run1\t0.000000\t0.750000",
+        f"{name}\tfull\tndcg\t10\t0.464052\t0.302715\t2\t2\tamazon2014\trun0, run1\t0.178104\t0.750000",
+        f"{name}\tfull\tndcg\t20\t0.464052\t0.302715\t2\t2\tamazon2014\trun0, run1\t0.178104\t0.750000",
+        f"{name}\tfull\tmrr\t\t0.386905\t0.277792\t2\t2\tamazon2014\trun0, run1\t0.107143\t0.666667",
+        f"{name}\tsampled\thr\t5\t1.000000\t0.000000\t2\t2\tamazon2014\trun0, run1\t1.000000\t1.000000",
+        f"{name}\tsampled\thr\t10\t1.000000\t0.000000\t2\t2\tamazon2014\trun0, run1\t1.000000\t1.000000",
+        f"{name}\tsampled\thr\t20\t1.000000\t0.000000\t2\t2\tamazon2014\trun0, run1\t1.000000\t1.000000",
         # sampled, seed 1: ranks 1 and 2.5, whose gain is 1 / log2(3.5) = 0.553295
-        f"{name}\tsampled\tndcg\t5\t0.888324\t0.157934\t2\t2\tamazon2014\trun0, run1",
-        f"{name}\tsampled\tndcg\t10\t0.888324\t0.157934\t2\t2\tamazon2014\trun0, run1",
-        f"{name}\tsampled\tndcg\t20\t0.888324\t0.157934\t2\t2\tamazon2014\trun0, run1",
-        f"{name}\tsampled\tmrr\t\t0.850000\t0.212132\t2\t2\tamazon2014\trun0, run1",
+        f"{name}\tsampled\tndcg\t5\t0.888324\t0.157934\t2\t2\tamazon2014\trun0, run1\t0.776647\t1.000000",
+        f"{name}\tsampled\tndcg\t10\t0.888324\t0.157934\t2\t2\tamazon2014\trun0, run1\t0.776647\t1.000000",
+        f"{name}\tsampled\tndcg\t20\t0.888324\t0.157934\t2\t2\tamazon2014\trun0, run1\t0.776647\t1.000000",
+        f"{name}\tsampled\tmrr\t\t0.850000\t0.212132\t2\t2\tamazon2014\trun0, run1\t0.700000\t1.000000",
     ]
     assert (tmp_path / "out/metrics.tsv").read_bytes().decode() == "\n".join(expected) + "\n"
 

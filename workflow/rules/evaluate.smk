@@ -1,7 +1,7 @@
 """Tables of results: the result table, experiments with paired tests, costs, mean ranks over scenarios, all runs.
 
 REQUIRED  ranks.parquet, settings.json, cost.json and history.tsv of the runs that the config asks for
-OUTPUTS   results/<scenario>/metrics.tsv, <experiment>.tsv, <experiment>_ties.tsv, cold_start.tsv, efficiency.tsv, each
+OUTPUTS   results/<scenario>/metrics.tsv, summary.tsv, <experiment>.tsv, <experiment>_ties.tsv, cold_start.tsv, efficiency.tsv, each
           with a readable .md;
           results/mean_ranks.tsv and .png, data_sets.tsv and .md; `snakemake runs` prints a list of all runs
 """
@@ -31,6 +31,7 @@ rule metrics:
         code=code("semacdr.stages.metrics"),
     output:
         metrics=report("results/{scenario}/metrics.tsv", category="{scenario}", caption="../report/metrics.rst"),
+        summary="results/{scenario}/summary.tsv",
         table="results/{scenario}/metrics.md",
     log:
         "logs/{scenario}/metrics.log",
@@ -46,7 +47,8 @@ rule metrics:
         "Writing the result table of {wildcards.scenario}"
     shell:
         "python -m semacdr.stages.metrics {params.runs:q} --candidates {input.candidates:q} --paper {input.paper:q}"
-        " --settings {params.settings:q} --output {output.metrics:q} --table {output.table:q} 2> {log:q}"
+        " --settings {params.settings:q} --output {output.metrics:q} --summary {output.summary:q}"
+        " --table {output.table:q} 2> {log:q}"
 
 
 rule compare:

@@ -35,6 +35,7 @@ rule report:
         filed="results/{scenario}/semantics/semantics.tsv",
         asked="results/{scenario}/semantics/cost.json",
         metrics="results/{scenario}/metrics.tsv",
+        summary="results/{scenario}/summary.tsv",
         paper=shown(Path(workflow.basedir, "resources/paper/results.tsv")),
         code=code("semacdr.stages.report"),
         templates=sorted(map(shown, Path(SOURCES, "semacdr/reporting/page/templates").iterdir())),
@@ -58,6 +59,6 @@ rule report:
         "python -m semacdr.stages.report --statistics {input.statistics:q} --steps {input.steps:q}"
         " --interactions {input.interactions:q} --items {input.catalogue:q} --splits {input.splits:q}"
         " --taxonomy {input.taxonomy:q} --inner {input.inner:q} --agnostic {input.agnostic:q} --filed {input.filed:q}"
-        " --asked {input.asked:q} --metrics {input.metrics:q} --paper {input.paper:q} --runs {params.runs:q}"
+        " --asked {input.asked:q} --metrics {input.metrics:q} --summary {input.summary:q} --paper {input.paper:q} --runs {params.runs:q}"
         " --candidates {input.candidates:q} {params.given:q}"
         " --benchmarks {params.benchmarks:q} --settings {params.settings:q} --output {output:q} 2> {log:q}"

@@ -1,7 +1,10 @@
-"""The rows of metrics.tsv: the mean over users per seed, then mean and standard deviation over a system's seeds."""
+"""The rows of metrics.tsv: the mean over users per seed, then mean and standard deviation over a system's seeds.
+
+Each row also has a 95 % bootstrap interval over users, of the users' means over seeds.
+"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -10,6 +13,7 @@ from semacdr.evaluation import measures
 from semacdr.evaluation.bounds import broken_bound
 from semacdr.evaluation.groups import Group, warm_and_cold
 from semacdr.evaluation.runs import RANKINGS, Run, check_comparable, run_names
+from semacdr.evaluation.significance import bootstrap
 
 METRICS = ("hr", "ndcg", "mrr")
 TIE_STEP = 0.5  # ties make half ranks, so that the best rank beyond a cut-off k is k + 1/2
@@ -36,6 +40,8 @@ class MetricsRow:
     at_popularity: str | None = field(default=None, kw_only=True)  # seeds at its level on validation events
     release: str
     run: str  # the names of the system's runs, without seeds
+    low: float  # 95 % bootstrap interval of the mean over users
+    high: float
 
 
 def check_systems(systems: Mapping[System, Sequence[Run]]) -> None:
@@ -68,22 +74,36 @@ def summarise(systems: Mapping[System, Sequence[Run]], ks: Sequence[int]) -> lis
     for direction in dict.fromkeys(run.direction for run in runs):
         first = next(run for run in runs if run.direction == direction)
         for group in warm_and_cold(first):
-            for system, own in systems.items():
-                seeds = [run for run in own if run.direction == direction]
-                for ranking in RANKINGS if seeds else ():
-                    block = _system_rows(system, seeds, group, ranking, ks)
-                    _assert_possible(block)
-                    rows += block
+            rows += _group_rows(systems, direction, group, ks)
     return rows
+
+
+def _group_rows(
+    systems: Mapping[System, Sequence[Run]], direction: tuple[str, str], group: Group, ks: Sequence[int]
+) -> list[MetricsRow]:
+    """The rows of a direction and group; all their intervals are of the same resampled users."""
+    rows, values = [], []
+    for system, own in systems.items():
+        seeds = [run for run in own if run.direction == direction]
+        for ranking in RANKINGS if seeds else ():
+            block, users = _system_rows(system, seeds, group, ranking, ks)
+            _assert_possible(block)
+            rows += block
+            values += users
+    intervals = bootstrap(np.stack(values, axis=1))
+    return [replace(row, low=found.low, high=found.high) for row, found in zip(rows, intervals, strict=True)]
 
 
 def _system_rows(
     system: System, seeds: Sequence[Run], group: Group, ranking: str, ks: Sequence[int]
-) -> list[MetricsRow]:
-    first, rows = seeds[0], []
+) -> tuple[list[MetricsRow], list[measures.Array]]:
+    """A system's rows in one ranking, without intervals, and for each row the users' means over seeds (users,)."""
+    first, rows, values = seeds[0], [], []
     for metric in METRICS:
         for k in (None,) if metric == "mrr" else ks:
-            means = [_mean(metric, run.ranks[ranking][group.members], k) for run in seeds]
+            by_seed = np.stack([_values(metric, run.ranks[ranking][group.members], k) for run in seeds])
+            means = [float(own.mean()) for own in by_seed]
+            values.append(by_seed.mean(0))
             rows.append(
                 MetricsRow(
                     source=first.source,
@@ -101,15 +121,18 @@ def _system_rows(
                     tied_share=first.tied_share,
                     release=first.release,
                     run=run_names(seeds),
+                    low=np.nan,  # _group_rows adds the interval
+                    high=np.nan,
                 )
             )
-    return rows
+    return rows, values
 
 
-def _mean(metric: str, ranks: measures.Array, k: int | None) -> float:
+def _values(metric: str, ranks: measures.Array, k: int | None) -> measures.Array:
+    """Each user's value of a metric (users,)."""
     if k is None:
-        return float(measures.reciprocal_rank(ranks).mean())
-    return float((measures.hit_rate if metric == "hr" else measures.ndcg)(ranks, k).mean())
+        return measures.reciprocal_rank(ranks)
+    return (measures.hit_rate if metric == "hr" else measures.ndcg)(ranks, k)
 
 
 def _assert_possible(rows: Sequence[MetricsRow]) -> None:

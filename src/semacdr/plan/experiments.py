@@ -41,7 +41,7 @@ class Experiment:
 
 def reserved() -> set[str]:
     """Names of tables that experiments may not take: those of stages."""
-    return {path.stem for path in SOURCES.glob("semacdr/stages/[!_]*.py")} | {"statistics", "tune", "tuned"}
+    return {path.stem for path in SOURCES.glob("semacdr/stages/[!_]*.py")} | {"statistics", "summary", "tune", "tuned"}
 
 
 def experiments(config: Config) -> dict[str, Experiment]:

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from semacdr.evaluation.costs import Cost
 from semacdr.evaluation.summary import MetricsRow, System
 from semacdr.reporting.cost_table import COST_TITLES, cost_cells, cost_note
+from semacdr.reporting.glossary import GLOSSARY
 from semacdr.reporting.markdown import COLD_NOTE, code, decimals, header, line, page_head
-from semacdr.reporting.names import RANKING_TITLES, Column, column_name, system_name
+from semacdr.reporting.names import RANKING_TITLES, Column, column_name, shown_k, system_name
 from semacdr.reporting.paper import DAGGER, PAPER_COLUMNS, REAL_ONLY, REFERENCE, PaperRows, impossible, paper_of
 
 Costs = Mapping[tuple[str, str, str, str], Cost]  # by source, target, model, variant
@@ -15,8 +16,9 @@ Negatives = Mapping[tuple[str, str], int]  # stored negatives by direction
 PROTOCOL = (
     "Ranks are of test events. Full ranking: the whole target catalogue without the user's earlier items. Sampled "
     "ranking: the test item among stored negatives, the same for every system and seed. "
-    "Rank = 1 + number of higher scores + half the ties. Mean ± sample standard deviation over seeds; the best mean of "
-    "a column is bold. The last column names the run that a row was computed from."
+    "Rank = 1 + number of higher scores + half the ties. Mean ± sample standard deviation over seeds; with one seed, "
+    "[low, high] is a 95 % bootstrap interval over users. The best mean of a column is bold. The last column names the "
+    "run that a row was computed from."
 )
 
 
@@ -27,15 +29,19 @@ def metrics_page(
     paper: PaperRows,
     costs: Costs,
     negatives: Negatives,
+    summary: Sequence[str],
     split: Sequence[str],
 ) -> str:
-    """The whole page: a section per direction and group of users with a table per ranking, then the direction's costs.
+    """The whole page: a summary, and by direction and group of users a table per ranking, then the direction's costs.
 
-    `runs` is the number of runs behind the rows, `split` the lines that say how events were held out.
+    `runs` is the number of runs behind the rows, `summary` the lines of the first section, `split` the lines that say
+    how events were held out.
     """
     release = rows[0].release
     lines = page_head(f"Results: {scenario}", release)
-    lines += [f"Data: release `{release}`, ranks of {runs} runs.", "", PROTOCOL, "", *split]
+    lines += [*summary, "## How to read the tables", ""]
+    lines += [f"Data: release `{release}`, ranks of {runs} runs.", "", PROTOCOL, ""]
+    lines += [*(f"* **{word}**: {meaning}" for word, meaning in GLOSSARY), "", *split]
     lines += [COLD_NOTE, ""] if rows[0].group else []
     lines += [REAL_ONLY, ""] if paper and release == "sample" else []
     for direction in dict.fromkeys((row.source, row.target) for row in rows):
@@ -72,10 +78,14 @@ def _section(rows: Sequence[MetricsRow], paper: Mapping[System, Mapping], negati
 def _table(rows: Sequence[MetricsRow]) -> list[str]:
     columns = list(dict.fromkeys((row.metric, row.k) for row in rows))
     best = {column: max(decimals(row.mean) for row in rows if (row.metric, row.k) == column) for column in columns}
-    lines = header(["System", *map(column_name, columns), "Seeds", "Run"])
+    main = ("ndcg", shown_k(columns))
+    interval = f"{column_name(main)}, 95 %"
+    with_interval = any(row.std is None for row in rows)
+    lines = header(["System", *map(column_name, columns), *([interval] if with_interval else []), "Seeds", "Run"])
     for system, by_column in _by_system(rows).items():
         numbers = [_number(by_column[column], best[column]) for column in columns]
-        first = by_column[columns[0]]
+        first = by_column[main]
+        numbers += [f"[{decimals(first.low)}, {decimals(first.high)}]"] if with_interval else []
         lines.append(line([system_name(*system), *numbers, str(first.seeds), code(first.run)]))
     return lines
 

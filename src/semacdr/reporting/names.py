@@ -1,8 +1,9 @@
 """Display names. Each system, metric and ranking has one name in all pages and figures."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 Column = tuple[str, int | None]  # metric and cut-off
+PREFERRED_K = 10  # cut-off that a first table shows, where it was computed
 
 MODEL_NAMES = {
     "popularity": "Most popular",
@@ -57,6 +58,12 @@ def column_name(column: Column) -> str:
     """The title of a metric's column: HR@10, MRR."""
     metric, k = column
     return metric.upper() if k is None else f"{metric.upper()}@{k}"
+
+
+def shown_k(columns: Sequence[Column]) -> int | None:
+    """The cut-off that a first table shows: PREFERRED_K if the columns have it, else the largest one."""
+    ks = [k for _, k in columns if k is not None]
+    return PREFERRED_K if PREFERRED_K in ks else max(ks, default=None)
 
 
 def count_of(number: int, noun: str) -> str:

@@ -19,7 +19,8 @@ PAPER_SEEDS = 5
 
 REFERENCE = (
     "The paper's numbers (SemaCDR, arXiv 2604.09551, tables 1 and 2) are a reference, not a target: the paper filtered "
-    f"and sampled its data differently, so its users and items differ. It ranks among {PAPER_NEGATIVES} negatives."
+    f"and sampled its data differently, so its users and items differ. It ranks among {PAPER_NEGATIVES} negatives, "
+    "and its systems may train with other losses: experiment `published` has their published ones."
 )
 DAGGER = "† Impossible as printed: no ranks give this HR and NDCG together, even allowing for rounding."
 REAL_ONLY = "The paper's numbers are shown for real data only."

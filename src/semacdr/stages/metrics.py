@@ -6,9 +6,12 @@ Reads   the folders of the runs, --runs MODEL/VARIANT FOLDER..., once per row of
 Writes  --output, metrics.tsv: a row per direction, system, ranking, metric and cut-off. If there are cold users,
         cold and warm users have separate rows, with a column group. Column tied_share: the share of tied events among
         the direction's test events (semacdr.data.ties). Column at_popularity, if there are such runs: the seeds
-        at the level of popularity on validation events (cost.json, history.tsv). The last column names the runs of a
-        row.
-        --table, metrics.md: the same as a Markdown page, with costs and, for real data, the paper's numbers.
+        at the level of popularity on validation events (cost.json, history.tsv). Column run names the runs of a row.
+        Columns low, high: a 95 % bootstrap interval of the mean over users.
+        --summary, summary.tsv: by direction and group the systems by NDCG@10 of full ranking, the best first, each with
+        the best one's lead over the same users: its interval, and p of a paired bootstrap test, also Holm-corrected.
+        --table, metrics.md: both as a Markdown page, with what to do next, costs and, for real data, the paper's
+        numbers.
 
 All runs of a direction must rank the same users on the same data, and no run may be given twice for a system.
 """
@@ -21,15 +24,17 @@ from typing import Annotated
 
 from semacdr.errors import UserError
 from semacdr.evaluation.costs import RunRecord, read_record, summarise_costs
+from semacdr.evaluation.lead import RunKey, lead
 from semacdr.evaluation.protocol import stored_negatives
-from semacdr.evaluation.runs import load_run
+from semacdr.evaluation.runs import Run, load_run
 from semacdr.evaluation.summary import System, check_systems, summarise
 from semacdr.evaluation.validation import read_plateaus, seeds_at_popularity
+from semacdr.reporting.advice import Records
 from semacdr.reporting.metrics_page import Costs, metrics_page
 from semacdr.reporting.names import system_name
 from semacdr.reporting.paper import read_paper
-from semacdr.reporting.plateau_notes import with_plateaus
 from semacdr.reporting.split_lines import split_lines
+from semacdr.reporting.summary_lines import summary_lines
 from semacdr.reporting.tuning_notes import tuning_lines
 from semacdr.runtime.cli import log, parser, run
 from semacdr.runtime.settings import Bounds, Count, add_flags, from_flags, setting
@@ -53,6 +58,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     cli.add_argument("--candidates", type=Path, nargs="*", default=[], help="candidates.parquet of each direction")
     cli.add_argument("--paper", type=Path, help="the numbers that the paper prints (TSV)")
     cli.add_argument("--output", type=Path, required=True, help="metrics.tsv")
+    cli.add_argument("--summary", type=Path, required=True, help="summary.tsv")
     cli.add_argument("--table", type=Path, required=True, help="metrics.md")
     add_flags(cli, Settings)
     return cli.parse_args(argv)
@@ -74,11 +80,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         replace(row, at_popularity=seeds_at_popularity(plateaus[row.model, row.variant], row.source, row.target))
         for row in summarise(systems, sorted(settings.ks))
     ]
+    first = lead(systems, {system: _learns(own) for system, own in records.items()})
+    named = {system_name(*system): own for system, own in plateaus.items()}
+    summary = summary_lines(first, records_by_run(systems, records), named, runs[0].scenario)
     page = metrics_page(rows, runs[0].scenario, len(runs), paper, costs_by_system(records), negatives,
-                        split_lines(systems))  # fmt: skip
-    page = with_plateaus(page, {system_name(*system): own for system, own in plateaus.items()})
+                        summary, split_lines(systems))  # fmt: skip
     tuned = {system_name(*system): [record.settings for record in own] for system, own in records.items()}
     tsv.write(args.output, tsv.text(rows, ".6f", optional=("group", "tied_share", "at_popularity")))
+    tsv.write(args.summary, tsv.text(first, ".6f", optional=("group",)))
     tsv.write(args.table, page + tuning_lines(tuned))
     log.info("%d runs, %d rows: %s and %s", len(runs), len(rows), args.output, args.table)
 
@@ -93,6 +102,19 @@ def folders_by_system(given: Sequence[Sequence[str]]) -> dict[System, list[Path]
         if (model, variant) in found:
             raise UserError(f"--runs {name}: given twice; give all runs of a system together")
         found[model, variant] = [Path(folder) for folder in folders]
+    return found
+
+
+def _learns(records: Sequence[RunRecord]) -> bool:
+    return bool(records[0].settings.get("training", {}).get("loss"))
+
+
+def records_by_run(systems: Mapping[System, Sequence[Run]], records: Mapping[System, Sequence[RunRecord]]) -> Records:
+    """The records of each run by direction and name."""
+    found: dict[RunKey, list[RunRecord]] = {}
+    for system, own in systems.items():
+        for one, record in zip(own, records[system], strict=True):
+            found.setdefault((*one.direction, one.name), []).append(record)
     return found
 
 

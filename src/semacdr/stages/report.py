@@ -1,10 +1,10 @@
 """Report: one HTML page of a scenario: its data, results, experiments, training, and example users.
 
 Reads   from a scenario: statistics.tsv, preprocess.tsv, interactions.parquet, items.parquet, both split.parquet; the
-        outputs of stage semantics; metrics.tsv; settings.json, cost.json and history.tsv from the folders of its runs
-        (--runs); ranks.parquet and recommendations.parquet from the folders of the runs whose recommendations are
-        shown (--shown). Optionally both candidates.parquet, experiments (TSV), figures (PNG, and the TSV of the same
-        name), Snakemake's measurements (--benchmarks) and the paper's table.
+        outputs of stage semantics; metrics.tsv, summary.tsv; settings.json, cost.json and history.tsv from the folders
+        of its runs (--runs); ranks.parquet and recommendations.parquet from the folders of the runs whose
+        recommendations are shown (--shown). Optionally both candidates.parquet, experiments (TSV), figures (PNG, and
+        the TSV of the same name), Snakemake's measurements (--benchmarks) and the paper's table.
 Writes  --output, report.html: a page that needs no other file and no network.
 
 Parts without input are left out, and the page says why. The commit is that of the git checkout that holds the code, if
@@ -20,13 +20,17 @@ from typing import Any
 
 from semacdr.data.history import load_history
 from semacdr.errors import UserError
+from semacdr.evaluation.costs import RunRecord
+from semacdr.evaluation.lead import RunKey, read_lead
 from semacdr.evaluation.protocol import negatives_phrase, stored_negatives
 from semacdr.evaluation.validation import Plateau
+from semacdr.reporting.advice import Records, next_steps, training_sentences
+from semacdr.reporting.findings import findings
 from semacdr.reporting.page import figures, item_semantics, record
 from semacdr.reporting.page.catalogue import Catalogue
 from semacdr.reporting.page.experiments import read_experiment
 from semacdr.reporting.page.render import render
-from semacdr.reporting.page.results import RunKey, names_by_run, result_tables
+from semacdr.reporting.page.results import names_by_run, result_tables
 from semacdr.reporting.page.training import TrainingRun, load_training_run, trained_systems
 from semacdr.reporting.page.users import DirectionUsers, direction_users, load_recommender
 from semacdr.reporting.paper import PAPER_NEGATIVES, read_paper
@@ -52,6 +56,7 @@ FILES = {  # required files: help text by option
     "statistics": "statistics.tsv", "steps": "preprocess.tsv", "interactions": "interactions.parquet",
     "items": "items.parquet", "taxonomy": "taxonomy.json", "inner": "inner.parquet", "agnostic": "agnostic.parquet",
     "filed": "semantics.tsv", "asked": "cost.json of stage semantics", "metrics": "metrics.tsv",
+    "summary": "summary.tsv of stage metrics",
 }  # fmt: skip
 
 
@@ -90,6 +95,7 @@ def content(args: argparse.Namespace, settings: Settings) -> dict[str, Any]:
     jobs = record.jobs(args.benchmarks)
     results = result_tables(args.metrics, paper)
     negatives = stored_negatives(args.candidates)
+    first, records, plateaus = read_lead(args.summary), _records(runs), _plateaus_by_name(runs, names)
     return {
         "scenario": meta["scenario"],
         "release": meta["release"],
@@ -99,7 +105,10 @@ def content(args: argparse.Namespace, settings: Settings) -> dict[str, Any]:
         "results": results,
         "negatives": negatives_phrase(negatives, [(table.source, table.target) for table in results]),
         "other_negatives": bool({*negatives.values()} - {PAPER_NEGATIVES}),
-        "notes": plateau_notes(_plateaus_by_name(runs, names)) + tuning_notes(_settings_by_name(runs, names)),
+        "findings": findings(first),
+        "trained": training_sentences(first, records),
+        "next_steps": next_steps(first, records, plateaus, meta["scenario"]),
+        "notes": plateau_notes(plateaus) + tuning_notes(_settings_by_name(runs, names)),
         "users": shown_users(args, settings, catalogue, names),
         "semantics": semantics,
         "experiments": [read_experiment(path, names) for path in args.experiments],
@@ -120,6 +129,13 @@ def _settings_by_name(runs: Sequence[TrainingRun], names: Mapping[RunKey, str]) 
     found: dict[str, list[dict[str, Any]]] = {}
     for one in runs:
         found.setdefault(names.get(one.key, one.name), []).append(one.settings)
+    return found
+
+
+def _records(runs: Sequence[TrainingRun]) -> Records:
+    found: dict[RunKey, list[RunRecord]] = {}
+    for one in runs:
+        found.setdefault(one.key, []).append(RunRecord(one.settings, one.cost))
     return found
 
 

@@ -119,7 +119,8 @@ class PageWorld:
     def results(self) -> None:
         """metrics.tsv and two experiments, by their own stages."""
         by_name = {name: [str(run) for run in self.runs if run.parent.name == name] for name in SYSTEMS}
-        places = {"output": self.folder / "metrics.tsv", "table": self.folder / "metrics.md"}
+        places = {"output": self.folder / "metrics.tsv", "summary": self.folder / "summary.tsv"}
+        places |= {"table": self.folder / "metrics.md"}
         rows = [part for name, runs in by_name.items() for part in ("--runs", "/".join(SYSTEMS[name]), *runs)]
         metrics.main([*rows, *options(places)])
         runs = [part for name in SHOWN for part in ("--runs", name, *by_name[name])]
@@ -154,6 +155,7 @@ class PageWorld:
         files = {name: self.folder / f"{name}.parquet" for name in ("interactions", "items", "inner", "agnostic")}
         files |= {"statistics": self.folder / "statistics.tsv", "steps": self.folder / "preprocess.tsv"}
         files |= {"taxonomy": self.folder / "taxonomy.json", "filed": self.folder / "semantics.tsv"}
+        files |= {"summary": self.folder / "summary.tsv"}
         files |= {"asked": self.folder / "asked.json", "metrics": self.folder / "metrics.tsv", "output": output}
         argv = [
             *options(files),

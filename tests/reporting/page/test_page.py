@@ -12,7 +12,7 @@ from semacdr.errors import UserError
 from semacdr.stages import report
 
 VOID = {"meta", "link", "img", "br", "input", "use", "path", "rect"}
-SECTIONS = {"results", "users", "items", "experiments", "figures", "training", "record"}
+SECTIONS = {"summary", "results", "users", "items", "experiments", "figures", "training", "record"}
 
 
 class Seen(HTMLParser):
@@ -152,6 +152,18 @@ def test_the_page_names_runs_at_the_level_of_popularity(world, tmp_path):
         pages.append((tmp_path / "report.html").read_text())
     said = r"At the level of popularity:</strong> on validation events, .*, seed 1 \(0\.\d{4}\) against 1\.0000"
     assert [bool(re.search(said, page)) for page in pages] == [False, True]
+
+
+def test_the_page_begins_with_a_summary(seen, page):
+    ids = [attrs["id"] for tag, attrs in seen.elements if tag == "section"]
+    words = " ".join(" ".join(seen.words).split())
+    summary = words[words.index("book → film, 24 test users") :]
+    assert ids[0] == "summary" and "is first with NDCG@10 0." in summary
+    assert "book → film, 24 test users, fewer than 100" in summary and "One seed: the intervals" in summary
+    assert "Fewer than 100 users (book → film: 24; film → book: 24)" in summary
+    assert "What the words mean" in summary and "HR@10 hit rate" in summary
+    cells = re.findall(r"<small>(0\.\d{4})\u2013(0\.\d{4})</small>", page)
+    assert cells and all(low <= high for low, high in cells)  # one seed: intervals over users
 
 
 def test_an_experiment_of_validation_events_is_named_so(world, page, tmp_path):

@@ -1,5 +1,6 @@
 """The page in a real browser: no request, no error, the picker by keyboard, phone width, light and dark, no script."""
 
+import re
 import shutil
 
 import pytest
@@ -99,6 +100,34 @@ def test_the_body_never_scrolls_sideways(opened, viewport):
     assert wide == [viewport["width"]] * 2
     regions = tab.locator(".scroll").all()
     assert regions and all(region.get_attribute("tabindex") == "0" for region in regions)
+
+
+def test_tables_that_are_wider_than_a_phone_say_so(opened):
+    """The hint is below exactly the regions that scroll; on a wide screen the result table needs none."""
+    for viewport in (PHONE, DESKTOP):
+        tab = opened(viewport)
+        regions = tab.evaluate(
+            "[...document.querySelectorAll('.scroll')].map(one => [one.scrollWidth > one.clientWidth + 1,"
+            " getComputedStyle(one, '::after').content.includes('scroll sideways')])"
+        )
+        assert all(scrolls == hint for scrolls, hint in regions)
+        assert any(scrolls for scrolls, _ in regions) == (viewport == PHONE)
+
+
+def test_a_print_is_short_and_complete(opened):
+    """All columns fit the paper, one user is printed, and the pages are few."""
+    tab = opened()
+    tab.emulate_media(media="print")
+    tab.set_viewport_size({"width": 1031, "height": 703})  # A4 across, without margins, at 96 dots per inch
+    assert tab.locator("article.user:visible").count() == 1
+    assert tab.evaluate("Math.max(...[...document.querySelectorAll('table')].map(one => one.scrollWidth))") <= 1031
+    pages = len(re.findall(rb"/Type\s*/Page\b", tab.pdf(prefer_css_page_size=True)))
+    assert 3 <= pages <= 15
+
+
+def test_pictures_keep_their_colours_in_the_dark(opened):
+    image = opened(scheme="dark").locator(".picture img").first
+    assert image.evaluate("one => getComputedStyle(one).filter") == "none"
 
 
 def test_light_and_dark_can_both_be_read(opened):

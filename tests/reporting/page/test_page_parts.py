@@ -121,6 +121,8 @@ def write_metrics(path, *systems, release="amazon2014", ks=("5", "10")):
                         "9",
                         release,
                         f"{model}-{variant}",
+                        "0.15",
+                        "0.25",
                     ]
                 )
     path.write_text("".join("\t".join(row) + "\n" for row in rows))
@@ -135,7 +137,7 @@ def test_the_paper_s_numbers_are_those_of_full_systems_and_impossible_rows_are_m
     assert (plain.impossible, mgcl.impossible) == (False, True)
     assert {system.name for system in direction.printed if system.impossible} == {"CL4SRec", "MGCL"}
     cell = ce.cells["full", ("ndcg", 10)]
-    assert (cell.mean, cell.std, cell.best, cell.share) == ("0.4000", "0.0100", True, 1.0)
+    assert (cell.mean, cell.spread, cell.best, cell.share) == ("0.4000", "±0.0100", True, 1.0)
     assert plain.cells["full", ("ndcg", 10)].share == 0.5 and not plain.cells["full", ("ndcg", 10)].best
     assert results.first_columns(direction, "full") == [("hr", 10), ("ndcg", 10), ("mrr", None)]
 
@@ -290,6 +292,24 @@ def test_an_experiment_is_shown_as_its_table_has_it(world):
         assert (part.chart is not None) == (part.ranking == "full")
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"), [("Pan. by A. B", "Pan. by A. B."), ("It ends.", "It ends."), ("cut at…", "cut at…"), ("", "")]
+)
+def test_a_composed_text_ends_with_a_full_stop(text, shown):
+    assert item_semantics.with_full_stop(text) == shown
+
+
+def test_texts_that_were_replaced_by_hand_are_counted(world, catalogue, tmp_path):
+    table, meta = tables.read(world.folder / "inner.parquet", "inner")
+    made = table["provenance"].to_pylist()
+    made[:2] = [f"{made[0]} corrected=by_hand"] * 2
+    tables.write(table.set_column(2, "provenance", [made]), tmp_path / "inner.parquet", "inner", meta)
+    others = [world.folder / name for name in ("semantics.tsv", "asked.json")]
+    for inner, count in ((world.folder / "inner.parquet", 0), (tmp_path / "inner.parquet", 2)):
+        found = item_semantics.read_item_semantics(catalogue, world.folder / "taxonomy.json", inner, *others, 2, 0)
+        assert found.replaced == count
+
+
 def test_a_variant_that_is_a_run_of_the_result_table_has_its_name(world):
     names = {("book", "film", "semacdr-ce"): "One", ("film", "book", "semacdr-ce"): "One"}
     found = experiments.read_experiment(world.folder / "compare.tsv", names)
@@ -315,6 +335,18 @@ def test_a_table_that_lacks_a_column_is_refused(tmp_path):
     (tmp_path / "x.tsv").write_text("source\ttarget\n")
     with pytest.raises(UserError, match=r"x\.tsv: lacks the columns ranking, metric"):
         experiments.read_experiment(tmp_path / "x.tsv", {})
+
+
+@pytest.mark.parametrize("names", [2, 4, 8])
+@pytest.mark.parametrize("lines", [1, 2, 6])
+def test_the_points_of_a_group_stay_together(names, lines):
+    """They span at most 8 % of the axis and 30 % of the way to the next group, and no two are at one place."""
+    points = [(0.2, 0.1, 0.3)] * names
+    (axis,) = charts.groups([str(n) for n in range(names)], [(f"s{n}", points) for n in range(lines)], "x", "y").axes
+    first = [line.get_xdata()[0] for line in axis.lines if len(line.get_xdata()) == names]
+    low, high = axis.get_xlim()
+    assert len(first) == len(set(first)) == lines
+    assert max(first) - min(first) <= min(0.3, 0.08 * (high - low)) + 1e-9
 
 
 def test_a_name_in_a_chart_is_text():

@@ -67,7 +67,7 @@ def test_corrections_are_used_and_named(described, corrections):
     by_hand = {row["item_id"]: text for row, text, made in described if "corrected=by_hand" in made}
     assert by_hand == corrections
     phrases = {describe_provenance(made) for row, _, made in described if row["item_id"] in corrections}
-    assert phrases == {"written by the language model, then corrected by hand"}
+    assert phrases == {"replaced by hand: the language model's text had an error"}
 
 
 def test_almost_every_work_is_described_by_the_model(described):

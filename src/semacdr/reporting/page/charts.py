@@ -36,7 +36,7 @@ STYLE = style.STYLE | {
 styled = rc_context(STYLE)
 WIDTH = 4.4  # inches
 STEPS = (1, 2, 2.5, 5, 10)  # between ticks, times a power of ten
-MAX_SPREAD = 0.3  # of the points of a group, in steps of the axis
+STEP, MAX_SPREAD, MAX_SHARE = 0.09, 0.3, 0.08  # of the points of a group: in groups, and of the whole axis
 Interval = tuple[float, float, float]  # value, low, high
 
 
@@ -104,7 +104,7 @@ def groups(names: Sequence[str], lines: Sequence[tuple[str, Sequence[Interval]]]
     """Means with their intervals by group, a named line per variant."""
     figure = style.figure(WIDTH, 2.7)
     axis = figure.subplots()
-    step = min(0.09, MAX_SPREAD / len(lines))
+    step = min(STEP, min(MAX_SPREAD, MAX_SHARE * len(names)) / max(1, len(lines) - 1))
     for place, (name, points) in enumerate(lines):
         shift = step * (place - (len(lines) - 1) / 2)
         places = [group + shift for group in range(len(names))]
@@ -115,7 +115,7 @@ def groups(names: Sequence[str], lines: Sequence[tuple[str, Sequence[Interval]]]
             color=style.COLOURS[place % len(style.COLOURS)], markersize=4, linewidth=1.2, elinewidth=0.8, label=name,
         )  # fmt: skip
     axis.set_xticks(range(len(names)), names)
-    axis.set(xlabel=x, ylabel=y)
+    axis.set(xlabel=x, ylabel=y, xlim=(-0.5, len(names) - 0.5))
     axis.set_ylim(bottom=0)
     _finish(axis)
     figure.legend(frameon=False, fontsize=7.5, loc="outside upper left", ncols=2, labelcolor=MUTED)

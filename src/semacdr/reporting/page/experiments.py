@@ -7,11 +7,11 @@ from pathlib import Path
 
 from markupsafe import Markup
 
+from semacdr.evaluation.lead import RunKey
 from semacdr.evaluation.main_metric import CUTOFF, EVENTS
 from semacdr.reporting.markdown import decimals, p_value
 from semacdr.reporting.names import RANKING_TITLES, column_name, row_name
 from semacdr.reporting.page import charts
-from semacdr.reporting.page.results import RunKey
 from semacdr.storage import tsv
 
 NEEDS = ("source", "target", "ranking", "metric", "k", "variant", "mean", "std", "low", "high", "difference",

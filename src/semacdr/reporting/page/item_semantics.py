@@ -49,6 +49,7 @@ class ItemSemantics:
     results: list[str]
     steps: list[tuple[str, list[str]]]
     fallen: int  # number of items whose text is not the language model's
+    replaced: int  # number of items whose text was replaced by hand
     examples: list[Example]
 
 
@@ -87,13 +88,18 @@ def read_item_semantics(
     ]
     return ItemSemantics(
         recorded["engine"], recorded["model"], recorded, taxonomy_cost(taxonomy),
-        domains, _categories(catalogue, taxonomy, domains), results, steps, len(fallen),
+        domains, _categories(catalogue, taxonomy, domains), results, steps,
+        len(fallen), sum(map(_replaced, origin.values())),
         [_example(catalogue, item, texts.get(item, ""), origin.get(item, "")) for item in drawn],
     )  # fmt: skip
 
 
 def _fell(provenance: str) -> bool:
     return not provenance.startswith("engine=llm ")
+
+
+def _replaced(provenance: str) -> bool:
+    return " corrected=" in provenance
 
 
 def _drawn(catalogue: Catalogue, domains: Sequence[str], fallen: set[int], examples: int, seed: int) -> list[int]:
@@ -128,7 +134,12 @@ def _example(catalogue: Catalogue, item: int, text: str, provenance: str) -> Exa
     places: dict[str, list[str]] = {}
     for category, subcategory in catalogue.filed(item):
         places.setdefault(category, []).append(subcategory)
-    return Example(catalogue[item], text, describe_provenance(provenance), list(places.items()))
+    return Example(catalogue[item], with_full_stop(text), describe_provenance(provenance), list(places.items()))
+
+
+def with_full_stop(text: str) -> str:
+    """A text that ends with a letter or a digit, with a full stop: composed texts have none, and would look cut."""
+    return f"{text}." if text[-1:].isalnum() else text
 
 
 def describe_provenance(provenance: str) -> str:
@@ -138,6 +149,6 @@ def describe_provenance(provenance: str) -> str:
     if parts.get("engine") == "llm":
         attempt = parts.get("attempt")
         if "corrected" in parts:
-            return "written by the language model, then corrected by hand"
+            return "replaced by hand: the language model's text had an error"
         return "written by the language model" + (f", attempt {attempt}" if attempt not in (None, "1") else "")
     return "composed from the metadata" + (f"; the language model's answer was rejected: {why}" if why else "")

@@ -7,6 +7,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from semacdr.reporting.findings import HOW_CERTAIN
+from semacdr.reporting.glossary import GLOSSARY
 from semacdr.reporting.names import column_name
 from semacdr.reporting.page import experiments, record, results, tastes
 from semacdr.reporting.paper import PAPER_COLUMNS, PAPER_NEGATIVES
@@ -26,6 +28,8 @@ def render(content: dict[str, Any]) -> str:
     templates.globals |= {
         "first_columns": results.first_columns,
         "main_column": results.main_column,
+        "GLOSSARY": GLOSSARY,
+        "HOW_CERTAIN": HOW_CERTAIN,
         "MAIN_NAME": experiments.MAIN_NAME,
         "PAPER_COLUMNS": PAPER_COLUMNS,
         "PAPER_NEGATIVES": PAPER_NEGATIVES,

@@ -4,17 +4,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from semacdr.evaluation.lead import RunKey
 from semacdr.evaluation.summary import System
 from semacdr.reporting.markdown import decimals
-from semacdr.reporting.names import RANKING_TITLES, Column, system_name
+from semacdr.reporting.names import RANKING_TITLES, Column, shown_k, system_name
 from semacdr.reporting.paper import PAPER_COLUMNS, PAPER_SEEDS, PaperRows, PrintedRow, impossible, paper_of
 from semacdr.storage import tsv
 
 COLUMNS = (
     "source", "target", "model", "variant", "ranking", "metric", "k", "mean", "std", "seeds", "users", "release", "run",
+    "low", "high",
 )  # fmt: skip
-PREFERRED_K = 10  # cut-off that the first table shows, where it was computed
-RunKey = tuple[str, str, str]  # source, target and name of a run
+ENDS = ("low", "high")  # of the interval
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Cell:
     """A number of the table, as it is shown."""
 
     mean: str
-    std: str | None
+    spread: str  # ± the standard deviation over seeds; of one seed, the interval over users
     best: bool  # of its column
     share: float  # of the column's largest value
 
@@ -113,14 +114,8 @@ def _column(row: Mapping[str, str]) -> Column:
 
 def _cell(row: Mapping[str, str], largest: Mapping[tuple[str, Column], float]) -> Cell:
     mean, most = float(row["mean"]), largest[row["ranking"], _column(row)]
-    std = decimals(float(row["std"])) if row["std"] else None
-    return Cell(decimals(mean), std, decimals(mean) == decimals(most), mean / most if most else 0.0)
-
-
-def shown_k(columns: Sequence[Column]) -> int | None:
-    """The cut-off of the first table: PREFERRED_K if the columns have it, else the largest one."""
-    ks = [k for _, k in columns if k is not None]
-    return PREFERRED_K if PREFERRED_K in ks else max(ks, default=None)
+    spread = f"±{decimals(float(row['std']))}" if row["std"] else "\u2013".join(decimals(float(row[e])) for e in ENDS)
+    return Cell(decimals(mean), spread, decimals(mean) == decimals(most), mean / most if most else 0.0)
 
 
 def main_column(table: ResultTable) -> Column:

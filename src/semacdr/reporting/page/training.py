@@ -10,10 +10,10 @@ from markupsafe import Markup
 
 from semacdr.errors import UserError
 from semacdr.evaluation.costs import read_record
+from semacdr.evaluation.lead import RunKey
 from semacdr.evaluation.runs import run_name
 from semacdr.evaluation.validation import Plateau, read_plateau, read_validation
 from semacdr.reporting.page import charts
-from semacdr.reporting.page.results import RunKey
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,10 @@ import numpy.typing as npt
 
 from semacdr.data.history import History
 from semacdr.errors import UserError
+from semacdr.evaluation.lead import RunKey
 from semacdr.evaluation.runs import Run, load_run
 from semacdr.reporting.names import system_name
 from semacdr.reporting.page.catalogue import Catalogue, Item
-from semacdr.reporting.page.results import RunKey
 from semacdr.reporting.page.tastes import Taste, Tastes
 from semacdr.storage import tables
 

@@ -1,4 +1,12 @@
 "use strict";
+// Marks tables that are wider than the page.
+(() => {
+  const regions = document.querySelectorAll(".scroll");
+  const mark = () => regions.forEach((one) => one.classList.toggle("wide", one.scrollWidth > one.clientWidth + 1));
+  addEventListener("resize", mark);
+  document.addEventListener("toggle", mark, true);
+  mark();
+})();
 // Shows one user at a time; without this script all users are shown, one below the other.
 (() => {
   const pick = document.getElementById("pick");
