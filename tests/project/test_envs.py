@@ -15,7 +15,9 @@ ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 PINS = dict(line.partition(";")[0].strip().split("==") for line in PROJECT["dependencies"])
 EXTRAS = dict(
-    line.split("==") for name in ("local-llm", "multilingual") for line in PROJECT["optional-dependencies"][name]
+    line.split("==")
+    for extra in ("local-llm", "multilingual", "serve", "index")
+    for line in PROJECT["optional-dependencies"][extra]
 )
 ENVIRONMENTS = {path.stem: path for path in sorted((ROOT / "envs").glob("*.yaml"))}
 PACKAGES = {  # the pip package of a module, where its name differs
@@ -23,6 +25,7 @@ PACKAGES = {  # the pip package of a module, where its name differs
     "huggingface_hub": "huggingface-hub",
     "sentence_transformers": "sentence-transformers",
     "sklearn": "scikit-learn",
+    "faiss": "faiss-cpu",
     "yaml": "pyyaml",
     "snakemake_interface_logger_plugins": "snakemake",  # which installs it
     "urllib3": "requests",  # which is built on it and catches some of its errors only

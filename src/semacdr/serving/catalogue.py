@@ -24,25 +24,16 @@ class Catalogue:
 
     def number(self, given: Given) -> int:
         """The number of an item; a UserError if no domain or both have its id."""
-        if isinstance(given, tuple) and len(given) != 2:
-            raise UserError(f"an item is an id or (domain, id), not {given!r}")
-        pairs = [given] if isinstance(given, tuple) else [(domain, given) for domain in self.domains]
-        for domain, name in pairs:
-            if not isinstance(name, str):
-                raise UserError(f"an item id is a text, not {name!r}")
-            if domain not in self._numbers:
-                raise UserError(f"there is no domain '{domain}'; the domains are {' and '.join(self.domains)}")
-        found = [self._numbers[domain][name] for domain, name in pairs if name in self._numbers[domain]]
+        found = self._find(given)
         if len(found) == 1:
             return found[0]
-        name = pairs[0][1]
+        domains, name = ([given[0]], given[1]) if isinstance(given, tuple) else (self.domains, given)
         if found:
             raise UserError(f"item '{name}' is in both domains; say which: ('{self.domains[1]}', '{name}')")
-        known = [other for domain, _ in pairs for other in self._numbers[domain]]
-        where = " and ".join(domain for domain, _ in pairs)
-        raise UserError(
-            f"there is no item '{name}' among the {len(known):,} items of {where}; an id looks like '{known[0]}'"
-        )
+        known = sum(len(self._numbers[domain]) for domain in domains)
+        example = next(iter(self._numbers[domains[0]]), "")
+        among = f"the {known:,} items of {' and '.join(domains)}"
+        raise UserError(f"there is no item '{name}' among {among}; an id looks like '{example}'")
 
     def numbers(self, histories: Sequence[Sequence[Given]], skip_unknown: bool) -> tuple[list[list[int]], int]:
         """The numbers of the items of histories, and how many unknown items were left out.
@@ -54,12 +45,25 @@ class Catalogue:
             if isinstance(history, str):
                 raise UserError(f"history {place}: must be a list of item ids, not the text '{history}'")
             own = []
-            for given in history:
-                try:
-                    own.append(self.number(given))
-                except UserError as error:
-                    if not skip_unknown:
-                        raise UserError(f"history {place}: {error}") from error
-                    skipped += 1
+            try:
+                for given in history:
+                    if skip_unknown and not self._find(given):
+                        skipped += 1
+                    else:
+                        own.append(self.number(given))
+            except UserError as error:
+                raise UserError(f"history {place}: {error}") from error
             found.append(own)
         return found, skipped
+
+    def _find(self, given: Given) -> list[int]:
+        """The numbers of the items with an id: none, one, or one in each domain. A UserError for what is no id."""
+        if isinstance(given, tuple) and len(given) != 2:
+            raise UserError(f"an item is an id or (domain, id), not {given!r}")
+        pairs = [given] if isinstance(given, tuple) else [(domain, given) for domain in self.domains]
+        for domain, name in pairs:
+            if not isinstance(name, str):
+                raise UserError(f"an item id is a text, not {name!r}")
+            if domain not in self.domains:
+                raise UserError(f"there is no domain '{domain}'; the domains are {' and '.join(self.domains)}")
+        return [self._numbers[domain][name] for domain, name in pairs if name in self._numbers[domain]]

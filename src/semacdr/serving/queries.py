@@ -26,6 +26,23 @@ class Queries:
     seen: Ragged  # by query, the user's target items, numbered within the target domain; with hidden ones
 
 
+@dataclass(frozen=True)
+class Asked:
+    """For whom: known users by their numbers, or new histories as numbers of items; the other one is None."""
+
+    names: list[str]  # for the results
+    users: list[int] | None
+    histories: list[list[int]] | None
+    skipped: int = 0  # unknown items of the histories, which were left out
+
+    def queries(self, history: History) -> Queries:
+        """Their queries, in the same order."""
+        if self.users is not None:
+            return of_users(history, np.array(self.users, np.int64))
+        assert self.histories is not None
+        return of_items(history, self.histories)
+
+
 def as_of(history: History) -> str:
     """What queries of known users end before: NOW for a history that holds out nothing, else BEFORE_TEST."""
     return NOW if (history.test == NONE).all() else BEFORE_TEST

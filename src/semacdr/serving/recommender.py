@@ -9,11 +9,12 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
+from semacdr.data.history import NONE
 from semacdr.errors import UserError
 from semacdr.serving import bundle, places
 from semacdr.serving.catalogue import Catalogue, Given
 from semacdr.serving.explain import Support
-from semacdr.serving.queries import Queries, as_of, of_items, of_users
+from semacdr.serving.queries import BEFORE_TEST, Asked, Queries, as_of
 from semacdr.serving.scoring import Scorer
 from semacdr.storage import tables
 from semacdr.training.trained import Trained, load_trained
@@ -62,6 +63,19 @@ class Recommender:
         """The items of both domains: item_id, domain, title."""
         return self.catalogue.table.drop("item")
 
+    def users(self) -> list[str]:
+        """The ids of the users whom `recommend(users="all")` answers for; none in a bundle without histories."""
+        return [] if self._users is None else self.understand(users="all").names
+
+    def categories(self, item: int) -> dict[str, list[str]] | None:
+        """The subcategories of an item (number) by category; None without the table of shared categories."""
+        if self._support is None:
+            return None
+        found: dict[str, list[str]] = {}
+        for category, subcategory in sorted(self._support.own[item]):
+            found.setdefault(category, []).append(subcategory)
+        return found
+
     @property
     def serves_unseen_users(self) -> bool:
         """Whether the run can recommend to users who were not in training."""
@@ -96,12 +110,12 @@ class Recommender:
             {
                 "user_id": pl.Series(names, dtype=pl.String).gather(row),
                 "place": (place + 1).astype(np.int32),
-                "item_id": self._target["item_id"].gather(chosen),
-                "title": self._target["title"].gather(chosen),
+                "item_id": self.target_items["item_id"].gather(chosen),
+                "title": self.target_items["title"].gather(chosen),
                 "score": scores[row, place].astype(np.float32),
             }
         )
-        return table.with_columns(supported_by=self._explain(queries, row, chosen)) if explain else table
+        return table.with_columns(supported_by=self.supported_by(queries, row, chosen)) if explain else table
 
     def scores(
         self,
@@ -117,13 +131,13 @@ class Recommender:
         names, queries = self._queries(users, histories, skip_unknown)
         first = self.trained.history.target_items.start
         wanted = [self.catalogue.number((self.target, item)) - first for item in items] if items is not None else None
-        columns = np.arange(len(self._target)) if wanted is None else np.array(wanted, np.int64)
+        columns = np.arange(len(self.target_items)) if wanted is None else np.array(wanted, np.int64)
         parts = [scores[:, columns].float().cpu().numpy() for _, scores in self.scorer.scores(queries)]
         table = np.concatenate(parts) if parts else np.zeros((0, len(columns)), np.float32)
         return pl.DataFrame(
             {
                 "user_id": pl.Series(names, dtype=pl.String).gather(np.repeat(np.arange(len(names)), len(columns))),
-                "item_id": self._target["item_id"].gather(np.tile(columns, len(names))),
+                "item_id": self.target_items["item_id"].gather(np.tile(columns, len(names))),
                 "score": table.ravel(),
             }
         )
@@ -133,7 +147,7 @@ class Recommender:
 
         A UserError for a model whose scores are no inner products, such as one that counts.
         """
-        return _with_vectors(self._target.select("item_id", "title"), self.scorer.item_vectors())
+        return _with_vectors(self.target_items.select("item_id", "title"), self.scorer.item_vectors())
 
     def user_vectors(
         self, users: Users | None = None, histories: Histories | None = None, skip_unknown: bool = False
@@ -143,7 +157,8 @@ class Recommender:
         return _with_vectors(pl.DataFrame({"user_id": names}), self.scorer.user_vectors(queries))
 
     @cached_property
-    def _target(self) -> pl.DataFrame:
+    def target_items(self) -> pl.DataFrame:
+        """The items of the target domain, in the order of the columns of scores."""
         domain = self.trained.history.target_items
         return self.catalogue.table[domain.start : domain.stop]
 
@@ -151,10 +166,10 @@ class Recommender:
     def _user_numbers(self) -> dict[str, int]:
         return {} if self._users is None else {name: number for number, name in enumerate(self._users)}
 
-    def _queries(
-        self, users: Users | None, histories: Histories | None, skip_unknown: bool
-    ) -> tuple[list[str], Queries]:
-        """The names and the queries of what was asked for; a UserError unless it is either users or histories."""
+    def understand(
+        self, users: Users | None = None, histories: Histories | None = None, skip_unknown: bool = False
+    ) -> Asked:
+        """Whom `recommend` is asked for, by numbers; a UserError unless it is either users or histories."""
         if (users is None) == (histories is None):
             raise UserError("give either users or histories")
         if users is not None:
@@ -172,10 +187,16 @@ class Recommender:
             if isinstance(histories, Mapping)
             else dict(zip(map(str, range(1, len(histories) + 1)), histories, strict=True))
         )
-        numbers, _ = self.catalogue.numbers(list(named.values()), skip_unknown)
-        return list(named), of_items(self.trained.history, numbers)
+        numbers, skipped = self.catalogue.numbers(list(named.values()), skip_unknown)
+        return Asked(list(named), None, numbers, skipped)
 
-    def _of_users(self, users: Users) -> tuple[list[str], Queries]:
+    def _queries(
+        self, users: Users | None, histories: Histories | None, skip_unknown: bool
+    ) -> tuple[list[str], Queries]:
+        asked = self.understand(users, histories, skip_unknown)
+        return asked.names, asked.queries(self.trained.history)
+
+    def _of_users(self, users: Users) -> Asked:
         history = self.trained.history
         if self._users is None:
             raise UserError("this bundle was packed without histories, so it knows no users; give histories")
@@ -183,14 +204,19 @@ class Recommender:
             raise UserError(f"users must be a list of ids, or 'all', not the text '{users}'")
         if users == "all":
             numbers = np.arange(history.users) if self.as_of == "now" else history.ranked("test")[0]
-            return self._users.gather(numbers).to_list(), of_users(history, numbers)
+            return Asked(self._users.gather(numbers).to_list(), numbers.tolist(), None)
         for user in users:
             if user not in self._user_numbers:
                 known = f"the {len(self._users):,} users, such as '{self._users[0]}'"
                 raise UserError(f"there is no user {user!r} among {known}; for somebody new, give a history")
-        return list(users), of_users(history, np.array([self._user_numbers[user] for user in users], np.int64))
+            if self.as_of == BEFORE_TEST and history.test[self._user_numbers[user]] == NONE:
+                raise UserError(
+                    f"user '{user}' has no test event, so no list before it; use a run of all events (final)"
+                )
+        return Asked(list(users), [self._user_numbers[user] for user in users], None)
 
-    def _explain(self, queries: Queries, row: np.ndarray, chosen: np.ndarray) -> pl.Series:
+    def supported_by(self, queries: Queries, row: np.ndarray, chosen: np.ndarray) -> pl.Series:
+        """The categories that support the chosen target items (numbers) of the queries `row`, in order of queries."""
         if self._support is None:
             raise UserError("there are no shared categories to explain with: the run has no semantics/agnostic.parquet")
         history, first = queries.history, self.trained.history.target_items.start

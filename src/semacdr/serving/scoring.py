@@ -15,13 +15,15 @@ from semacdr.errors import UserError
 from semacdr.serving.queries import Queries
 from semacdr.training.trained import Trained
 
+VALUES = 1 << 26  # scores at a time: 512 MB
+
 
 @dataclass(frozen=True)
 class Scorer:
     """A trained model that scores queries in batches; what all batches share is computed once."""
 
     trained: Trained
-    batch_size: int = 512
+    batch_size: int = 512  # at most; fewer if the scores of a batch would need more than VALUES
 
     @cached_property
     def prepared(self) -> Any:
@@ -31,7 +33,8 @@ class Scorer:
 
     def batches(self, queries: Queries) -> Iterator[tuple[slice, Batch]]:
         """The rows of each batch, and the batch, in the order of the queries."""
-        training, size = self.trained.system.training, self.batch_size
+        training = self.trained.system.training
+        size = max(1, min(self.batch_size, VALUES // max(1, len(queries.history.target_items))))
         windows = evaluation_windows(queries.history, "test", training.max_length, training.visibility)
         windows = dataclasses.replace(windows, users=queries.users)
         for number, batch in enumerate(Batches(windows, size, self.trained.device).ordered()):
