@@ -340,3 +340,18 @@ def test_dates_by_shares_leave_at_least_these_shares(days, shares):
 def test_settings_of_a_time_split_that_cannot_be_met_are_refused(tmp_path, options, message):
     with pytest.raises(UserError, match=message):
         by_time(tmp_path, three_in_time(), *options)
+
+
+def test_a_split_by_time_needs_times(tmp_path):
+    world = World([(user, "film", item, item) for user in range(3) for item in range(5)])
+    paths = world.write(tmp_path)
+    tables.write(world.interactions.to_arrow(), paths["interactions"], "interactions", {"order": "position"})
+    argv = ["--interactions", str(paths["interactions"]), "--items", str(paths["items"]), "--source", "book"]
+    with pytest.raises(UserError, match=r"split\.by: time needs times, but the tables have positions"):
+        split.main([*argv, "--target", "film", "--by", "time", "--output", str(tmp_path)])
+
+
+def test_nobody_with_three_target_events_is_an_error(tmp_path):
+    world = World([(user, "film", item, item) for user in range(3) for item in range(2)])
+    with pytest.raises(UserError, match="no user has 3 events in domain 'film'"):
+        world.write(tmp_path)
