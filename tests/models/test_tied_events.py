@@ -10,8 +10,8 @@ import pytest
 from direction_world import DAY, LEARNED, SYSTEMS
 from test_time_travel import world_from_raw, write_raw
 
+from semacdr.data import numbering
 from semacdr.evaluation.measures import ndcg
-from semacdr.stages import preprocess
 from semacdr.storage import tables
 
 USERS, ITEMS, EACH = 400, 50, 14
@@ -42,7 +42,7 @@ def by_hash(raw, tmp_path_factory):
 def by_id(raw, tmp_path_factory):
     """The same data with the order that preprocess must not use."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(preprocess, "tie_order", lambda events, _: events["item_id"].rank("dense").alias("tie_order"))
+        patch.setattr(numbering, "tie_order", lambda events, _: events["item_id"].rank("dense").alias("tie_order"))
         return world_from_raw(raw, tmp_path_factory.mktemp("by_id"))
 
 

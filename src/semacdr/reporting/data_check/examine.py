@@ -107,7 +107,7 @@ def _users(events: pl.DataFrame, rules: Rules, facts: Facts) -> None:
         )
         if not facts.shared and rules.users == "shared":
             raise UserError(f"{text}; if no user can be shared, set `preprocess: {{users: any}}`")
-        facts.warn(text)
+        facts.warn(f"{text}; else only the contents of items connect the domains")
 
 
 def _check_loss(events: pl.DataFrame, kept: pl.DataFrame, funnel: Funnel, facts: Facts) -> None:
@@ -135,7 +135,7 @@ def _domain(events: pl.DataFrame, items: pl.DataFrame, by_position: bool) -> Dom
     days = None if by_position else (day_of(int(time.min())), day_of(int(time.max())))
     return Domain(
         days, events.height, events["user"].n_unique(), items.height, _spread(events["user"]), _spread(events["item"]),
-        (float(tied(user, time).mean()), float(tied(user, time // DAY).mean())),
+        (float(tied(user, time).mean()), None if by_position else float(tied(user, time // DAY).mean())),
         float(1 - events.select("user", "item").unique().height / events.height),
         float((texts["title"] != "").mean()), float((texts["all"] != "").mean()), languages(texts["own"].to_list()),  # type: ignore[arg-type]
     )  # fmt: skip
@@ -168,8 +168,6 @@ def _rank(name: str, target: str, interactions: pl.DataFrame, items: pl.DataFram
         roles = leave_one_out(interactions, target)
     test = roles.filter(pl.col("role") == "test")["user"].unique()
     facts.ranked[name] = len(test)
-    if not len(test):
-        raise UserError(f"{name}: no user has a test event in {target}, so nobody is ranked")
     own = roles.filter(pl.col("user").is_in(test.implode())).group_by("user").agg(pl.col("item").n_unique())
     catalogue = items.filter(pl.col("domain") == target).height
     left = catalogue - int(own["item"].max())  # type: ignore[arg-type]

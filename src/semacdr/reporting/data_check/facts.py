@@ -49,7 +49,7 @@ class Domain:
     items: int
     per_user: tuple[float, float, int]  # events: median, mean, maximum
     per_item: tuple[float, float, int]
-    tied: tuple[float, float]  # share of events with the second, and with the day, of another event of their user
+    tied: tuple[float, float | None]  # share of events with the second, or the day, of another event of their user
     repeated: float  # share of events of an item that the user had before
     titled: float  # share of items
     with_text: float

@@ -96,7 +96,7 @@ def _left(facts: Facts, domains: Sequence[str]) -> list[str]:
         "from, to": lambda one: " to ".join(one.period) if one.period else "positions, no dates",
         "events per user": lambda one: _spread(one.per_user),
         "events per item": lambda one: _spread(one.per_item),
-        "tied within a second, a day": lambda one: ", ".join(f"{share:.0%}" for share in one.tied),
+        "tied within a second, a day": lambda one: ", ".join(f"{share:.0%}" for share in one.tied if share is not None),
         "repeated events": lambda one: f"{one.repeated:.0%}" if one.repeated else "",
         "items with title, with any text": lambda one: f"{one.titled:.0%}, {one.with_text:.0%}",
         "languages of titles and texts": lambda one: _languages(one.languages) if one.languages.texts else "",
