@@ -1,15 +1,19 @@
 """Environments agree with pyproject, and the code imports only packages that its environment has."""
 
 import ast
+import os
 import re
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
 import pytest
+from served import lay_out, train
 
 from semacdr.plan.code_inputs import imported, modules
 from semacdr.plan.declarations import file_of
+from semacdr.serving.bundle import pack
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -110,6 +114,43 @@ def test_training_and_ranking_need_little(module):
     found = foreign(module)
     assert not {pair for pair in found if pair[0] not in {"torch", "numpy", "pyarrow", "safetensors"}}
     assert "torch" in {name for name, _ in found} or module == "semacdr.models.settings"  # else the walk finds nothing
+
+
+@pytest.mark.parametrize("command", ["pack", "recommend"])
+def test_a_bundle_needs_five_packages(command):
+    """By name `semacdr.load` imports the recommender; Snakemake runs the commands in envs/serve.yaml."""
+    found = foreign(f"semacdr.commands.{command}") | foreign("semacdr.serving.recommender")
+    for model in MODELS:
+        found |= foreign(model)
+    assert {PACKAGES.get(name, name) for name, _ in found} == pins(ENVIRONMENTS["serve"]).keys()
+
+
+LOADS = """
+import sys, importlib.abc
+class Refuse(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        top = name.partition(".")[0]
+        if top in {refused!r}:
+            raise ModuleNotFoundError(name, name=top)
+sys.meta_path.insert(0, Refuse())
+import semacdr
+model = semacdr.load({bundle!r})
+assert len(model.recommend(histories=[["item_id 1", "item_id 40"]], top=3, explain=True)) == 3
+"""
+
+
+def test_a_bundle_answers_without_the_other_packages(world, tmp_path):
+    """All other packages of pyproject refuse to be imported."""
+    run = train(world, lay_out(world, tmp_path), "sasrec", text="project")
+    pack(run, tmp_path / "a.zip", histories=False)
+    by_package = {package: module for module, package in PACKAGES.items()}
+    others = (PINS.keys() | EXTRAS.keys()) - pins(ENVIRONMENTS["serve"]).keys()
+    others -= {"filelock", "jinja2", "markupsafe"}  # torch itself needs them
+    refused = sorted(by_package.get(name, name.replace("-", "_")) for name in others)
+    code = LOADS.format(refused=refused, bundle=str(tmp_path / "a.zip"))
+    subprocess.run(
+        [sys.executable, "-c", code], check=True, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    )
 
 
 def test_the_walk_sees_what_is_imported_through_others():

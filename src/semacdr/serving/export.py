@@ -1,6 +1,7 @@
 """Export the vectors of a run: as Parquet for other programs, and as an index of inner products."""
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,7 @@ def _write(table: pl.DataFrame, path: Path, meta: dict[str, str]) -> None:
 
 
 def _faiss() -> Any:
+    logging.getLogger("faiss").setLevel(logging.WARNING)  # it logs which build it tries
     try:
         import faiss
     except ModuleNotFoundError as error:
