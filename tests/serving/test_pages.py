@@ -13,7 +13,7 @@ from semacdr.commands.main import commands
 from semacdr.serving.bundle import pack
 
 DOCS = Path(__file__).parents[2] / "docs"
-BUNDLE = "results/movie_book/movie_to_book/final/sasrec-ce.zip"
+BUNDLE = "results/movie_book/movie_to_book/final/sasrec.zip"
 
 
 def blocks(page, language):
