@@ -264,7 +264,7 @@ def test_ids_with_escapes_reach_their_items(tmp_path):
         (
             full(["u1", "u2"], A),
             full(["u3", "u4"], B),
-            "'book' is left after 'users of both domains'.*: 6 events, 2 us",
+            "'book' is left after 'users of both domains'.*: 6 events, 2 users, 3 items; check",
         ),
     ],
     ids=["nothing", "items", "users", "overlap"],

@@ -236,3 +236,10 @@ def test_few_matching_ids_are_a_loud_warning_with_an_example(tmp_path, caplog):
     films |= {"items": csv_file(tmp_path / "i.csv", [{"id": one, "t": one} for one in ("F1", "f2", "f3")])}
     run(tmp_path, films | {"columns": COLUMNS | {"title": "t"}}, books)
     assert "film: 'F2' has no metadata, its ids are such as 'F1'; check that both write ids alike" in caplog.text
+
+
+def test_ids_are_trimmed_and_whole_numbers_are_texts(tmp_path):
+    films = rows_of(A, ["1.0", "2.0 ", " 3.0"])
+    pl.DataFrame(rows_of(B, [1, 2, 3])).write_parquet(tmp_path / "books.parquet")
+    output = run(tmp_path, small(tmp_path, films)[0], {"interactions": str(tmp_path / "books.parquet")})
+    assert read(output / "users.parquet", "users")["user_id"].to_list() == ["1", "2", "3"]

@@ -71,4 +71,5 @@ def _enough_events_of_users(events: pl.DataFrame, rules: Rules, funnel: Funnel) 
     step = f"users with >= {fewest} interactions in each domain (min_user_interactions)"
     events = funnel.add_events(step, events.filter(enough))
     shared = pl.col("domain").n_unique().over("user_id") == len(funnel.domains)
-    return funnel.add_events("users of both domains", events.filter(shared))
+    hint = "; check that both domains have the same user ids, or set preprocess.users to any"
+    return funnel.add_events("users of both domains", events.filter(shared), hint)

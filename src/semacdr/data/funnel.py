@@ -31,8 +31,8 @@ class Funnel:
         """Record a count that is not of events."""
         self._steps.append((domain, step, count, None, None))
 
-    def add_events(self, step: str, events: pl.DataFrame) -> pl.DataFrame:
-        """Record the events that remain after a step, and return them; a UserError if a domain has none left."""
+    def add_events(self, step: str, events: pl.DataFrame, hint: str = "") -> pl.DataFrame:
+        """Record the events that remain after a step; return them. A UserError, with a hint, if a domain has none."""
         for domain in self.domains:
             part = events.filter(pl.col("domain") == domain)
             row = (domain, step, part.height, part["user_id"].n_unique(), part["item_id"].n_unique())
@@ -40,7 +40,7 @@ class Funnel:
             self._steps.append(row)
             if not part.height:
                 had = f"; before it: {before[2]:,} events, {before[3]:,} users, {before[4]:,} items" if before else ""
-                raise UserError(f"no interaction of domain '{domain}' is left after '{step}'{had}")
+                raise UserError(f"no interaction of domain '{domain}' is left after '{step}'{had}{hint}")
         return events
 
     def rows(self, release: str) -> list[FunnelRow]:

@@ -31,6 +31,8 @@ def load_events(source: Source, max_malformed: float, funnel: Funnel) -> tuple[p
             funnel.add_count(domain, step, count)
         by_position[domain] = reading.by_position
         frames.append(reading.frame.with_columns(domain=pl.lit(domain)))
+        if reading.frame.height > 1 and reading.frame["timestamp"].n_unique() == 1:
+            log.warning("%s: all events have the same time, so only a hash orders a user's events", domain)
     events = pl.concat(frames, how="diagonal")
     if "position" in events.columns:
         events = events.with_columns(pl.col("position").fill_null(0))

@@ -113,4 +113,6 @@ def with_files(table: OwnTable) -> OwnTable:
 
 def own_tables(given: Mapping[str, Any]) -> dict[str, OwnTable]:
     """By domain the tables of a JSON object; a SettingError names what is wrong."""
-    return {domain: resolve(OwnTable, value, "tables", domain) for domain, value in given.items()}
+    found = {domain: resolve(OwnTable, value, "tables", domain) for domain, value in given.items()}
+    check_tables(found, "tables")
+    return found

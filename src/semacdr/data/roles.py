@@ -30,8 +30,8 @@ def leave_one_out(interactions: pl.DataFrame, target: str) -> pl.DataFrame:
     All events of a user with fewer than LEAST are for training. A UserError if there is no other user.
     """
     from_last = pl.int_range(pl.len(), 0, -1).over("user")
-    role = pl.when(pl.len().over("user") < LEAST).then(pl.lit("train"))
-    role = role.when(from_last == 1).then(pl.lit("test")).when(from_last == 2).then(pl.lit("valid"))
+    few = pl.when(pl.len().over("user") < LEAST).then(pl.lit("train"))
+    role = few.when(from_last == 1).then(pl.lit("test")).when(from_last == 2).then(pl.lit("valid"))
     events = interactions.filter(pl.col("domain") == target)
     split = events.select("user", "item", role=role.otherwise(pl.lit("train")))
     if not (split["role"] == "test").any():

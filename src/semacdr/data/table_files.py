@@ -87,8 +87,8 @@ class TableFile:
         for name in names:
             if name not in self.columns:
                 listed = ", ".join(column or "(no name)" for column in self.columns)
-                raise UserError(f"{self.path}: the {what} have no column '{name}'{nearest(name, self.columns)}; "
-                                f"their columns are {listed}")  # fmt: skip
+                hint = nearest(name, self.columns)
+                raise UserError(f"{self.path}: the {what} have no column '{name}', only {listed}{hint}")
 
 
 def open_table(path: Path, wanted: Sequence[str] = (), delimiter: str | None = None) -> TableFile:

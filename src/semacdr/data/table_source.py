@@ -70,12 +70,13 @@ def read_events(path: Path, table: OwnTable, counts: dict[str, int]) -> tuple[pl
     wrong.without_id(users, user, "user")
     wrong.without_id(items, item, "item")
     parts = {"user_id": users.text, "item_id": items.text}
+    size = f"{tally.lines:,} rows" + (f", {rows.height:,} of them pass the filter" if chosen else "")
     if columns.time:
         times = _read_times(file, rows[columns.time], table.time_format)
         parts["timestamp"] = times.seconds
-        wrong.without_time(times, columns.time)
+        wrong.without_time(times, columns.time, table.time_format)
         found = ", ".join(f"{count:,} {kind}" for kind, count in times.kinds.items()) or "none that can be read"
-        log.info("%s: %s; %s rows; '%s' holds %s", path, file.described(), f"{tally.lines:,}", columns.time, found)
+        log.info("%s: %s; %s; '%s' holds %s", path, file.described(), size, columns.time, found)
         for kind, count in times.kinds.items():
             counts[f"interactions rows with {kind}"] = counts.get(f"interactions rows with {kind}", 0) + count
     if columns.position:
@@ -83,7 +84,7 @@ def read_events(path: Path, table: OwnTable, counts: dict[str, int]) -> tuple[pl
         wrong.add("no position", parts["position"].is_null(), columns.position, "is no whole number of at least 0")
     if not columns.time:
         parts["timestamp"] = parts.pop("position")
-        log.info("%s: %s; %s rows, in the order of '%s'", path, file.described(), f"{tally.lines:,}", columns.position)
+        log.info("%s: %s; %s; '%s' orders the events", path, file.described(), size, columns.position)
     frame = pl.DataFrame(parts).filter(~wrong.any)
     return frame.cast({"timestamp": pl.Int64}).select([name for name in POSITIONED if name in parts]), tally
 
@@ -104,7 +105,7 @@ def _rows(
     if unknown.height:
         cells = ", ".join(f"'{name}' is '{unknown[name][0]}'" for name in chosen.columns)
         tally.add_many(
-            "the filter cannot judge it", unknown.height,
+            "no number for the filter", unknown.height,
             f"{file.place(unknown[ROW][0])}: {cells}; the filter needs a number",
         )  # fmt: skip
     rows = judged.filter(KEEP).drop(KEEP)

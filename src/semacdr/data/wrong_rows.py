@@ -28,17 +28,17 @@ class WrongRows:
         """Count the rows without an id, or with one that has a line break."""
         self._add(f"no {what}", cells.missing, lambda row: f"'{column}' is {_empty(self.rows[column][row])}")
         broken = cells.text.str.contains(r"[\r\n]").fill_null(False)
-        self.add(f"a line break in the {what}", broken, column, "has a line break; is a quote not closed?")
+        self.add(f"{what} with a line break", broken, column, "has a line break; is a quote not closed?")
 
-    def without_time(self, times: Times, column: str) -> None:
+    def without_time(self, times: Times, column: str, time_format: str | None) -> None:
         """Count the rows without a time, with one that cannot be read, or with one that is impossible."""
         self._add("no time", times.missing, lambda row: f"'{column}' is {_empty(self.rows[column][row])}")
-        kinds = " and ".join(times.kinds) or "ISO text, dates or epochs from 1995 to 2100"
-        what = (
-            f"is none of {kinds}, from 1995 to 2100"
-            if times.kinds
-            else f"is not {kinds}; see columns.position and time_format"
-        )
+        if time_format:
+            what = f"does not fit time_format '{time_format}'"
+        elif times.kinds:
+            what = f"does not fit {' or '.join(times.kinds)}, from 1995 to 2100"
+        else:
+            what = "is no ISO text and no epoch from 1995 to 2100; see time_format, and columns.position"
         self.add("unreadable time", times.seconds.is_null(), column, what)
 
     def _add(self, kind: str, where: pl.Series, reason: Callable[[int], str]) -> None:
