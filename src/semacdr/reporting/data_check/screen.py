@@ -69,7 +69,8 @@ def _counts(facts: Facts, domains: Sequence[str]) -> list[str]:
                 kind = f"{row.step.removeprefix(TIMES)}: {row.count:,}"
                 found["times"][row.domain] = f"{known}, {kind}" if known else kind
             else:
-                found.setdefault(row.step, {})[row.domain] = f"{row.count:,}"
+                label = row.step.replace("interactions rows left", "rows left").partition(" (")[0]
+                found.setdefault(label, {})[row.domain] = f"{row.count:,}"
     return [line for step in list(found)[:MOST_COUNTS] for line in _columns(f"  {step}", found[step], domains)]
 
 
