@@ -50,7 +50,7 @@ def next_steps(
     keys = dict.fromkeys((row.source, row.target, row.group) for row in rows)
     for key in keys:
         part = [row for row in rows if (row.source, row.target, row.group) == key]
-        steps += [_not_ahead(part), _level(part)]
+        steps.append(_not_ahead(part) or _level(part))
     steps.append(_simulated(rows) or _untuned(rows, records, scenario))
     return [step for step in steps if step]
 

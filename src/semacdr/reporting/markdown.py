@@ -31,8 +31,8 @@ def code(text: str) -> str:
 
 
 def decimals(number: float) -> str:
-    """A number with four decimals, as the paper prints it."""
-    return f"{number:.4f}"
+    """A number with four decimals, as the paper prints it; rounded from six, which tables have, so that pages agree."""
+    return f"{round(number, 6):.4f}"
 
 
 def p_value(p: float | None) -> str:

@@ -114,6 +114,15 @@ def test_tables_that_are_wider_than_a_phone_say_so(opened):
         assert any(scrolls for scrolls, _ in regions) == (viewport == PHONE)
 
 
+def test_a_long_name_leaves_room_for_numbers_on_a_phone(opened):
+    tab = opened(PHONE)
+    name = tab.locator("#results table.main tbody th").first
+    name.evaluate(
+        "one => { one.innerHTML = 'SASRec on both domains with text<small>sasrec-' + 'x'.repeat(60) + '</small>' }"
+    )
+    assert name.bounding_box()["width"] <= 0.45 * PHONE["width"]
+
+
 def test_a_print_is_short_and_complete(opened):
     """All columns fit the paper, one user is printed, and the pages are few."""
     tab = opened()
