@@ -144,14 +144,15 @@ def test_the_result_pages_tables_equal_the_stored_one(source, heading):
     ("name", "page"), [("main_systems", "main_systems"), ("transfer", "text_and_transfer")], ids=lambda name: name
 )
 @pytest.mark.parametrize(("source", "heading"), [("kitchen", "### kitchen → food"), ("food", "### food → kitchen")])
-def test_the_tables_of_one_seed_equal_the_stored_ones(name, page, source, heading):
+def test_the_tables_of_main_systems_and_transfer_equal_the_stored_ones(name, page, source, heading):
     table = stored(name)
     shown = rows((RESULTS / f"{page}.md").read_text().split(f"{heading}\n")[1].split("\n#")[0])
     assert {row[0] for row in shown} == {system for system, *_ in table}
     for system, *values in shown:
         for part, ranking in ((values[:4], "full"), (values[4:], "sampled")):
             row = table[system, source, ranking, "ndcg"]
-            assert part[0] == f"{float(row['mean']):.4f}", system
+            std = f" ± {float(row['std']):.4f}" if row["std"] else ""
+            assert part[0] == f"{float(row['mean']):.4f}{std}", system
             if row["difference"]:
                 low, high = float(row["difference_low"]), float(row["difference_high"])
                 assert part[1] == f"{float(row['difference']):+.4f} [{low:+.4f}, {high:+.4f}]", system
