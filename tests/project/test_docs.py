@@ -91,7 +91,7 @@ def test_files_and_anchors_that_a_document_names_exist(page):
 def test_the_check_finds_links_and_files():
     text = README.read_text()
     assert ("docs/results/baselines.md", "selection-before-tuning") in LINK.findall(text)
-    assert "examples/kitchen_food.yaml" in FILE.findall(text)
+    assert "examples/shop/shop.yaml" in FILE.findall(text)
 
 
 def test_the_index_lists_every_page():

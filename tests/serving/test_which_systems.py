@@ -11,8 +11,8 @@ NO_USER_VECTOR = {"user_vector": "none"}
 FORMS = {
     **{f"`{name}`": (name, {}) for name in SYSTEMS},
     "`semacdr` with `user_vector: none`": ("semacdr", NO_USER_VECTOR),
-    "`plus`": PLUS,
-    "`plus` with `user_vector: none`": ("semacdr", PLUS[1] | NO_USER_VECTOR),
+    "`plus`": ("semacdr", PLUS[1] | NO_USER_VECTOR),
+    "`plus` with `user_vector: id`": PLUS,
     "`c2dsr` with `semantics: true`": ("c2dsr", {"semantics": True}),
     "`tri_cdr` with `semantics: true`": ("tri_cdr", {"semantics": True}),
 }

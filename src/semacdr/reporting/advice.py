@@ -146,7 +146,7 @@ def _level(rows: Sequence[LeadRow]) -> str:
 def _simulated(rows: Sequence[LeadRow]) -> str:
     if rows[0].release != "sample":
         return ""
-    return "The sample's users are simulated: run your own data (docs/data.md) before you choose a system."
+    return "The sample's users are simulated: run your own data (docs/your-own-data.md) before you choose a system."
 
 
 def _untuned(rows: Sequence[LeadRow], records: Records, scenario: str) -> str:

@@ -29,6 +29,7 @@ SYSTEM_NAMES = {  # of a model's well-known variants
     ("c2dsr", "enhanced"): "Enhanced C2DSR",
     ("tri_cdr", "enhanced"): "Enhanced Tri-CDR",
     ("semacdr", "plus"): "SemaCDR plus",
+    ("semacdr", "plus_user_vector"): "SemaCDR plus with user vectors",
     ("semacdr", "no_source"): "SemaCDR without the source domain",
     ("semacdr", "plus_no_source"): "SemaCDR plus without the source domain",
 }
