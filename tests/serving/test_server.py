@@ -288,6 +288,14 @@ def test_a_port_in_use_is_refused():
         command.listen("127.0.0.1", 70_000)
 
 
+def test_answers_are_sent_at_once():
+    """Without TCP_NODELAY on accepted connections, an answer's body waits for the client to acknowledge its head."""
+    with command.listen("127.0.0.1", 0) as opened, socket.create_connection(opened.getsockname()):
+        accepted, _ = opened.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 def test_which_addresses_are_of_this_machine_only():
     assert [command.is_loopback(a) for a in ("127.0.0.1", "::1", "0.0.0.0", "::", "192.168.1.4")] == [
         True, True, False, False, False
