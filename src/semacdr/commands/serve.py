@@ -46,8 +46,8 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         opened = socket.create_server(address[:2], family=family, backlog=2048)
-        # asyncio sets this only on sockets that name their protocol. Without it, the body of an answer waits 40 ms for the
-        # client to acknowledge the head. Accepted connections inherit it.
+        # asyncio sets this only on sockets that name their protocol. Without it, the body of an answer waits 40 ms for
+        # the client to acknowledge the head. Accepted connections inherit it.
         opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return opened
     except OSError as error:
