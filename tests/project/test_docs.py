@@ -25,6 +25,7 @@ SCRIPTS = [*sorted((ROOT / "benchmarks").rglob("*.sh")), *sorted((ROOT / "resour
 SYSTEMS = {  # names in README and docs/results/baselines.md, without what follows in brackets: names in the table
     "SemaCDR": "semacdr",
     "SemaCDR `plus`": "plus",
+    "SemaCDR `plus` with user vectors": "plus_user_vector",
     "Enhanced C2DSR": "enhanced_c2dsr",
     "C2DSR": "c2dsr",
     "CD-SASRec": "cd_sasrec",
