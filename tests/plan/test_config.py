@@ -197,7 +197,7 @@ WRONG = [
 ]
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 @given_by(st.sampled_from(list(paths_of(SHIPPED))), st.sampled_from(WRONG))
 def test_whatever_stands_somewhere_is_right_or_refused_in_one_line(path, value):
     given = overlaid()
