@@ -144,7 +144,7 @@ def _raw_file(config: Config, name: str, category: str, kind: str) -> Path:
 
 
 def described(config: Config, name: str, source: Source) -> dict[str, dict[str, str]]:
-    """By label and domain the files and, for tables, the columns with their meanings."""
+    """By label and domain the files and, for tables, the names of their columns."""
     if isinstance(source, AmazonFiles):
         return {
             "reviews": {domain: str(path) for domain, path in source.reviews.items()},

@@ -8,7 +8,7 @@ from semacdr.reporting.markdown import decimals, p_value
 from semacdr.reporting.names import column_name, count_of, system_name
 
 METRIC = column_name(("ndcg", 10))
-FEW_USERS = 100  # below it, intervals are so wide that few systems can be told apart
+FEW_USERS = 100  # below it, intervals are so wide that few differences between systems are certain
 HOW_CERTAIN = (
     f"All numbers are {METRIC} of full ranking on test events. [low, high] is a 95 % bootstrap interval over users, of "
     "differences over the same users. p is of a paired bootstrap test, Holm-corrected over the systems of a direction. "
