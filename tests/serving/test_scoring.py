@@ -59,6 +59,15 @@ def test_only_models_that_say_so_depend_on_who_the_user_is(name, settings, world
     assert torch.allclose(known, listed, rtol=1e-9, atol=1e-12) == trained.model.serves_unseen_users
 
 
+def test_a_run_without_source_events_ignores_those_of_a_history(world):
+    trained = trained_of(world, "semacdr", {"graph": "none", "user_vector": "none"})
+    system = dataclasses.replace(trained.system, training=Training(max_length=20, visibility="none"))
+    blind = Scorer(dataclasses.replace(trained, system=system))
+    both, target = (of_items(trained.history, [history]) for history in ([3, 40, 7, 51], [3, 7]))
+    torch.testing.assert_close(all_scores(blind, both), all_scores(blind, target))
+    assert not torch.allclose(all_scores(Scorer(trained), both), all_scores(Scorer(trained), target))
+
+
 def test_a_history_without_events_is_scored(world):
     scores = all_scores(
         Scorer(trained_of(world, "semacdr", {"user_vector": "none"})), of_items(history_of(world), [[]])

@@ -69,8 +69,8 @@ def make_windows(
     end = history.start[users + 1] if visibility == "all" else last_positive
     source = _last(source_before[begin], source_before[end], max_length)
     mixed = _last(begin, last_positive, max_length)
-    steps, others = positions[True][_flatten(*target)], positions[False][_flatten(*source)]
-    next_event = positions[True][_flatten(*target) + 1]  # the event that each step predicts
+    steps, others = positions[True][flatten(*target)], positions[False][flatten(*source)]
+    next_event = positions[True][flatten(*target) + 1]  # the event that each step predicts
     row, other_row = (np.repeat(np.arange(len(users)), end - start) for start, end in (target, source))
     blank = (first == last)[row]
     bounds = first[other_row], last[other_row]
@@ -79,7 +79,7 @@ def make_windows(
         users=users,
         target=Ragged(np.where(blank, BLANK, history.item[steps] - history.target_items.start), _offsets(*target)),
         source=Ragged(history.item[others] - history.source_items.start, _offsets(*source)),
-        mixed=Ragged(history.item[_flatten(*mixed)], _offsets(*mixed)),
+        mixed=Ragged(history.item[flatten(*mixed)], _offsets(*mixed)),
         positives=history.item[next_event] - history.target_items.start,
         source_visible=np.maximum(seen - source[0][row], 0),
         mixed_last=np.maximum(next_event - 1 - mixed[0][row], -1),
@@ -113,7 +113,7 @@ def _offsets(first: np.ndarray, end: np.ndarray) -> np.ndarray:
     return np.append(0, np.cumsum(end - first))
 
 
-def _flatten(first: np.ndarray, end: np.ndarray) -> np.ndarray:
+def flatten(first: np.ndarray, end: np.ndarray) -> np.ndarray:
     """All indices of the ranges [first, end), one range after the other."""
     lengths = end - first
     return np.repeat(end - np.cumsum(lengths), lengths) + np.arange(lengths.sum())

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from semacdr.batching.windows import Ragged
+from semacdr.batching.windows import Ragged, flatten
 from semacdr.data.history import NONE, History
 from semacdr.errors import UserError
 
@@ -61,7 +61,7 @@ def of_users(history: History, users: np.ndarray) -> Queries:
             raise UserError(
                 f"user {missing[0]} has no test event, so no list before it; use a run of all events (final)"
             )
-    events = _flatten(begin, end)
+    events = flatten(begin, end)
     lengths, hidden = end - begin, history.hidden
     own = _of_events(history, history.item[events], history.is_target[events], lengths)
     return dataclasses.replace(own, users=users, seen=_with_hidden(own.seen, users, hidden, history.target_items.start))
@@ -102,16 +102,10 @@ def _with_hidden(seen: Ragged, users: np.ndarray, hidden: np.ndarray, first: int
         return seen
     order = np.argsort(hidden[0], kind="stable")
     begin, end = (np.searchsorted(hidden[0][order], users, side) for side in ("left", "right"))
-    more = hidden[1][order][_flatten(begin, end)] - first
+    more = hidden[1][order][flatten(begin, end)] - first
     row = np.concatenate(
         [np.repeat(np.arange(len(users)), np.diff(seen.offsets)), np.repeat(np.arange(len(users)), end - begin)]
     )
     by_row = np.argsort(row, kind="stable")
     offsets = np.searchsorted(row[by_row], np.arange(len(users) + 1))
     return Ragged(np.concatenate([seen.values, more])[by_row], offsets)
-
-
-def _flatten(first: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """All indices of the ranges [first, end), one range after the other."""
-    lengths = end - first
-    return np.repeat(end - np.cumsum(lengths), lengths) + np.arange(lengths.sum())

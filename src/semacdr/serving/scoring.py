@@ -14,6 +14,7 @@ from semacdr.batching.windows import evaluation_windows
 from semacdr.errors import UserError
 from semacdr.serving.queries import Queries
 from semacdr.training.trained import Trained
+from semacdr.training.visibility import without_source
 
 VALUES = 1 << 26  # scores at a time: 512 MB
 
@@ -35,7 +36,8 @@ class Scorer:
         """The rows of each batch, and the batch, in the order of the queries."""
         training = self.trained.system.training
         size = max(1, min(self.batch_size, VALUES // max(1, len(queries.history.target_items))))
-        windows = evaluation_windows(queries.history, "test", training.max_length, training.visibility)
+        history = queries.history if training.visibility != "none" else without_source(queries.history)
+        windows = evaluation_windows(history, "test", training.max_length, training.visibility)
         windows = dataclasses.replace(windows, users=queries.users)
         for number, batch in enumerate(Batches(windows, size, self.trained.device).ordered()):
             yield slice(number * size, min((number + 1) * size, len(queries.users))), batch

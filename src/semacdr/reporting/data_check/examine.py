@@ -23,12 +23,12 @@ from semacdr.data.roles import by_time, choose_dates, leave_one_out
 from semacdr.data.ties import tied
 from semacdr.errors import UserError
 from semacdr.reporting.data_check.facts import ERROR, Asked, Domain, Facts
+from semacdr.reporting.findings import FEW_USERS
 from semacdr.runtime.cli import log
 from semacdr.semantics.column_categories import attribute_rows, column_categories
 from semacdr.semantics.languages import MANY, Languages, foreign_texts, languages
 from semacdr.semantics.text_encoder import ENGLISH_ONLY
 
-FEW_USERS = 100  # ranked users below which intervals are wide
 FEW_EVENTS = 5  # of the median user in a domain; two of them are held out
 FEW_SHARED = 0.05  # share of the smaller domain's users that are shared
 LOST = 0.8  # share of events that the filters drop
