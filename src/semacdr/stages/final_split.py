@@ -9,21 +9,16 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-import polars as pl
-
 from semacdr.data.roles import all_training
-from semacdr.errors import UserError
 from semacdr.runtime.cli import log, parser, run
+from semacdr.stages._split import add_direction, read_direction
 from semacdr.storage import tables
 
 
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """The stage's command line."""
     cli = parser(__doc__)
-    cli.add_argument("--interactions", type=Path, required=True)
-    cli.add_argument("--items", type=Path, required=True)
-    cli.add_argument("--source", required=True, help="name of the source domain")
-    cli.add_argument("--target", required=True, help="name of the target domain")
+    add_direction(cli)
     cli.add_argument("--output", type=Path, required=True, help="split.parquet")
     return cli.parse_args(argv)
 
@@ -31,15 +26,9 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the stage."""
     args = arguments(argv)
-    interactions, meta = tables.read(args.interactions, "interactions")
-    _, items_meta = tables.read(args.items, "items")
-    tables.check_made_from(args.items, items_meta, "preprocess", interactions=meta)
-    split = all_training(pl.DataFrame(interactions), args.target)
-    if not len(split):
-        raise UserError(f"{args.interactions}: no event of domain '{args.target}'")
-    made_from = tables.made_from(interactions=meta, items=items_meta)
-    meta |= {"source": args.source, "target": args.target, "split_by": "nothing"}
-    tables.write(split.to_arrow(), args.output, "split", meta | made_from)
+    interactions, _, meta, made_from = read_direction(args)
+    split = all_training(interactions, args.target)
+    tables.write(split.to_arrow(), args.output, "split", meta | {"split_by": "nothing"} | made_from)
     log.info("%s to %s: all %s events of the target are for training", args.source, args.target, f"{len(split):,}")
 
 

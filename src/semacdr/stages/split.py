@@ -38,6 +38,7 @@ from semacdr.errors import UserError
 from semacdr.runtime.cli import log, parser, run
 from semacdr.runtime.progress import progress
 from semacdr.runtime.settings import Count, InnerShare, Natural, ProperShare, add_flags, from_flags, setting
+from semacdr.stages._split import add_direction, read_direction
 from semacdr.storage import tables
 
 SPLITS = ("valid", "test")
@@ -113,10 +114,7 @@ def _too_small(user: int, catalogue: int, items: int, count: int) -> str:
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """The stage's command line."""
     cli = parser(__doc__)
-    cli.add_argument("--interactions", type=Path, required=True)
-    cli.add_argument("--items", type=Path, required=True)
-    cli.add_argument("--source", required=True, help="name of the source domain")
-    cli.add_argument("--target", required=True, help="name of the target domain")
+    add_direction(cli)
     cli.add_argument("--output", type=Path, required=True, help="folder for the two tables")
     add_flags(cli, Settings)
     return cli.parse_args(argv)
@@ -126,21 +124,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the stage."""
     args = arguments(argv)
     settings = from_flags(args, Settings, "split")
-    interactions, meta = tables.read(args.interactions, "interactions")
-    items_table, items_meta = tables.read(args.items, "items")
-    tables.check_made_from(args.items, items_meta, "preprocess", interactions=meta)
-    items = pl.DataFrame(items_table)
-    for domain in (args.source, args.target):
-        if domain not in set(items["domain"]):
-            raise UserError(f"{args.items}: no item of domain '{domain}'; it holds {sorted(set(items['domain']))}")
-    events = pl.DataFrame(interactions)
+    events, items, meta, made_from = read_direction(args)
     if settings.by == "time" and meta.get("order") == "position":
         raise UserError("split.by: time needs times, but the tables have positions in their place; use leave_one_out")
     split, described = roles_of(events, args.target, settings)
     catalogue = items.filter(pl.col("domain") == args.target)["item"].to_numpy()
     candidates = draw_candidates(split, catalogue, settings.candidates, settings.seed)
-    made_from = tables.made_from(interactions=meta, items=items_meta)
-    meta |= {"source": args.source, "target": args.target} | described
+    meta |= described
     written = tables.write(split.to_arrow(), args.output / "split.parquet", "split", meta | made_from)
     meta |= {"candidate_seed": str(settings.seed), "negatives": str(settings.candidates)}
     meta |= tables.made_from(split=written)
