@@ -29,6 +29,8 @@ from semacdr.plan.targets import check, needed_runs
         ("results/movie_book/semantics/prices.txt", ["did you mean 'price.txt'?"]),
         ("results/movie_book/movie_to_book/tune/sasre-ce.json", ["has no system sasre-ce; did you mean 'sasrec-ce'?"]),
         ("results/movie_book/movie_to_book/sasrec/seed1/ranks.parquet", ["is the run sasrec"]),
+        ("results/movie_book/movie_to_book/final/pluss.zip", ["there is no system 'pluss'; did you mean 'plus'?"]),
+        ("results/movie_book/movie_to_book/final/sasrec/seed1/settings.json", ["is the run sasrec"]),
         ("metrics", ["rule metrics makes several files; name one of results/movie_book/metrics.tsv"]),
         ("run", ["no rule makes it; did you mean 'runs'?", "targets are sample, mean_ranks, data_sets, runs, all"]),
         ("result/movie_book/metrics.tsv", ["did you mean 'results/movie_book/metrics.tsv'?"]),
@@ -49,6 +51,9 @@ def test_an_unknown_target_lists_what_is_known(target, words):
         "results/movie_book/report.html", "results/movie_book/tuned.json", "results/movie_book/semantics/price.txt",
         "results/movie_book/semantics/shards/1of2.parquet", "results/kitchen_food/kitchen_to_food/tune/sasrec-ce.json",
         "resources/raw/amazon2014/reviews_Books.json.gz", "logs/movie_book/metrics.log",
+        "results/movie_book/movie_to_book/final/plus.zip", "results/movie_book/movie_to_book/final/seq_rules.tsv",
+        "results/movie_book/movie_to_book/final/split.parquet",
+        "results/movie_book/movie_to_book/final/graphs/mixed.parquet",
     ],
 )  # fmt: skip
 def test_a_known_target_passes(target):
@@ -110,3 +115,13 @@ def test_the_tables_that_need_a_run_are_listed():
     folder = run.folder.rpartition("/")[0]
     assert {"movie_book/metrics", "movie_book/ablation", "movie_book/cold_start"} <= set(needed[folder])
     assert example("engines")["compare"]
+
+
+def test_systems_with_final_are_packed_by_plain_snakemake():
+    """Their bundles are in rule all, for both directions of each scenario of run; without `final` there are none."""
+    assert plan_of().bundles() == []
+    chosen = plan_of({"train": {"systems": {"seq_rules": {"final": True}}}, "run": ["movie_book"]})
+    folders = [f"results/movie_book/{direction}/final" for direction in ("movie_to_book", "book_to_movie")]
+    assert chosen.bundles() == [f"{folder}/seq_rules.zip" for folder in folders]
+    assert chosen.final_run("movie_book", "movie_to_book", "seq_rules").folder.startswith(f"{folders[0]}/seq_rules-")
+    assert "plan.bundles()," in (ROOT / "Snakefile").read_text().split("rule all:")[1]
