@@ -233,3 +233,10 @@ def test_the_command_prints_each_scenario_and_ends_with_status_1_where_one_is_no
     printed = capsys.readouterr().out
     assert printed.startswith("shop: release shop, source table\n")
     assert "\n\ncd_movie: release amazon2014, source download\n" in printed
+
+
+def test_missing_categories_do_not_hide_the_counts(shop, screen):
+    break_taxonomy(shop)
+    status, text = screen()
+    assert status == 1 and "scenario shop has no taxonomy" in text
+    assert "usable" in text and "ranked users" in text

@@ -91,8 +91,10 @@ def check_scenario(config: Config, name: str, files: Sequence[Path], most: int |
         check_files(config, name)
         source = source_of(config, name)
         labels = described(config, name, source)
-        asked = asked_of(config, name)
-        facts = examine(source, asked)
+        problem = categories_problem(config, name)
+        facts = examine(source, asked_of(config, name, categories=problem is None))
+        if problem:  # beside the counts, which do not need the categories
+            facts.findings.insert(0, (ERROR, f"{locate(problem.path, files)}: {problem}"))
     except SettingError as error:
         facts.findings.append((ERROR, f"{locate(error.path, files)}: {error}"))
     except UserError as error:
@@ -101,13 +103,21 @@ def check_scenario(config: Config, name: str, files: Sequence[Path], most: int |
     return facts, screen(origin, facts, list(found.domains), most)
 
 
-def asked_of(config: Config, name: str) -> Asked:
-    """What the config asks of a scenario; a SettingError where its categories cannot be made."""
+def categories_problem(config: Config, name: str) -> SettingError | None:
+    """Why the shared categories of a scenario cannot be made, if it needs any."""
+    try:
+        if config.settings("train", name, "Planned").texts:
+            asking.taxonomy_file(config, name)
+    except SettingError as error:
+        return error
+    return None
+
+
+def asked_of(config: Config, name: str, categories: bool) -> Asked:
+    """What the config asks of a scenario; `categories`: whether those of columns can be made."""
     texts = config.settings("train", name, "Planned").texts
-    if texts:
-        asking.taxonomy_file(config, name)  # refuses what cannot be made
     own = config.settings("taxonomy", name)
-    by_columns = asking.stage_engine(config, name, "taxonomy") == "columns"
+    by_columns = categories and asking.stage_engine(config, name, "taxonomy") == "columns"
     return Asked(
         config.scenarios[name].directions, config.settings("preprocess", name), config.settings("split", name), texts,
         config.settings("encode", name).encoder, own.columns if by_columns else {}, own.values, own.min_value_items,
