@@ -68,7 +68,7 @@ def test_the_counts_are_those_of_stage_preprocess(shop, tmp_path):
     shop.scenario["preprocess"] = {"min_item_interactions": 6, "filter": "iterated"}
     shop.write()
     config = Config(check.read([SHIPPED, tmp_path / "mine.yaml"]))
-    facts = examine(check.source_of(config, "shop"), check.asked_of(config, "shop"))
+    facts = examine(check.source_of(config, "shop"), check.asked_of(config, "shop", categories=True))
     given = shop.config["raw"]["shop"]["tables"]
     given = {"song": given["songs"], "podcast": given["podcasts"]}
     preprocess.main([
