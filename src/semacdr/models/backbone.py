@@ -70,8 +70,8 @@ class Backbone(base.Model):
 
     def of_user(self, table: torch.Tensor, batch: Batch) -> torch.Tensor:
         """(N_t, d): the row of a table (known users, d) at each step; zeros for a user without training events."""
-        places = F.embedding(batch.users, self.place[:, None])[:, 0]
-        return F.embedding(places[batch.target.row], F.pad(table, (0, 0, 1, 0)))
+        places = self.place.index_select(0, batch.users).index_select(0, batch.target.row)
+        return F.embedding((places - 1).clamp(min=0), table) * (places > 0)[:, None]
 
     def dropped(self, vectors: torch.Tensor) -> torch.Tensor:
         """Vectors with the setting `dropout` in training."""

@@ -18,7 +18,7 @@ from torch import nn
 from semacdr.batching.batches import Batch
 from semacdr.models import base
 from semacdr.models.backbone import Backbone, known_users
-from semacdr.models.layers import propagate
+from semacdr.models.layers import mean_of_layers
 from semacdr.models.sparse import user_item_graph
 from semacdr.runtime.settings import Count, Natural, NonNegative, ProperShare, setting
 
@@ -56,11 +56,7 @@ class Model(Backbone):
 
     def prepare(self) -> torch.Tensor:
         """(items and users, d): the mean of each node's vector over all layers."""
-        nodes = total = self.table.weight
-        for _ in range(self.settings.layers):
-            nodes = propagate(self.graph, nodes)
-            total = total + nodes
-        return total / (self.settings.layers + 1)
+        return mean_of_layers(self.graph, self.table.weight, self.settings.layers)
 
     def users(self, prepared: torch.Tensor, batch: Batch) -> torch.Tensor:
         """(N_t, d)."""
