@@ -29,6 +29,27 @@ class Semantics:
 
 
 @dataclass(frozen=True)
+class Side:
+    """The personas of one domain, P of them, sorted by user; each is made from training events of the domain alone."""
+
+    users: torch.Tensor  # (P,) i64
+    events: torch.Tensor  # (P,) i64 training events that a persona is made from
+    confidence: torch.Tensor  # (P,) f32 from 0 to 1, grows with the events
+    weights: torch.Tensor  # (P, T) f32 over the terms of the vocabulary
+    text: torch.Tensor  # (P, width) f32 vectors of the texts, of unit length
+
+
+@dataclass(frozen=True)
+class Personas:
+    """The personas of a direction, and for each one of the target domain its nearest ones of the source domain."""
+
+    source: Side
+    target: Side
+    neighbours: torch.Tensor  # (P_target, n) i64 places in source.users, the nearest first; -1: none
+    similarity: torch.Tensor  # (P_target, n) f32 of the neighbours; 0 where there is none
+
+
+@dataclass(frozen=True)
 class ModelInputs:
     """The data of one direction, on the CPU; None for inputs that `semacdr.models.required_inputs` does not name."""
 
@@ -37,6 +58,7 @@ class ModelInputs:
     text: torch.Tensor | None = None  # (items of the scenario, width) frozen text vectors
     semantics: Semantics | None = None
     graphs: dict[str, torch.Tensor] | None = None  # source, target, mixed: normalised adjacency as sparse CSR
+    personas: Personas | None = None
     digests: dict[str, str] = field(default_factory=dict)  # of the tables that were read, by name
 
 

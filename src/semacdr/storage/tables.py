@@ -63,11 +63,29 @@ CONTRACTS: dict[str, dict[str, pa.DataType | None]] = {
         "vector": None,
     },  # of a trained model
     "adjacency": {"row": I32, "column": I32, "weight": F32},  # sorted by row, column
+    # Sorted by domain (source first), then user; each from the user's training events of the domain alone. Weights over
+    # the terms of the vocabulary; the metadata hold their names as JSON (`facets`).
+    "personas": {
+        "user": I32,
+        "domain": TEXT,
+        "events": I32,
+        "confidence": F32,
+        "weights": None,
+        "text": TEXT,
+        "provenance": TEXT,
+    },
+    "persona_vectors": {"user": I32, "domain": TEXT, "vector": None},  # of the texts of personas: the same rows
+    # The nearest source users of a target user; place 1 is the nearest.
+    "communities": {"user": I32, "place": I32, "neighbour": I32, "similarity": F32},
     "ranks": {"user": I32, "split": TEXT, "ranking": TEXT, "rank": F64},  # only users with an event of the split
     "recommendations": {"user": I32, "place": I32, "item": I32, "score": F32},  # at the test event; place 1 is the best
 }
 # Contracts whose readers need sorted rows, which is checked: the columns, and whether rows must be distinct in them.
-SORTED = {"adjacency": (("row", "column"), True), "interactions": (("user", "timestamp"), False)}
+SORTED = {
+    "adjacency": (("row", "column"), True),
+    "interactions": (("user", "timestamp"), False),
+    "communities": (("user", "place"), True),
+}
 
 
 def write(table: pa.Table, path: Path | str, contract: str, meta: Mapping[str, str]) -> dict[str, str]:
