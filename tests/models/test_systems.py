@@ -65,6 +65,16 @@ VARIANTS = [  # other readings and ablations: each value of a setting at least o
     ("c2dsr", {"semantics": True, "output": "tied", "weight": 1.0}),
     ("c2dsr", {"transitions": "counted", "mixed_state": "published", "depth": 2, "norm": "post"}),
     ("c2dsr", {"weight": 1.0, "output": "tied", "norm": "pre"}),
+    ("lightgcn", {"layers": 0, "l2": 0.0}),
+    ("neumf", {"layers": 1, "l2": 0.01}),
+    ("svdpp", {"l2": 0.0}),
+    ("sphere", {"gate": "scalar", "community": "random", "community_content": "personas"}),
+    ("sphere", {"backbone": "svdpp", "gate": "concat", "community_content": "items", "vocabulary": False}),
+    ("sphere", {"backbone": "svdpp", "gate": "scores", "community": "none"}),
+    ("sphere", {"backbone": "neumf", "item_tower": False}),
+    ("sphere", {"persona": False, "community_content": "traits", "gate": "half", "neighbours": 2}),
+    ("sphere", {"persona": False, "community": "none"}),
+    ("sphere", {"source_weight": 0.5}),
 ]
 PUBLISHED = {"cl4srec": 0.02, "lightgcn": 0.1, "svdpp": 0.1, "neumf": 0.01}  # deviations of initial tables
 COUNTED = [  # other settings of non-learned systems
@@ -182,7 +192,7 @@ def test_dropout_is_of_training_alone(world, name, settings):
         torch.manual_seed(seed)
         return model.states_and_auxiliary_loss(model.prepare(), batch)[0]
 
-    others = {key: 0.0 for key in ("state_dropout",) if hasattr(load(name).Settings(), key)}
+    others = {key: 0.0 for key in ("state_dropout", "tower_dropout") if hasattr(load(name).Settings(), key)}
     assert not torch.allclose(states(1, True, dropout=0.5, **others), states(2, True, dropout=0.5, **others))
     torch.testing.assert_close(states(1, False, dropout=0.5), states(2, False, dropout=0.5))
     torch.testing.assert_close(states(1, True, dropout=0.0, **others), states(2, True, dropout=0.0, **others))
@@ -196,7 +206,8 @@ def test_matrices_begin_by_xaviers_rule_or_as_published(world, name, settings):
     assert large
     for key, parameter in large.items():
         table = name == "cl4srec" or key.endswith(("table.weight", "factors.weight", "implicit.weight"))
-        wanted = PUBLISHED[name] if name in PUBLISHED and table else (2 / sum(parameter.shape)) ** 0.5
+        published = PUBLISHED.get(getattr(model.settings, "backbone", name)) if table else None
+        wanted = published or (2 / sum(parameter.shape)) ** 0.5
         assert parameter.std().item() == pytest.approx(wanted, rel=0.15), key
 
 

@@ -73,7 +73,9 @@ def test_more_source_events_change_no_byte(world, inserted, name, own, tmp_path)
 def inputs_of(world, name, **own):
     """The inputs of a system under visibility none."""
     files = ("interactions", "items", "split", "embeddings", "agnostic")
-    paths = DirectionPaths(*(world.folder / f"{file}.parquet" for file in files), world.folder / "graphs")
+    paths = DirectionPaths(
+        *(world.folder / f"{file}.parquet" for file in files), world.folder / "graphs", world.folder / "personas"
+    )
     system = System(name, load(name).Settings(**own), Training(visibility="none", max_length=20))
     return system, system.load_inputs(paths)
 
