@@ -238,4 +238,6 @@ class Model(base.Model):
         gate = f"{side}_gate"
         if semantic is None or gate not in self.semantic or self.settings.gate == "concat":
             return own.new_full((len(own),), torch.nan)
-        return self.semantic[gate].weight(own, semantic, events).mean(1)
+        fusion = self.semantic[gate]
+        assert isinstance(fusion, Gate)
+        return fusion.weight(own, semantic, events).mean(1)
