@@ -3,6 +3,7 @@
 import hashlib
 import random
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import assume, given, settings
@@ -12,8 +13,9 @@ from tiny_dataset import DAY, SPRING, read
 
 from semacdr.data.disjoint import kept_domain, one_domain_each, raw_ids
 from semacdr.data.funnel import Funnel
+from semacdr.data.history import load_history
 from semacdr.errors import UserError
-from semacdr.stages import preprocess
+from semacdr.stages import preprocess, split
 from semacdr.storage import tables
 
 DOMAINS = ["book", "film"]
@@ -22,12 +24,12 @@ DRAW = ("--users", "disjoint", "--shared-ids", "draw")
 DIFFERENT = ("--users", "disjoint", "--shared-ids", "different")
 
 
-def rows_of(users, prefix, items=6, least=4, seed=1):
+def rows_of(users, prefix, items=6, least=4, most=6, seed=1):
     """Events of some of the domain's items for each user, by (user, seed) alone, on few days."""
     rows = []
     for user in users:
         rng = random.Random(f"{user} {prefix} {seed}")
-        chosen = rng.sample(range(items), rng.randint(least, items))
+        chosen = rng.sample(range(items), rng.randint(least, most))
         rows += [{"who": user, "what": f"{prefix}{n}", "when": SPRING + rng.randrange(5) * DAY} for n in chosen]
     return rows
 
@@ -194,6 +196,24 @@ def test_disjoint_domains_need_no_common_scale(tmp_path, caplog):
     columns = COLUMNS | {"time": None, "position": "when"}
     run(tmp_path / "same", films, both, *DIFFERENT, columns=columns)
     assert "positions" not in caplog.text and "no user is in both domains" not in caplog.text
+
+
+def test_a_direction_ranks_the_users_of_its_target_and_trains_on_all_events_of_the_source(tmp_path):
+    output = made(tmp_path, rows_of(PEOPLE, "F", 9, 5), rows_of(PEOPLE, "B", 9, 5), *DRAW)
+    numbers = {domain: set() for domain in DOMAINS}
+    for user, domain in read(output / "interactions.parquet", "interactions").select("user", "domain").rows():
+        numbers[domain].add(user)
+    assert not numbers["book"] & numbers["film"]
+    paths = [output / "interactions.parquet", output / "items.parquet"]
+    for source, target in (DOMAINS, DOMAINS[::-1]):
+        argv = ["--interactions", paths[0], "--items", paths[1], "--source", source, "--target", target]
+        split.main([str(part) for part in [*argv, "--candidates", 2, "--output", tmp_path / target]])
+        history = load_history(*paths, tmp_path / target / "split.parquet")
+        for part in ("valid", "test"):
+            assert set(history.ranked(part)[0].tolist()) == numbers[target]
+        assert not history.is_target[np.isin(history.user(), sorted(numbers[source]))].any()
+        assert history.training()[~history.is_target].all()
+        assert history.meta["users"] == "disjoint" and history.meta["draw_seed"] == "0"
 
 
 names = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=6)
