@@ -40,8 +40,9 @@ CONTRACTS: dict[str, dict[str, pa.DataType | None]] = {
     },
     # Values of the category columns that a table of items has, in the order of the config; none for Amazon's releases.
     "attributes": {"item": I32, "name": TEXT, "value": TEXT},  # one row per value, sorted by item
-    # Events of the target domain. Role: train, valid, test, hidden (events of cold users except the test event); in a
-    # split by time also later: since the date of validation, but not held out; visible to predictions of later events.
+    # Events of the target domain. Role: train, valid, test, hidden (events of cold users except the test event),
+    # thinned (training events that are left out); in a split by time also later: since the date of validation, but not
+    # held out; visible to predictions of later events.
     "split": {"user": I32, "item": I32, "role": TEXT},
     # One row for each event of role valid or test. No negative is an item of the user, whatever its role.
     "candidates": {"user": I32, "split": TEXT, "positive": I32, "negatives": pa.list_(I32)},
