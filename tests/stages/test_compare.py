@@ -196,3 +196,71 @@ def test_the_page_says_which_variants_were_tuned(write_run, comparing):
     assert "tuned on data filtered by min_item_interactions=5, filter=iterated; these" in page
     page = comparing(compare, a=runs["b"], b=[write_run({1: 2})])[1]
     assert "Unequal" not in page and "other data" not in page
+
+
+def test_a_variant_is_compared_with_the_one_it_names(write_run, stage):
+    rng = np.random.default_rng(0)
+    runs = {
+        name: [write_run({user: float(rng.integers(1, 9 + 2 * place)) for user in range(150)})]
+        for place, name in enumerate(("one", "one_more", "two", "two_more"))
+    }
+    plain, plain_page = stage(**runs)
+    pairs = {"one_more": "one", "two": "one", "two_more": "two"}
+    rows, page = stage("--against", "two_more", "two", **runs)
+    part = [row for row in rows if (row["ranking"], row["metric"]) == ("full", "ndcg")]
+    mean = {row["variant"]: float(row["mean"]) for row in part}
+    assert {row["variant"]: row["against"] for row in part} == {"one": ""} | pairs
+    for row in part[1:]:
+        assert float(row["difference"]) == pytest.approx(mean[row["variant"]] - mean[row["against"]], abs=2e-6)
+    for column, corrected in (("p_bootstrap", "p_bootstrap_holm"), ("p_wilcoxon", "p_holm")):  # all three together
+        found = [float(row[corrected]) for row in part[1:]]
+        assert found == pytest.approx(holm([float(row[column]) for row in part[1:]]), rel=1e-4)
+    same = {(row["variant"], row["metric"], row["ranking"]): row["difference"] for row in plain}
+    for row in rows:
+        key = (row["variant"], row["metric"], row["ranking"])
+        assert (row["difference"] == same[key]) == (row["variant"] != "two_more")
+    swapped = stage("--against", "two", "two_more", **runs)[0]  # the same pair the other way round
+    back = [row for row in swapped if (row["ranking"], row["metric"], row["variant"]) == ("full", "ndcg", "two")]
+    assert float(back[0]["difference"]) == pytest.approx(-float(part[3]["difference"]))
+    assert "Δ: difference from the system of column Against in NDCG@10" in page and "| SASRec (two) | -0.0445 [" in page
+    assert "against" not in plain[0] and "Against" not in plain_page
+    assert page.count("recall equals HR") == plain_page.count("recall equals HR") == 1
+
+
+def test_the_first_variant_may_name_a_reference_too(write_run, stage):
+    rows, _ = stage("--against", "a", "b", a=[write_run({1: 1, 2: 1})], b=[write_run({1: 3, 2: 3})])
+    found = {row["variant"]: (row["against"], row["difference"]) for row in rows if row["metric"] == "ndcg"}
+    assert found == {"a": ("b", "0.5"), "b": ("a", "-0.5")}
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--against", "b", "c"], "--against b c: no variant is named c; --runs has a, b"),
+        (["--against", "c", "a"], "--against c a: no variant is named c; --runs has a, b"),
+        (["--against", "b", "b"], "a variant cannot be compared with itself"),
+        (["--against", "b", "a", "--against", "b", "a"], "--against b: give one reference for each variant"),
+        (["--cutoffs", 10, 10], "--cutoffs must be different numbers from 1; they are 10, 10"),
+        (["--cutoffs", 0], "--cutoffs must be different numbers from 1; they are 0"),
+    ],
+)
+def test_references_and_cutoffs_that_make_no_sense_are_refused(write_run, stage, options, words):
+    with pytest.raises(UserError, match=words):
+        stage(*options, a=[write_run({1: 1})], b=[write_run({1: 2})])
+
+
+def test_cutoffs_by_hand(write_run, stage):
+    """Ranks 1 and 15: beyond 10 and within 20; the reciprocal rank has no cut-off, so it is there once."""
+    runs = {name: [write_run({1: 1, 2: 15})] for name in "ab"}
+    rows, page = stage("--cutoffs", 10, 20, **runs)
+    found = [(r["metric"], r["k"], r["mean"]) for r in rows if (r["ranking"], r["variant"]) == ("full", "a")]
+    assert found == [
+        ("ndcg", "10", "0.5"),
+        ("ndcg", "20", "0.625"),
+        ("hr", "10", "0.5"),
+        ("hr", "20", "1"),
+        ("mrr", "", "0.533333"),
+    ]
+    assert "| System | NDCG@10 | NDCG@20 | HR@10 | HR@20 | MRR | Δ |" in page
+    alone, _ = stage(**runs)
+    assert alone == [row for row in rows if row["k"] != "20"]  # more cut-offs change no other number

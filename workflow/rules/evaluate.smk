@@ -69,12 +69,13 @@ rule compare:
     threads: cpus(1)
     params:
         runs=lambda wc: as_options(plan.experiment_runs(wc.scenario, wc.experiment)),
+        how=lambda wc: plan.experiments[wc.experiment].options,
         split=lambda wc: plan.experiments[wc.experiment].split,
         title="{experiment}, {scenario}",
     message:
         "Comparing the variants of {wildcards.experiment} on {wildcards.scenario}"
     shell:
-        "python -m semacdr.stages.compare {params.runs:q} --title {params.title:q} --split {params.split:q}"
+        "python -m semacdr.stages.compare {params.runs:q} {params.how:q} --title {params.title:q} --split {params.split:q}"
         " --output {output.table:q} --table {output.page:q} 2> {log:q}"
 
 
@@ -98,12 +99,13 @@ rule ties:
     threads: cpus(1)
     params:
         runs=lambda wc: as_options(plan.experiment_runs(wc.scenario, wc.experiment)),
+        how=lambda wc: plan.experiments[wc.experiment].options,
         split=lambda wc: plan.experiments[wc.experiment].split,
         title="{experiment}, tied and untied events, {scenario}",
     message:
         "Comparing the variants of {wildcards.experiment} on tied and untied events of {wildcards.scenario}"
     shell:
-        "python -m semacdr.stages.ties {params.runs:q} --interactions {input.interactions:q} --splits {input.splits:q}"
+        "python -m semacdr.stages.ties {params.runs:q} {params.how:q} --interactions {input.interactions:q} --splits {input.splits:q}"
         " --title {params.title:q} --split {params.split:q} --output {output.table:q} --table {output.page:q} 2> {log:q}"
 
 
@@ -124,12 +126,13 @@ rule cold_start:
     threads: cpus(1)
     params:
         runs=lambda wc: as_options(plan.experiment_runs(wc.scenario, "cold_start")),
+        how=lambda wc: plan.experiments["cold_start"].options,
         settings=settings("cold_start"),
         title="Cold start, {scenario}",
     message:
         "Comparing variants by training events of user and item on {wildcards.scenario}"
     shell:
-        "python -m semacdr.stages.cold_start {params.runs:q} --splits {input.splits:q} --title {params.title:q}"
+        "python -m semacdr.stages.cold_start {params.runs:q} {params.how:q} --splits {input.splits:q} --title {params.title:q}"
         " --settings {params.settings:q} --output {output.table:q} --table {output.page:q} 2> {log:q}"
 
 

@@ -2,7 +2,7 @@
 
 REQUIRED  results/<scenario>/items.parquet; with taxonomy.engine file the file that taxonomy.file names, with columns
           results/<scenario>/attributes.parquet; with engine llm in either stage, resources/prompts; with
-          semantics.reviews the raw reviews
+          semantics.reviews the raw reviews; with semantics.engine imported the file that semantics.filings names
 OUTPUTS   results/<scenario>/semantics/taxonomy.json, taxonomy.tsv, inner.parquet, agnostic.parquet, encoded.parquet,
           semantics.tsv, cost.json; results/<scenario>/embeddings.parquet
 ON DEMAND results/<scenario>/semantics/price.txt: the cost of asking, before any request is sent
@@ -80,6 +80,7 @@ rule semantics:
     input:
         catalogue="results/{scenario}/items.parquet",
         attributes=lambda wc: asking.attributes(plan.config, wc.scenario),
+        imported=lambda wc: asking.filings(plan.config, wc.scenario),
         taxonomy="results/{scenario}/semantics/taxonomy.json",
         prompts=lambda wc: asking.prompts(plan.config, wc.scenario, "semantics"),
         recorded=lambda wc: asking.recorded(plan.config, wc.scenario, "semantics"),
@@ -109,6 +110,7 @@ rule semantics:
         model=lambda wc: asking.model_settings(plan.config, wc.scenario, "semantics"),
         snippets=lambda wc, input: ["--snippets", input.snippets] if input.snippets else [],
         attributes=lambda wc, input: ["--attributes", input.attributes] if input.attributes else [],
+        imported=lambda wc: asking.how_imported(plan.config, wc.scenario),
         how=lambda wc, input: asking.how_asked(
             plan.config, wc.scenario, "semantics", [*input.recorded, *input.get("shards", [])], wc.get("shard", "")
         ),
@@ -118,7 +120,7 @@ rule semantics:
         "Describing and filing the items of {wildcards.scenario} (engine {params.engine})"
     shell:
         "python -m semacdr.stages.semantics --items {input.catalogue:q} --taxonomy {input.taxonomy:q}"
-        " {params.snippets:q} {params.attributes:q} --settings {params.settings:q} {params.model:q} {params.how:q}"
+        " {params.snippets:q} {params.attributes:q} {params.imported:q} --settings {params.settings:q} {params.model:q} {params.how:q}"
         " --threads {params.threads:q} {params.goal:q} 2> {log:q}"
 
 

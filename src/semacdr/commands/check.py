@@ -108,6 +108,7 @@ def categories_problem(config: Config, name: str) -> SettingError | None:
     try:
         if config.settings("train", name, "Planned").texts:
             asking.taxonomy_file(config, name)
+            asking.filings(config, name)
     except SettingError as error:
         return error
     return None

@@ -1,7 +1,8 @@
 """Compare variants with a reference, user by user: means with intervals, differences with paired tests, by group.
 
-The reference is the first variant. A user's value is the mean over the seeds. All variants of a direction must hold the
-same users and the same number of seeds. A model without training has one run, which counts for every seed.
+The reference is the first variant, or another one that a variant names. A user's value is the mean over the seeds. All
+variants of a direction must hold the same users and the same number of seeds. A model without training has one run,
+which counts for every seed.
 
 The two tests ask different questions. The bootstrap interval and the paired bootstrap test: whose mean is higher?
 Wilcoxon's test: are the differences symmetric about zero? They disagree where one system is slightly better for many
@@ -10,7 +11,7 @@ other users, not to other training runs.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,11 +29,12 @@ from semacdr.evaluation.significance import bootstrap, holm, signed_rank
 Measure = Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]  # of ranks (users,) the values (users,)
 Metric = tuple[str, int | None]  # name and cut-off
 
-METRICS: Mapping[Metric, Measure] = {
-    ("ndcg", CUTOFF): partial(measures.ndcg, k=CUTOFF),
-    ("hr", CUTOFF): partial(measures.hit_rate, k=CUTOFF),
-    ("mrr", None): measures.reciprocal_rank,
-}
+
+def metrics_at(cutoffs: Sequence[int] = (CUTOFF,)) -> dict[Metric, Measure]:
+    """The metrics of a comparison: NDCG and HR at each cut-off, the MRR once. Pages test the first one."""
+    found: dict[Metric, Measure] = {("ndcg", k): partial(measures.ndcg, k=k) for k in cutoffs}
+    found |= {("hr", k): partial(measures.hit_rate, k=k) for k in cutoffs}
+    return found | {("mrr", None): measures.reciprocal_rank}
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,8 @@ class ComparisonRow:
     std: float | None  # over seeds; None for one seed
     low: float
     high: float
-    difference: float | None  # from the reference; None for the reference itself
+    against: str | None = field(default=None, kw_only=True)  # the reference, if some variant names one; else None
+    difference: float | None  # from the reference; None where the variant has none
     difference_low: float | None
     difference_high: float | None
     p_bootstrap: float | None
@@ -82,9 +85,16 @@ def load_variants(given: Sequence[Sequence[str]], split: str = "test") -> dict[s
 def compare(
     variants: Mapping[str, Sequence[Run]],
     groups: Callable[[Run], Sequence[Group]],
-    metrics: Mapping[Metric, Measure] = METRICS,
+    metrics: Mapping[Metric, Measure] | None = None,
+    against: Mapping[str, str] | None = None,
 ) -> list[ComparisonRow]:
-    """The rows of all directions, in order of first appearance; `groups` forms those of a direction's first run."""
+    """The rows of all directions, in order of first appearance.
+
+    `groups` forms the groups of a direction's first run; `metrics`: those of `metrics_at` by default; `against`: by
+    variant its reference where that is not the first variant. A UserError where runs or references do not fit.
+    """
+    pairs = reference_pairs(list(variants), against or {})
+    metrics = metrics_at() if metrics is None else metrics
     check_comparable([run for runs in variants.values() for run in runs])
     directions = dict.fromkeys(run.direction for runs in variants.values() for run in runs)
     rows: list[ComparisonRow] = []
@@ -95,25 +105,46 @@ def compare(
         for group in groups(next(iter(part.values()))[0]):
             for ranking in RANKINGS:
                 for metric, measure in metrics.items():
-                    rows += _metric_rows(part, group, ranking, metric, measure)
+                    found = _metric_rows(part, pairs, group, ranking, metric, measure)
+                    rows += [replace(row, against=pairs.get(row.variant)) for row in found] if against else found
     return rows
 
 
+def reference_pairs(variants: Sequence[str], against: Mapping[str, str]) -> dict[str, str]:
+    """By variant its reference, in the order of the variants; the first variant has one only if it names it."""
+    for name, reference in against.items():
+        unknown = [one for one in (name, reference) if one not in variants]
+        if unknown:
+            raise UserError(
+                f"--against {name} {reference}: no variant is named {unknown[0]}; --runs has {', '.join(variants)}"
+            )
+        if name == reference:
+            raise UserError(f"--against {name} {reference}: a variant cannot be compared with itself")
+    return {name: against.get(name, variants[0]) for name in variants if name in against or name != variants[0]}
+
+
 def _metric_rows(
-    variants: Mapping[str, Sequence[Run]], group: Group, ranking: str, metric: Metric, measure: Measure
+    variants: Mapping[str, Sequence[Run]],
+    pairs: Mapping[str, str],
+    group: Group,
+    ranking: str,
+    metric: Metric,
+    measure: Measure,
 ) -> list[ComparisonRow]:
-    """The rows of one metric in one direction, group and ranking: one per variant."""
+    """The rows of one metric in one direction, group and ranking: one per variant; `pairs` as of reference_pairs."""
     by_seed = {
         name: np.stack([measure(run.ranks[ranking][group.members]) for run in runs]) for name, runs in variants.items()
     }
     values = np.stack([seeds.mean(0) for seeds in by_seed.values()], axis=1)  # (users, variants)
-    differences = values[:, 1:] - values[:, :1]
+    place = {name: at for at, name in enumerate(by_seed)}
+    ones, references = ([place[name] for name in names] for names in (pairs.keys(), pairs.values()))
+    differences = values[:, ones] - values[:, references]
     intervals = bootstrap(np.concatenate([values, differences], axis=1))
-    tests = [{}, *_tests(differences, intervals[len(by_seed) :])]
+    tests = dict(zip(pairs, _tests(differences, intervals[len(by_seed) :]), strict=True))
     rows = []
-    for (name, seeds), interval, test in zip(by_seed.items(), intervals, tests, strict=False):
+    for (name, seeds), interval in zip(by_seed.items(), intervals, strict=False):
         first = variants[name][0]
-        tested: dict[str, Any] = dict.fromkeys(TESTED) | test
+        tested: dict[str, Any] = dict.fromkeys(TESTED) | tests.get(name, {})
         rows.append(
             ComparisonRow(
                 source=first.source,
@@ -148,7 +179,7 @@ TESTED = (
 
 
 def _tests(differences: npt.NDArray[np.float64], intervals: Sequence) -> list[dict[str, float]]:
-    """The fields TESTED of each variant but the first, from its differences (users, variants) and their intervals."""
+    """The fields TESTED of each variant with a reference, from its differences (users, variants) and intervals."""
     signed = [signed_rank(differences[:, place]) for place in range(len(intervals))]
     corrected, signed_corrected = holm([interval.p for interval in intervals]), holm(signed)
     return [

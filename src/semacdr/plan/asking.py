@@ -17,6 +17,7 @@ PROMPTS = {
     "taxonomy": ("taxonomy_propose", "taxonomy_merge", "taxonomy_revise", "structured"),
     "semantics": ("inner",),  # and the one of the method
 }
+IMPORTING = ("semacdr.semantics.imported_filings",)
 
 
 def stage_engine(config: Config, scenario: str, stage: str) -> str:
@@ -37,8 +38,10 @@ def attributes(config: Config, scenario: str) -> list[str] | str:
 
 
 def stage_code(config: Config, scenario: str, stage: str) -> list[str]:
-    """The code that a stage runs: that of asking a language model only where it asks."""
-    return code(f"semacdr.stages.{stage}", without=() if asks(config, scenario, stage) else ASKING)
+    """The code that a stage runs: that of asking a language model, or of importing filings, only where it does so."""
+    without = () if asks(config, scenario, stage) else ASKING
+    without += () if stage_engine(config, scenario, stage) == "imported" else IMPORTING
+    return code(f"semacdr.stages.{stage}", without=without)
 
 
 def prompts(config: Config, scenario: str, stage: str) -> list[str]:
@@ -106,6 +109,30 @@ def how_asked(config: Config, scenario: str, stage: str, given: list[str], shard
     if own["batch"]:  # a folder for each job: one process holds it
         own["batch"] = str(Path(own["batch"], scenario, stage, shard))
     return ["--llm-options", json.dumps(own, sort_keys=True)]
+
+
+def filings(config: Config, scenario: str) -> list[str] | str:
+    """The table that a scenario's items are filed by; none where an engine files them."""
+    own = config.settings("semantics", scenario)
+    if own.engine != "imported":
+        return []
+    path = ("semantics", "filings")
+    if own.filings is None:
+        raise SettingError(path, "engine imported needs filings, a table with item_id, category and subcategory")
+    file = own.filings.replace("{scenario}", scenario)
+    found = resource(file, *path)
+    if not found.exists():
+        raise SettingError(
+            path, f"scenario {scenario} has no filings {file}; write the path from the working directory"
+        )
+    return str(found)
+
+
+def how_imported(config: Config, scenario: str) -> list[str]:
+    """The options of a table of filings, with the names that it may have for the domains; none without one."""
+    file = filings(config, scenario)
+    names = [word for pair in config.scenarios[scenario].domains.items() for word in ("--also-named", *pair)]
+    return ["--imported", str(file), *names] if file else []
 
 
 def snippets(config: Config, scenario: str) -> list[str] | str:

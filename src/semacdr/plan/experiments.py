@@ -12,6 +12,8 @@ from semacdr.runtime.setting_errors import SettingError, known_name
 from semacdr.runtime.settings import checked, resolve, types_of
 
 DATA = ("preprocess", "split")  # sections that decide who is ranked, on what
+CUTOFFS = (10,)  # of NDCG and HR, by default
+HOW = ("directions", "seeds", "split", "cutoffs")  # settings of a comparison
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,7 @@ class Variant:
 
     system: System
     scenario: str | None = None
+    against: str | None = None  # the variant that it is compared with; None: the first one
 
 
 @dataclass(frozen=True)
@@ -31,12 +34,20 @@ class Experiment:
     directions: int = 2
     seeds: int | None = None  # the first so many; None: all
     split: str = "test"
+    cutoffs: tuple[int, ...] = CUTOFFS
     sweep: str | None = None  # the setting whose values are the variants
 
     @property
     def model(self) -> str:
         """The first variant's model."""
         return next(iter(self.variants.values())).system.model
+
+    @property
+    def options(self) -> list[str]:
+        """How its variants are compared, as words of a command line; none where all is as by default."""
+        pairs = [("--against", name, one.against) for name, one in self.variants.items() if one.against]
+        cutoffs = ["--cutoffs", *map(str, self.cutoffs)] if self.cutoffs != CUTOFFS else []
+        return [*(word for pair in pairs for word in pair), *cutoffs]
 
 
 def reserved() -> set[str]:
@@ -80,16 +91,29 @@ def _experiment(name: str, given: Mapping[str, Any], config: Config, *path: str)
         if sweep is None:
             check_name(key.replace(".", "") if isinstance(key, str) else key, *path, "variants")
         variants[key] = _variant(change, base, config, *path, "sweep" if sweep else "variants", key)
-    how = resolve(Comparison, {key: given[key] for key in ("directions", "seeds", "split") if key in given}, *path)
-    return Experiment(name, variants, how.directions, how.seeds, how.split, next(iter(sweep)) if sweep else None)
+    _check_references(variants, *path, "variants")
+    how = resolve(Comparison, {key: given[key] for key in HOW if key in given}, *path)
+    if not {*CUTOFFS} <= {*how.cutoffs}:
+        needs = f"must have {CUTOFFS[0]} among them, which figures and the report show"
+        raise SettingError((*path, "cutoffs"), f"{needs}; they are {', '.join(map(str, how.cutoffs))}")
+    swept = next(iter(sweep)) if sweep else None
+    return Experiment(name, variants, how.directions, how.seeds, how.split, how.cutoffs, swept)
+
+
+def _check_references(variants: Mapping[str, Variant], *path: str) -> None:
+    """Raise a SettingError where a variant is compared with one that is not there, or with itself."""
+    for name, variant in variants.items():
+        if variant.against is not None:
+            others = [other for other in variants if other != name]
+            known_name(variant.against, others, "other variant", *path, name, "against")
 
 
 def _variant(change: Any, base: Mapping[str, Any], config: Config, *path: str) -> Variant:
-    own = {key: value for key, value in as_mapping(change, *path).items() if key != "scenario"}
+    own = {key: value for key, value in as_mapping(change, *path).items() if key not in ("scenario", "against")}
     scenario = change.get("scenario")
     if scenario is not None:
         known_name(scenario, config.scenarios, "scenario", *path, "scenario")
-    return Variant(parse(own, *path, base=base), scenario)
+    return Variant(parse(own, *path, base=base), scenario, change.get("against"))
 
 
 def _swept(given: Mapping[str, Any], *path: str) -> dict[str, dict[str, Any]]:

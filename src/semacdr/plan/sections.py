@@ -94,13 +94,18 @@ class Report:
 
 @dataclass(frozen=True)
 class Comparison:
-    """An experiment: variants of a system, compared with the first one by paired tests."""
+    """An experiment: variants of a system, compared with the first one, or with one they name, by paired tests."""
 
     system: dict = setting({}, "the system that all variants start from: an entry as in train.systems")
-    variants: dict[str, dict] | None = setting(None, "by name what a variant changes")
+    variants: dict[str, dict] | None = setting(
+        None, "by name what a variant changes; `against` names the variant that it is compared with, else the first one"
+    )
     sweep: dict[str, tuple[Any, ...]] | None = setting(None, "one setting and its values, in place of variants")
     directions: Literal[1, 2] = setting(2, "1: the first direction alone")
     seeds: Count | None = setting(None, "number of seeds to use; null: all")
+    cutoffs: Annotated[tuple[Count, ...], Bounds(1)] = setting(
+        (10,), "cut-offs of NDCG and HR, 10 among them; the page tests NDCG at the first one"
+    )
     split: Literal["test", "valid"] = setting("test", "split to rank; valid is for model selection")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
 from semacdr.errors import UserError
-from semacdr.plan.asking import taxonomy_file
+from semacdr.plan.asking import filings, taxonomy_file
 from semacdr.plan.experiments import experiment_of
 from semacdr.plan.models import FROM_TEXTS
 from semacdr.plan.plan import RESULTS, Plan, folders
@@ -107,6 +107,7 @@ def _check_scenario(plan: Plan, scenario: str, file: Path) -> None:
     check_files(plan.config, scenario)
     if _needs_semantics(plan, scenario, file):
         taxonomy_file(plan.config, scenario)
+        filings(plan.config, scenario)
 
 
 def _needs_semantics(plan: Plan, scenario: str, file: Path) -> bool:

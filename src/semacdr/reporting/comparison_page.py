@@ -1,6 +1,6 @@
 """Output of the stages compare, cold_start and ties: variants with their differences from a reference."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,8 +18,9 @@ METHOD = (
     "95 % bootstrap interval over users. p: of a paired bootstrap test and of Wilcoxon's signed-rank test over users, "
     "Holm-corrected{within}. The interval and the bootstrap test compare means; the signed-rank test also rejects "
     "where differences are asymmetric, for example when one system's seeds agree more. All condition on the "
-    "trained seeds."
+    "trained seeds. A user has one held-out event, so recall equals HR at each cut-off."
 )
+NAMED_REFERENCE = "the system of column Against"
 VALID_NOTE = "**All numbers are of validation events**, for model selection. No test event was used."
 GROUPINGS = {  # of users: title of the table, title of the column
     "user": ("by the user's training events", "Training events"),
@@ -27,6 +28,8 @@ GROUPINGS = {  # of users: title of the table, title of the column
     "tie": ("by ties of the ranked event", "Ranked event"),
 }
 TEST_TITLES = ("Δ", "p (bootstrap)", "p (signed rank)", "Run")
+
+OPTIONAL = ("split", "grouping", "group", "against", "tied_share", "at_popularity")  # columns that a table may lack
 
 Runs = Sequence[Sequence[str]]
 
@@ -40,7 +43,7 @@ def write_comparison(output: Path, table: Path, runs: Runs, rows: Sequence[Compa
         replace(row, at_popularity=seeds_at_popularity(plateaus[row.variant], row.source, row.target)) for row in rows
     ]
     page = with_plateaus(page, {models[name]: own for name, own in plateaus.items()})
-    tsv.write(output, tsv.text(rows, optional=("split", "grouping", "group", "tied_share", "at_popularity")))
+    tsv.write(output, tsv.text(rows, optional=OPTIONAL))
     tsv.write(table, page + tuning_lines(tuned))
 
 
@@ -50,8 +53,9 @@ def comparison_page(rows: Sequence[ComparisonRow], title: str, split: Sequence[s
     `split`: the lines that say how events were held out.
     """
     first = rows[0]
+    names = {row.variant: system_name(row.model, row.variant) for row in rows}
     lines = page_head(title, first.release)
-    lines += [_method(first), "", *split]
+    lines += [_method(rows), "", *split]
     lines += [VALID_NOTE, ""] if first.split else []
     lines += [COLD_NOTE, ""] if first.group else []
     for key in dict.fromkeys((row.source, row.target, row.group, row.ranking) for row in rows):
@@ -60,8 +64,8 @@ def comparison_page(rows: Sequence[ComparisonRow], title: str, split: Sequence[s
         users = f", {group} users ({part[0].users:,})" if group else ""
         columns = list(dict.fromkeys((row.metric, row.k) for row in part))
         lines += [f"## {source} → {target}{users}, {RANKING_TITLES[ranking].lower()}", ""]
-        lines += header(["System", *map(column_name, columns), *TEST_TITLES])
-        lines += [line(_cells(metrics)) for metrics in _by_variant(part)]
+        lines += header(["System", *map(column_name, columns), *_test_titles(rows)])
+        lines += [line(_cells(metrics, names, _names_references(rows))) for metrics in _by_variant(part)]
         lines.append("")
     users = "" if first.group else f", {count_of(first.users, 'user')}"
     return "\n".join([*lines, f"{count_of(first.seeds, 'seed')}{users}.", ""])
@@ -74,7 +78,7 @@ def grouped_page(rows: Sequence[ComparisonRow], title: str, groups: str, split: 
     """
     first = rows[0]
     lines = page_head(title, first.release)
-    lines += [groups, "", _method(first, " within each group"), "", *split]
+    lines += [groups, "", _method(rows, " within each group"), "", *split]
     lines += [VALID_NOTE, ""] if first.split else []
     rows = [row for row in rows if row.ranking == "full"]
     for key in dict.fromkeys((row.source, row.target, row.grouping) for row in rows):
@@ -83,25 +87,36 @@ def grouped_page(rows: Sequence[ComparisonRow], title: str, groups: str, split: 
         how, column = GROUPINGS[str(grouping)]
         metrics = list(dict.fromkeys((row.metric, row.k) for row in part))
         lines += [f"## {source} → {target}, {how}", ""]
-        lines += header([column, "Users", "System", *map(column_name, metrics), *TEST_TITLES], words=3)
+        lines += header([column, "Users", "System", *map(column_name, metrics), *_test_titles(rows)], words=3)
         lines += _group_lines(part)
         lines.append("")
     return "\n".join([*lines, f"{count_of(first.seeds, 'seed')}.", ""])
 
 
-def _method(first: ComparisonRow, within: str = "") -> str:
-    reference = system_name(first.model, first.variant)
+def _method(rows: Sequence[ComparisonRow], within: str = "") -> str:
+    first = rows[0]
+    reference = NAMED_REFERENCE if _names_references(rows) else system_name(first.model, first.variant)
     return METHOD.format(reference=reference, metric=column_name((first.metric, first.k)), within=within)
+
+
+def _names_references(rows: Sequence[ComparisonRow]) -> bool:
+    return any(row.against for row in rows)
+
+
+def _test_titles(rows: Sequence[ComparisonRow]) -> tuple[str, ...]:
+    """The titles of the columns on differences; the first names the references if they are not all the same."""
+    return ("Against", *TEST_TITLES) if _names_references(rows) else TEST_TITLES
 
 
 def _group_lines(rows: Sequence[ComparisonRow]) -> list[str]:
     """The lines of one table; the first line of a group has its name and size."""
+    names = {row.variant: system_name(row.model, row.variant) for row in rows}
     lines = []
     for group in dict.fromkeys(row.group for row in rows):
         part = [row for row in rows if row.group == group]
         for place, metrics in enumerate(_by_variant(part)):
             named = ["", ""] if place else [str(group), f"{part[0].users:,}"]
-            lines.append(line([*named, *_cells(metrics)]))
+            lines.append(line([*named, *_cells(metrics, names, _names_references(rows))]))
     return lines
 
 
@@ -110,14 +125,15 @@ def _by_variant(rows: Sequence[ComparisonRow]) -> list[list[ComparisonRow]]:
     return [[row for row in rows if row.variant == name] for name in dict.fromkeys(row.variant for row in rows)]
 
 
-def _cells(metrics: Sequence[ComparisonRow]) -> list[str]:
-    """A variant's cells: name, means, difference of the main metric with its p-values, run."""
+def _cells(metrics: Sequence[ComparisonRow], names: Mapping[str, str], against: bool) -> list[str]:
+    """A variant's cells: name, means, difference of the main metric with its reference and p-values, run."""
     main = metrics[0]
     difference = ""
     if main.difference is not None:
         difference = f"{main.difference:+.4f} [{main.difference_low:+.4f}, {main.difference_high:+.4f}]"
     tests = [difference, p_value(main.p_bootstrap_holm), p_value(main.p_holm), code(main.run)]
-    return [system_name(main.model, main.variant), *map(_mean, metrics), *tests]
+    reference = [names[main.against] if main.against else ""] if against else []
+    return [names[main.variant], *map(_mean, metrics), *reference, *tests]
 
 
 def _mean(row: ComparisonRow) -> str:

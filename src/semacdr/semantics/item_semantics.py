@@ -26,6 +26,7 @@ from semacdr.runtime.settings import (
 from semacdr.semantics.categories import Category
 from semacdr.semantics.column_categories import Row, file_by_columns
 from semacdr.semantics.encoder_engine import EncoderEngine
+from semacdr.semantics.imported_filings import Filing
 from semacdr.semantics.llm_engine import Engine, Filed
 from semacdr.semantics.text_encoder import BATCH_SIZE, fingerprint
 from semacdr.storage import tables, tsv
@@ -67,6 +68,15 @@ def by_encoder(encoder: EncoderEngine, categories: Sequence[Category]) -> Semant
     texts = [(encoder.text(item), f"{made} text=composed") for item in range(len(encoder.items))]
     report = Counter({("describe", "composed"): len(texts)})
     report.update((f"file: {category}", "by encoder") for _, category in {row[:2] for row in filed})
+    return Semantics(texts, filed, report, encoder.vectors)
+
+
+def by_import(encoder: EncoderEngine, filing: Filing, file: str) -> Semantics:
+    """Describe all items as by_encoder does, and file them as a table of the user does; `file`: its name."""
+    made = f"engine=encoder model={encoder.arguments['name']} text=composed"
+    texts = [(encoder.text(item), made) for item in range(len(encoder.items))]
+    filed = [(*row, f"engine=imported file={file}") for row in filing.rows]
+    report = Counter({("describe", "composed"): len(texts)}) + filing.report
     return Semantics(texts, filed, report, encoder.vectors)
 
 

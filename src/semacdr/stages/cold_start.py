@@ -21,14 +21,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.compute as pc
 
-from semacdr.evaluation.comparison import METRICS, compare, load_variants
+from semacdr.evaluation.comparison import compare, load_variants
 from semacdr.evaluation.groups import Group, Split, by_count, by_split
 from semacdr.evaluation.runs import Run
 from semacdr.reporting.comparison_page import grouped_page, write_comparison
 from semacdr.reporting.split_lines import split_lines
 from semacdr.runtime.cli import log, parser, run
 from semacdr.runtime.settings import Bounds, Natural, add_flags, from_flags, setting
-from semacdr.stages._comparison import add_comparison
+from semacdr.stages._comparison import add_comparison, add_tests, how_compared
 
 SHOWN = ("ndcg", "hr")  # metrics
 TRAINING_EVENTS = (
@@ -75,6 +75,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """The stage's command line."""
     cli = parser(__doc__)
     add_comparison(cli, "Cold start")
+    add_tests(cli)
     cli.add_argument("--splits", nargs="+", type=Path, required=True, help="split.parquet of each direction")
     add_flags(cli, Settings)
     return cli.parse_args(argv)
@@ -86,8 +87,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = from_flags(args, Settings, "cold_start")
     variants = load_variants(args.runs)
     bounds = {"user": [0, *settings.user_groups], "item": settings.item_groups}
-    metrics = {key: measure for key, measure in METRICS.items() if key[0] in SHOWN}
-    rows = compare(variants, by_split(args.splits, grouped(bounds)), metrics)
+    rows = compare(variants, by_split(args.splits, grouped(bounds)), **how_compared(args, SHOWN))
     write_comparison(
         args.output, args.table, args.runs, rows, grouped_page(rows, args.title, TRAINING_EVENTS, split_lines(variants))
     )

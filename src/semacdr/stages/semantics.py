@@ -1,17 +1,19 @@
 """Semantics: each item's inner-domain text, and its subcategories in the categories that both domains share.
 
 Reads   items.parquet, taxonomy.json; attributes.parquet if the taxonomy is made from columns; snippets.parquet if
-        reviews are used; with engine llm also the prompts and recorded answers.
+        reviews are used; with engine imported a table of filings (semacdr.semantics.imported_filings); with engine llm
+        also the prompts and recorded answers.
 Writes  inner.parquet: item, text, provenance; agnostic.parquet: item, category, subcategory, provenance, one row
         per assignment, the best of an item's category first; semantics.tsv: how many items were described and filed at
         which attempt, and how many fell back to the encoder; cost.json: the model, and for a language model its
-        answers, tokens and dollars (null without a price); encoded.parquet: the text vectors of engine encoder,
-        for stage encode (no rows with engine llm).
+        answers, tokens and dollars (null without a price); encoded.parquet: the vectors of composed texts, for stage
+        encode (no rows with engine llm).
 
 The provenance of a row names the engine and model that made it. Engine `llm` asks a language model; answers are kept in
 a store, so each is paid for once. Engine `encoder` composes a text from the metadata and files it with a frozen
-sentence encoder. An item for which no answer conforms falls back to engine encoder. Too many fallbacks are an error.
-In categories that come from columns (taxonomy.engine: columns), both engines file each item by its own values.
+sentence encoder. Engine `imported` composes texts in the same way and files items as a given table does. An item for
+which no answer conforms falls back to engine encoder. Too many fallbacks are an error. In categories that come from
+columns (taxonomy.engine: columns), every engine files each item by its own values.
 """
 
 import argparse
@@ -39,12 +41,14 @@ from semacdr.runtime.settings import (
 from semacdr.semantics.categories import Category, read_taxonomy
 from semacdr.semantics.column_categories import attribute_rows, read_attributes
 from semacdr.semantics.encoder_engine import EncoderEngine
+from semacdr.semantics.imported_filings import file_by_import, read_filings
 from semacdr.semantics.item_semantics import (
     LlmSemantics,
     LlmSettings,
     Semantics,
     add_from_columns,
     by_encoder,
+    by_import,
     write_semantics,
 )
 from semacdr.semantics.llm_engine import NAMES, Engine
@@ -57,9 +61,17 @@ Cost = dict[str, str | int | float | None]  # of cost.json
 
 @dataclass(frozen=True)
 class Settings:
-    """How items are described and filed; `method` and `llm` matter only for engine llm, `margin` only for encoder."""
+    """How items are described and filed; `method`, `llm`, `filings` and `margin` each matter for one engine only."""
 
-    engine: Literal["encoder", "llm"] = setting("encoder", "a frozen sentence encoder, or a language model")
+    engine: Literal["encoder", "llm", "imported"] = setting(
+        "encoder", "a frozen sentence encoder, a language model, or a table of filings that you give"
+    )
+    filings: str | None = setting(
+        None,
+        "engine imported: a CSV, TSV or Parquet file with the columns item_id, category, subcategory, and domain and"
+        " place (1 first) where needed; may have {scenario} in it",
+        engine="imported",
+    )
     method: Literal["structured", "letters"] = setting(
         "structured",
         "engine llm: file by one JSON object per item, or by the log-probabilities of letters (for small models)",
@@ -106,6 +118,11 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     cli.add_argument("--taxonomy", type=Path, required=True, help="taxonomy.json")
     cli.add_argument("--attributes", type=Path, help="attributes.parquet, for categories that come from columns")
     cli.add_argument("--snippets", type=Path, help="snippets.parquet: reviews that are shown with the metadata")
+    cli.add_argument("--imported", type=Path, help="engine imported: the table of filings")
+    cli.add_argument(
+        "--also-named", nargs=2, action="append", default=[], metavar=("DOMAIN", "NAME"),
+        help="engine imported: another name of a domain in the filings, such as its category in the release",
+    )  # fmt: skip
     cli.add_argument("--output", type=Path, help="folder for the tables")
     cli.add_argument("--export", type=Path, help="also write the answers that were used to this Parquet file")
     cli.add_argument("--shard", type=as_shard, help="K/N: ask for the K-th of N parts of the items, then stop")
@@ -122,6 +139,14 @@ def _has_text(item: dict) -> bool:
     return any(item[name] for name in ("title", "brand", "categories", "description"))
 
 
+def digest_of(path: Path) -> str:
+    """A digest of a file's bytes; a UserError where it cannot be read."""
+    try:
+        return sha256(path.read_bytes()).hexdigest()[:16]
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from error
+
+
 def read_inputs(args: argparse.Namespace) -> tuple[pa.Table, dict[str, str], list[Category]]:
     """The items, of a shard only its part, with reviews if given; metadata for the tables; and the categories."""
     items, meta = tables.read(args.items, "items")
@@ -131,7 +156,7 @@ def read_inputs(args: argparse.Namespace) -> tuple[pa.Table, dict[str, str], lis
             " set `train: {texts: false}` for the scenario: every system is then trained without item semantics"
         )
     categories = read_taxonomy(args.taxonomy)
-    sources = {"items": meta, "taxonomy": {"digest": sha256(args.taxonomy.read_bytes()).hexdigest()[:16]}}
+    sources = {"items": meta, "taxonomy": {"digest": digest_of(args.taxonomy)}}
     if args.snippets:
         sources["snippets"] = tables.read(args.snippets, "snippets")[1]
         tables.check_made_from(args.snippets, sources["snippets"], "snippets", items=meta)
@@ -141,6 +166,8 @@ def read_inputs(args: argparse.Namespace) -> tuple[pa.Table, dict[str, str], lis
                 f"{args.taxonomy}: has categories from columns; give --attributes (taxonomy.engine: columns)"
             )
         sources["attributes"] = read_attributes(args.attributes, meta)[1]
+    if args.imported:
+        sources["filings"] = {"digest": digest_of(args.imported)}
     if args.shard:
         items = items.take(list(range(args.shard[0] - 1, len(items), args.shard[1])))
     return with_reviews(items, args.snippets), meta | tables.made_from(**sources), categories
@@ -150,6 +177,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the stage."""
     args = arguments(argv)
     settings, options = from_flags(args, Settings, "semantics"), from_flags(args, Options, "semantics")
+    if (settings.engine == "imported") != bool(args.imported):
+        raise UserError("stage semantics: engine imported needs --imported, and no other engine takes it")
     items, meta, categories = read_inputs(args)
     name = settings.encoder or PACKAGED
     encoder = EncoderEngine(
@@ -160,6 +189,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     cost: Cost
     if settings.engine == "encoder":
         semantics, cost = by_encoder(encoder, asked), {"engine": "encoder", "model": name}
+    elif settings.engine == "imported":
+        semantics, cost = imported(args, settings, encoder, asked), {"engine": "imported", "model": name}
+        cost["file"] = args.imported.name
     elif (answered := ask(args, settings, encoder, asked)) is not None:
         semantics, cost = answered
     else:
@@ -169,6 +201,19 @@ def main(argv: Sequence[str] | None = None) -> None:
         from_columns = [category for category in categories if category.values]
         add_from_columns(semantics, from_columns, rows, len(items), settings.max_subcategories)
     write_semantics(semantics, items, meta, cost, name, args.output)
+
+
+def imported(
+    args: argparse.Namespace, settings: Settings, encoder: EncoderEngine, categories: Sequence[Category]
+) -> Semantics:
+    """Engine imported: the items as a given table files them. What of the table is ignored is logged."""
+    items = ((item["domain"], item["item_id"]) for item in encoder.items)
+    filing = file_by_import(
+        read_filings(args.imported), categories, items, dict(args.also_named), settings.max_subcategories, args.imported
+    )
+    for what in filing.ignored:
+        log.warning("%s: ignored: %s", args.imported, what)
+    return by_import(encoder, filing, args.imported.name)
 
 
 def ask(

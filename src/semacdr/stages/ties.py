@@ -20,7 +20,7 @@ from semacdr.evaluation.runs import SPLITS
 from semacdr.reporting.comparison_page import grouped_page, write_comparison
 from semacdr.reporting.split_lines import split_lines
 from semacdr.runtime.cli import log, parser, run
-from semacdr.stages._comparison import add_comparison
+from semacdr.stages._comparison import add_comparison, add_tests, how_compared
 
 GROUPS = "Full ranking, separately for users whose ranked event is tied and for all others (untied)."
 
@@ -29,6 +29,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """The stage's command line."""
     cli = parser(__doc__)
     add_comparison(cli, "Ties")
+    add_tests(cli)
     cli.add_argument("--interactions", type=Path, required=True)
     cli.add_argument("--splits", nargs="+", type=Path, required=True, help="split.parquet of each direction")
     cli.add_argument("--split", choices=SPLITS, default="test", help="the split to compare on; default test")
@@ -39,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the stage."""
     args = arguments(argv)
     variants = load_variants(args.runs, args.split)
-    rows = compare(variants, by_split(args.splits, by_ties(args.interactions)))
+    rows = compare(variants, by_split(args.splits, by_ties(args.interactions)), **how_compared(args))
     page = grouped_page(rows, args.title, GROUPS, split_lines(variants))
     write_comparison(args.output, args.table, args.runs, rows, page)
     log.info("%d variants, %d rows: %s", len(variants), len(rows), args.output)

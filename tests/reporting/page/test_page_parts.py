@@ -319,6 +319,21 @@ def test_a_variant_that_is_a_run_of_the_result_table_has_its_name(world):
     assert [line.name for line in lines] == ["SemaCDR (ce)", "SASRec (ce)"]  # otherwise two rows would look alike
 
 
+def test_a_row_names_what_it_is_compared_with(world, tmp_path):
+    """The table as stage compare writes it with --against: sasrec-ce is compared with the variant that it names."""
+    lines = (world.folder / "compare.tsv").read_text().splitlines()
+    named = [lines[0] + "\tagainst", *(line + "\t" * ("sasrec-ce" not in line) for line in lines[1:])]
+    named = [named[0], *(line if line.endswith("\t") else f"{line}\tsemacdr-ce" for line in named[1:])]
+    (tmp_path / "pairs.tsv").write_text("\n".join(named) + "\n")
+    found = experiments.read_experiment(tmp_path / "pairs.tsv", {})
+    assert found.reference == ""
+    for part in found.tables:
+        assert [line.against for line in part.lines] == ["", "SemaCDR (ce)"]
+        assert part.chart is None or "SASRec (ce) − SemaCDR (ce)" in part.chart
+    plain = experiments.read_experiment(world.folder / "compare.tsv", {})
+    assert {line.against for part in plain.tables for line in part.lines} == {""}
+
+
 def test_groups_of_cold_start_have_a_table_and_a_chart_each(world):
     found = experiments.read_experiment(world.folder / "cold_start.tsv", {})
     rows = [r for r in tsv.read(world.folder / "cold_start.tsv") if r["metric"] == "ndcg" and r["ranking"] == "full"]

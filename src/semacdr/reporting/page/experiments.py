@@ -32,6 +32,7 @@ class ExperimentLine:
     name: str
     run: str
     means: list[str]
+    against: str  # what the difference is from, where the table names it
     difference: str
     interval: str
     p: str
@@ -55,7 +56,7 @@ class ExperimentTable:
 
 @dataclass(frozen=True)
 class Experiment:
-    """An experiment: its name, its reference, its seeds, which events it is of, and its tables."""
+    """An experiment: its name, its reference ("" if rows name their own), its seeds, its events, and its tables."""
 
     name: str
     reference: str
@@ -75,11 +76,15 @@ def read_experiment(path: Path, names: Mapping[RunKey, str]) -> Experiment:
     keys = dict.fromkeys(_key(row) for row in rows)
     tables = [_table(path.stem, [row for row in rows if _key(row) == key]) for key in keys]
     events = EVENTS[rows[0].get("split") or "test"]
-    return Experiment(path.stem, rows[0]["name"], rows[0]["seeds"], events, _at_popularity(rows), tables)
+    reference = "" if rows[0].get("against") is not None else rows[0]["name"]
+    return Experiment(path.stem, reference, rows[0]["seeds"], events, _at_popularity(rows), tables)
 
 
 def _named(rows: Rows, names: Mapping[RunKey, str]) -> Rows:
-    """The rows with a column name: its run's, or the variant's own where several variants are the same run."""
+    """The rows with a column name: its run's, or the variant's own where several variants are the same run.
+
+    Column reference: the name of the variant that the row's column against names, if the table has that column.
+    """
     found: dict[tuple[str, ...], dict[str, str]] = {}
     for row in rows:
         own = row_name(row)
@@ -93,9 +98,12 @@ def _named(rows: Rows, names: Mapping[RunKey, str]) -> Rows:
         if n > 1
     }
     places = [(row["source"], row["target"], found[row["source"], row["target"]][row["variant"]]) for row in rows]
+    shown = [row_name(row) if place in shared else place[-1] for row, place in zip(rows, places, strict=True)]
+    by_variant = {(row["source"], row["target"], row["variant"]): name for row, name in zip(rows, shown, strict=True)}
+    references = [by_variant.get((row["source"], row["target"], row.get("against") or ""), "") for row in rows]
     return [
-        dict(row) | {"name": row_name(row) if place in shared else place[-1]}
-        for row, place in zip(rows, places, strict=True)
+        dict(row) | {"name": name, "reference": reference}
+        for row, name, reference in zip(rows, shown, references, strict=True)
     ]
 
 
@@ -150,6 +158,7 @@ def _line(group: str, by_metric: Mapping[tuple[str, str], Mapping[str, str]]) ->
         name=row["name"],
         run=row.get("run") or "",
         means=[decimals(float(metric["mean"])) for metric in by_metric.values()],
+        against=row["reference"],
         difference=difference,
         interval=interval,
         p=p,
@@ -167,8 +176,14 @@ def _chart(name: str, rows: Rows, grouping: str, what: str) -> tuple[Markup | No
     rows = [row for row in rows if (row["metric"], row["k"]) == MAIN]
     salt = f"{name}-{grouping}-{what}"
     if not grouping:
-        points = [(row["name"], _interval(row, INTERVAL)) for row in rows if row["difference"]]
-        label = f"Difference in {MAIN_NAME} from {rows[0]['name']} with 95 % intervals, {what}"
+        named = any(row["reference"] for row in rows)
+        points = [
+            (f"{row['name']} − {row['reference']}" if named else row["name"], _interval(row, INTERVAL))
+            for row in rows
+            if row["difference"]
+        ]
+        start = "" if named else f" from {rows[0]['name']}"
+        label = f"Difference in {MAIN_NAME}{start} with 95 % intervals, {what}"
         return charts.as_svg(charts.forest(points, f"Δ {MAIN_NAME}"), salt, label), label
     groups = list(dict.fromkeys(row["group"] for row in rows))
     if len(groups) < 2:
