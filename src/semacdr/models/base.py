@@ -47,6 +47,7 @@ class Personas:
     target: Side
     neighbours: torch.Tensor  # (P_target, n) i64 places in source.users, the nearest first; -1: none
     similarity: torch.Tensor  # (P_target, n) f32 of the neighbours; 0 where there is none
+    parts: tuple["Personas", ...] = ()  # by part, from 1, those without the part (semacdr.data.persona_parts)
 
 
 @dataclass(frozen=True)
