@@ -29,8 +29,8 @@ class HashEncoder:
 
 def compose_argv(world, output, *options):
     """The command line of stage personas on a world's direction."""
-    taxonomy = output.parent / "taxonomy.json"
-    taxonomy.parent.mkdir(parents=True, exist_ok=True)
+    output.mkdir(parents=True, exist_ok=True)
+    taxonomy = output / "taxonomy.json"
     taxonomy.write_text(json.dumps(TAXONOMY))
     files = {name: world.folder / f"{name}.parquet" for name in ("interactions", "items", "split", "agnostic")}
     files |= {"taxonomy": taxonomy, "output": output}
@@ -41,7 +41,7 @@ def make(world, folder, monkeypatch, *options, near=("--neighbours", "5", "--flo
     """Run the three stages and return their tables by name."""
     monkeypatch.setattr(persona_vectors, "TextEncoder", HashEncoder)
     paths = {name: folder / f"{name}.parquet" for name in TABLES}
-    personas.main(compose_argv(world, paths["personas"], *options))
+    personas.main(compose_argv(world, folder, *options))
     persona_vectors.main(["--personas", str(paths["personas"]), "--output", str(paths["vectors"])])
     given = ["--personas", str(paths["personas"]), "--vectors", str(paths["vectors"])]
     communities.main([*given, *near, "--output", str(paths["communities"])])

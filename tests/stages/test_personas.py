@@ -125,7 +125,7 @@ def test_another_taxonomy_or_items_than_those_of_the_filing_are_refused(world, t
     for name in ("taxonomy", "items"):
         tables.write(table, path, "agnostic", meta | {f"made_from_{name}": "0" * 16})
         with pytest.raises(UserError, match=f"was made from another {name} table.*run stage semantics"):
-            personas.main(compose_argv(World(own, world.items), tmp_path / "out/personas.parquet"))
+            personas.main(compose_argv(World(own, world.items), tmp_path / "out"))
 
 
 def test_vectors_of_other_personas_are_refused(world, made, tmp_path, monkeypatch):

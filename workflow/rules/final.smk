@@ -29,13 +29,21 @@ use rule personas as final_personas with:
         split="results/{scenario}/{direction}/final/split.parquet",
         taxonomy="results/{scenario}/semantics/taxonomy.json",
         agnostic="results/{scenario}/semantics/agnostic.parquet",
-        code=code("semacdr.stages.personas"),
+        prompts=lambda wc: asking.prompts(plan.config, wc.scenario, "personas"),
+        recorded=lambda wc: asking.recorded(plan.config, wc.scenario, "personas"),
+        code=lambda wc: asking.stage_code(plan.config, wc.scenario, "personas"),
     output:
-        "results/{scenario}/{direction}/final/personas/personas.parquet",
+        personas="results/{scenario}/{direction}/final/personas/personas.parquet",
+        counts="results/{scenario}/{direction}/final/personas/personas.tsv",
+        cost="results/{scenario}/{direction}/final/personas/cost.json",
     log:
         "logs/{scenario}/{direction}/final/personas.log",
     benchmark:
         "logs/benchmarks/{scenario}/{direction}/final/personas.tsv"
+    params:
+        how=lambda wc, input: asking.how_asked(
+            plan.config, wc.scenario, "personas", list(input.recorded), f"{wc.direction}/final"
+        ),
     message:
         "Making the personas from all events of {wildcards.direction} of {wildcards.scenario}"
 

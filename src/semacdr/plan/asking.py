@@ -12,10 +12,16 @@ from semacdr.runtime.setting_errors import SettingError
 from semacdr.semantics.column_settings import check_columns
 
 ENGINE = ("llm_engine", "induction", "naming", "sampling", "trial")  # modules of semantics/ used only by engine llm
-ASKING = ("semacdr.llm", "semacdr.stages._llm", *(f"semacdr.semantics.{name}" for name in ENGINE))
+ASKING = (
+    "semacdr.llm",
+    "semacdr.stages._llm",
+    "semacdr.personas.llm_engine",
+    *(f"semacdr.semantics.{name}" for name in ENGINE),
+)
 PROMPTS = {
     "taxonomy": ("taxonomy_propose", "taxonomy_merge", "taxonomy_revise", "structured"),
     "semantics": ("inner",),  # and the one of the method
+    "personas": ("persona",),
 }
 IMPORTING = ("semacdr.semantics.imported_filings",)
 
@@ -71,10 +77,10 @@ def recorded(config: Config, scenario: str, stage: str) -> list[str]:
     return [str(resource(name, "llm", "recorded")) for name in names]
 
 
-def shards(config: Config, scenario: str) -> list[str]:
-    """The answers of each shard, where several jobs share the asking."""
-    count = config.settings("semantics", scenario, "Options").shards if asks(config, scenario, "semantics") else 1
-    folder = f"results/{scenario}/semantics/shards"
+def shards(config: Config, scenario: str, stage: str = "semantics", direction: str = "") -> list[str]:
+    """The answers of each shard, where several jobs share the asking; of a direction for a stage that runs for each."""
+    count = config.settings(stage, scenario, "Options").shards if asks(config, scenario, stage) else 1
+    folder = "/".join(filter(None, ("results", scenario, direction, stage, "shards")))
     return [f"{folder}/{shard}of{count}.parquet" for shard in range(1, count + 1)] if count > 1 else []
 
 
