@@ -8,6 +8,7 @@ ON DEMAND results/<scenario>/<source>_to_<target>/personas/price.txt: the cost o
 """
 
 from semacdr.plan import asking
+from semacdr.plan.jobs import whole_personas
 
 
 rule personas:
@@ -19,16 +20,16 @@ rule personas:
         agnostic="results/{scenario}/semantics/agnostic.parquet",
         prompts=lambda wc: asking.prompts(plan.config, wc.scenario, "personas"),
         recorded=lambda wc: asking.recorded(plan.config, wc.scenario, "personas"),
-        shards=lambda wc: asking.shards(plan.config, wc.scenario, "personas", wc.direction),
+        shards=lambda wc: asking.shards(plan.config, wc.scenario, "personas", wc.direction, wc.part),
         code=lambda wc: asking.stage_code(plan.config, wc.scenario, "personas"),
     output:
-        personas="results/{scenario}/{direction}/personas/personas.parquet",
-        counts="results/{scenario}/{direction}/personas/personas.tsv",
-        cost="results/{scenario}/{direction}/personas/cost.json",
+        personas="results/{scenario}/{direction}/personas{part}/personas.parquet",
+        counts="results/{scenario}/{direction}/personas{part}/personas.tsv",
+        cost="results/{scenario}/{direction}/personas{part}/cost.json",
     log:
-        "logs/{scenario}/{direction}/personas.log",
+        "logs/{scenario}/{direction}/personas{part}.log",
     benchmark:
-        "logs/benchmarks/{scenario}/{direction}/personas.tsv"
+        "logs/benchmarks/{scenario}/{direction}/personas{part}.tsv"
     conda:
         "../../envs/encode.yaml"
     threads: cpus(1)
@@ -41,15 +42,17 @@ rule personas:
             wc.scenario,
             "personas",
             [*input.recorded, *input.get("shards", [])],
-            f"{wc.direction}/{wc.get('shard', '')}",
+            f"{wc.direction}{wc.part}/{wc.get('shard', '')}",
         ),
         goal=lambda wc, output: ["--output", str(Path(output[0]).parent)],
+        part=lambda wc: wc.part.removeprefix("/part") or "0",
     message:
-        "Making the personas of {wildcards.direction} of {wildcards.scenario} (engine {params.engine})"
+        "Making the personas{wildcards.part} of {wildcards.direction} of {wildcards.scenario} (engine {params.engine})"
     shell:
         "python -m semacdr.stages.personas --interactions {input.interactions:q} --items {input.catalogue:q}"
         " --split {input.split:q} --taxonomy {input.taxonomy:q} --agnostic {input.agnostic:q}"
-        " --settings {params.settings:q} {params.model:q} {params.how:q} {params.goal:q} 2> {log:q}"
+        " --settings {params.settings:q} {params.model:q} {params.how:q} --part {params.part:q} {params.goal:q}"
+        " 2> {log:q}"
 
 
 use rule personas as personas_shard with:
@@ -63,11 +66,11 @@ use rule personas as personas_shard with:
         recorded=lambda wc: asking.recorded(plan.config, wc.scenario, "personas"),
         code=lambda wc: asking.stage_code(plan.config, wc.scenario, "personas"),
     output:
-        "results/{scenario}/{direction}/personas/shards/{shard}of{shards}.parquet",
+        "results/{scenario}/{direction}/personas{part}/shards/{shard}of{shards}.parquet",
     log:
-        "logs/{scenario}/{direction}/personas_shard_{shard}of{shards}.log",
+        "logs/{scenario}/{direction}/personas{part}_shard_{shard}of{shards}.log",
     benchmark:
-        "logs/benchmarks/{scenario}/{direction}/personas_shard_{shard}of{shards}.tsv"
+        "logs/benchmarks/{scenario}/{direction}/personas{part}_shard_{shard}of{shards}.tsv"
     wildcard_constraints:
         shard=r"\d+",
         shards=r"\d+",
@@ -88,11 +91,11 @@ use rule personas as personas_price with:
         recorded=lambda wc: asking.recorded(plan.config, wc.scenario, "personas"),
         code=lambda wc: asking.stage_code(plan.config, wc.scenario, "personas"),
     output:
-        "results/{scenario}/{direction}/personas/price.txt",
+        "results/{scenario}/{direction}/personas{part}/price.txt",
     log:
-        "logs/{scenario}/{direction}/personas_price.log",
+        "logs/{scenario}/{direction}/personas{part}_price.log",
     benchmark:
-        "logs/benchmarks/{scenario}/{direction}/personas_price.tsv"
+        "logs/benchmarks/{scenario}/{direction}/personas{part}_price.tsv"
     params:
         goal=lambda wc, output: ["--dry-run", "--price", output[0]],
     message:
@@ -101,14 +104,15 @@ use rule personas as personas_price with:
 
 rule persona_vectors:
     input:
-        personas="results/{scenario}/{direction}/personas/personas.parquet",
+        personas="results/{scenario}/{direction}/personas{part}/personas.parquet",
+        known=lambda wc: whole_personas(wc, wc.direction),
         code=code("semacdr.stages.persona_vectors"),
     output:
-        "results/{scenario}/{direction}/personas/vectors.parquet",
+        "results/{scenario}/{direction}/personas{part}/vectors.parquet",
     log:
-        "logs/{scenario}/{direction}/persona_vectors.log",
+        "logs/{scenario}/{direction}/persona_vectors{part}.log",
     benchmark:
-        "logs/benchmarks/{scenario}/{direction}/persona_vectors.tsv"
+        "logs/benchmarks/{scenario}/{direction}/persona_vectors{part}.tsv"
     conda:
         "../../envs/encode.yaml"
     threads: cpus(option("persona_vectors", "threads"))
@@ -116,25 +120,26 @@ rule persona_vectors:
         gpu=jobs.gpus,
     params:
         settings=settings("persona_vectors"),
+        known=lambda wc, input: ["--known", *input.known] if input.known else [],
         threads=lambda wc, input: plan.options("persona_vectors", wc.scenario).threads,
     message:
         "Encoding the personas of {wildcards.direction} of {wildcards.scenario}"
     shell:
-        "python -m semacdr.stages.persona_vectors --personas {input.personas:q} --settings {params.settings:q}"
-        " --threads {params.threads:q} --output {output:q} 2> {log:q}"
+        "python -m semacdr.stages.persona_vectors --personas {input.personas:q} {params.known:q}"
+        " --settings {params.settings:q} --threads {params.threads:q} --output {output:q} 2> {log:q}"
 
 
 rule communities:
     input:
-        personas="results/{scenario}/{direction}/personas/personas.parquet",
-        vectors="results/{scenario}/{direction}/personas/vectors.parquet",
+        personas="results/{scenario}/{direction}/personas{part}/personas.parquet",
+        vectors="results/{scenario}/{direction}/personas{part}/vectors.parquet",
         code=code("semacdr.stages.communities"),
     output:
-        "results/{scenario}/{direction}/personas/communities.parquet",
+        "results/{scenario}/{direction}/personas{part}/communities.parquet",
     log:
-        "logs/{scenario}/{direction}/communities.log",
+        "logs/{scenario}/{direction}/communities{part}.log",
     benchmark:
-        "logs/benchmarks/{scenario}/{direction}/communities.tsv"
+        "logs/benchmarks/{scenario}/{direction}/communities{part}.tsv"
     conda:
         "../../envs/encode.yaml"
     threads: cpus(option("communities", "threads"))

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from semacdr.data.history import History, load_history
+from semacdr.data.persona_parts import without_part
 from semacdr.errors import UserError
 from semacdr.personas.compose import Composed, How, compose
 from semacdr.personas.llm_engine import Described
@@ -30,9 +31,11 @@ class World:
     meta: dict[str, str]  # of the table to write
 
 
-def read_world(interactions: Path, items: Path, split: Path, taxonomy: Path, agnostic: Path) -> World:
-    """What the tables of a direction say; a UserError if they do not belong together."""
-    history = load_history(interactions, items, split)
+def read_world(
+    interactions: Path, items: Path, split: Path, taxonomy: Path, agnostic: Path, part: int = 0, parts: int = 0
+) -> World:
+    """What the tables of a direction say, without a part of the target events; a UserError if they do not fit."""
+    history = without_part(load_history(interactions, items, split), part, parts)
     filed, meta = tables.read(agnostic, "agnostic")
     vocabulary = Vocabulary.of(read_taxonomy(taxonomy))
     taxonomy_meta = {"digest": sha256(taxonomy.read_bytes()).hexdigest()[:16]}
@@ -40,7 +43,7 @@ def read_world(interactions: Path, items: Path, split: Path, taxonomy: Path, agn
     tables.check_made_from(agnostic, meta, "semantics", items=items_meta, taxonomy=taxonomy_meta)
     count = len(history.source_items) + len(history.target_items)
     made_from = tables.made_from(split=history.meta, agnostic=meta, taxonomy=taxonomy_meta)
-    named = {"facets": vocabulary.as_json()}
+    named = {"facets": vocabulary.as_json(), "part": str(part), "parts": str(parts)}
     return World(history, vocabulary, read_filing(filed, vocabulary, count), history.meta | made_from | named)
 
 

@@ -77,10 +77,10 @@ def recorded(config: Config, scenario: str, stage: str) -> list[str]:
     return [str(resource(name, "llm", "recorded")) for name in names]
 
 
-def shards(config: Config, scenario: str, stage: str = "semantics", direction: str = "") -> list[str]:
+def shards(config: Config, scenario: str, stage: str = "semantics", direction: str = "", part: str = "") -> list[str]:
     """The answers of each shard, where several jobs share the asking; of a direction for a stage that runs for each."""
     count = config.settings(stage, scenario, "Options").shards if asks(config, scenario, stage) else 1
-    folder = "/".join(filter(None, ("results", scenario, direction, stage, "shards")))
+    folder = "/".join(filter(None, ("results", scenario, direction, f"{stage}{part}", "shards")))
     return [f"{folder}/{shard}of{count}.parquet" for shard in range(1, count + 1)] if count > 1 else []
 
 

@@ -6,6 +6,7 @@ Writes  personas.parquet: user, domain, events, confidence, weights over all ter
         and domain with a training event there, sorted by domain (source first) and user; personas.tsv: how many were
         made at which attempt, and how many fell back; cost.json: the model, its answers, tokens and dollars.
 
+With --part a part of each user's training events in the target domain is left out (semacdr.data.persona_parts).
 A row is made from the user's training events of its domain alone, so two accounts of a person share nothing. Engine
 `compose` counts and sends no request (semacdr.personas.compose). Engine `llm` asks a language model, one request a row;
 answers are kept in a store, so each is paid for once. A row without a conforming answer falls back to engine compose.
@@ -21,6 +22,7 @@ from typing import Annotated, Literal
 
 import pyarrow as pa
 
+from semacdr.errors import UserError
 from semacdr.llm import session
 from semacdr.llm.prompts import Prompt
 from semacdr.llm.store import export_answers
@@ -36,7 +38,7 @@ from semacdr.personas.rows import (
     table_of,
 )
 from semacdr.runtime.cli import log, parser, run
-from semacdr.runtime.settings import Bounds, Count, Positive, add_flags, from_flags, setting
+from semacdr.runtime.settings import Bounds, Count, Natural, Positive, add_flags, from_flags, setting
 from semacdr.stages._llm import add_llm_flags, as_shard, llm_from_flags
 from semacdr.storage import tables, tsv
 
@@ -54,6 +56,11 @@ class Settings:
     half_confidence: Positive = setting(5.0, "number of events at which the confidence is one half")
     terms: Annotated[int, Bounds(1, 6)] = setting(
         4, "number of terms that a composed text names at most; with fewer, more users share a text"
+    )
+    parts: Natural = setting(
+        2,
+        "parts of a user's training events in the target domain: a training step reads a persona without the part of "
+        "its positive, as a persona must not contain what it is to predict; 0: it does, which measures this leak",
     )
     llm: LlmSettings = setting(LlmSettings(), "engine llm: what is shown, and how answers are validated", engine="llm")
 
@@ -100,6 +107,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     cli.add_argument("--taxonomy", type=Path, required=True, help="taxonomy.json")
     cli.add_argument("--agnostic", type=Path, required=True, help="agnostic.parquet")
     cli.add_argument("--output", type=Path, help="folder for the files")
+    cli.add_argument("--part", type=int, default=0, help="leave out this part of the target events; 0: none")
     cli.add_argument("--export", type=Path, help="also write the answers that were used to this Parquet file")
     cli.add_argument("--shard", type=as_shard, help="K/N: ask for the K-th of N parts of the personas, then stop")
     cli.add_argument("--price", type=Path, help="with --dry-run: write what asking would cost to this file")
@@ -115,7 +123,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the stage."""
     args = arguments(argv)
     settings = from_flags(args, Settings, "personas")
-    world = read_world(args.interactions, args.items, args.split, args.taxonomy, args.agnostic)
+    if not 0 <= args.part <= settings.parts:
+        raise UserError(f"--part {args.part}: personas.parts is {settings.parts}")
+    given = args.interactions, args.items, args.split, args.taxonomy, args.agnostic
+    world = read_world(*given, part=args.part, parts=settings.parts)
     how = How(settings.pseudo_count, settings.half_confidence, settings.terms)
     table, cost = table_of(world, compose_both(world, how)), Cost(engine="compose")
     if settings.engine == "llm":
