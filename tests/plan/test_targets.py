@@ -7,6 +7,7 @@ from workflow_rules import workflow_rules
 
 from examples import EXAMPLES, commands
 from semacdr.errors import UserError
+from semacdr.plan.asking import resource
 from semacdr.plan.config import Config
 from semacdr.plan.plan import Plan
 from semacdr.plan.start import check_targets, targets
@@ -16,7 +17,7 @@ from semacdr.plan.targets import check, needed_runs
 @pytest.mark.parametrize(
     ("target", "words"),
     [
-        ("results/nope/metrics.tsv", ["no scenario 'nope'", "known: movie_book, kitchen_food, cd_movie"]),
+        ("results/nope/metrics.tsv", ["no scenario 'nope'", "known: movie_book, movie_book_disjoint, kitchen_food"]),
         ("results/movie_bok/metrics.tsv", ["did you mean 'movie_book'?"]),
         ("results/movie_book/ablaton.tsv", ["no rule makes it; did you mean 'ablation.tsv'?", "results/movie_book "]),
         ("results/movie_book/metrics.csv", ["did you mean 'metrics.tsv'?", "metrics.md"]),
@@ -86,9 +87,15 @@ def test_a_missing_taxonomy_and_missing_local_files_are_named_before_anything_ru
     refusal(file, target, "taxonomy.file: scenario kitchen_food has no taxonomy nowhere.json: write it")
 
 
+def of_the_user(file, *path):
+    """The path of a file that a setting names; files in the user's folder data are taken to be there."""
+    return ROOT / "README.md" if file.startswith("data/") else resource(file, *path)
+
+
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_every_example_reaches_the_targets_that_it_names(path, monkeypatch):
     monkeypatch.setattr("semacdr.plan.targets.check_files", lambda config, scenario: None)  # the user's files
+    monkeypatch.setattr("semacdr.plan.asking.resource", of_the_user)
     for words in commands(path):
         files = [word for word in words if word.endswith(".yaml")]
         plan = Plan(Config(overlaid(*(yaml.safe_load((ROOT / file).read_text()) for file in files))))
