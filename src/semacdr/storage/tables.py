@@ -62,6 +62,7 @@ CONTRACTS: dict[str, dict[str, pa.DataType | None]] = {
         "space": TEXT,
         "vector": None,
     },  # of a trained model
+    "gate_weights": {"side": TEXT, "id": I32, "events": I32, "weight": F32},  # side: user, item; 1 is collaborative
     "adjacency": {"row": I32, "column": I32, "weight": F32},  # sorted by row, column
     "ranks": {"user": I32, "split": TEXT, "ranking": TEXT, "rank": F64},  # only users with an event of the split
     "recommendations": {"user": I32, "place": I32, "item": I32, "score": F32},  # at the test event; place 1 is the best
