@@ -5,6 +5,8 @@ results/<scenario>/               interactions, users, items, statistics        
 results/<scenario>/semantics/     categories, review snippets, item texts and filings          taxonomy, snippets, semantics
 results/<scenario>/embeddings     frozen text vectors                                          encode
 results/<scenario>/<a>_to_<b>/    split and candidates, graphs                                 split, graph
+.../personas/                     personas, their vectors, similar source users                personas, persona_vectors,
+                                  communities
 .../<run>/seed<N>/                checkpoint, history, settings, cost; ranks                   train, rank
 results/<scenario>/metrics        the result table (.tsv) and a readable page (.md)             metrics
 results/<scenario>/<experiment>   variants of a system with paired tests (.tsv, .md)           compare, cold_start
@@ -37,6 +39,7 @@ include: "workflow/rules/preprocess.smk"
 include: "workflow/rules/split.smk"
 include: "workflow/rules/graph.smk"
 include: "workflow/rules/semantics.smk"
+include: "workflow/rules/personas.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/tune.smk"

@@ -1,6 +1,7 @@
 """`semacdr check`: what the screen says is what the stages find, and what is wrong is said with what to do."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -146,6 +147,22 @@ def test_what_stops_the_workflow_is_an_error_and_exit_status_1(shop, screen, bro
     assert status == 1
     assert f"error: {message}" in text or message in text[text.index("error: ") :]
     assert "not ready: 1 error" in text
+
+
+def test_disjoint_users_are_counted_by_domain_and_no_warning_asks_for_shared_ones(shop, screen):
+    shop.scenario["preprocess"] |= {"users": "disjoint"}
+    status, text = screen()  # u10 to u29 are in both domains
+    assert status == 1 and "preprocess.users is disjoint, but both domains have 20 user ids, such as 'u10'" in text
+    assert "disjoint users: ids in both 20 " in text and "tied within" not in text
+    shop.scenario["preprocess"] |= {"shared_ids": "different"}
+    status, text = screen()
+    assert status == 0 and "disjoint users: ids in both 20; they are different people" in text
+    assert "ranked users song_to_podcast 30; podcast_to_song 30" in text and "only the contents" not in text
+    shop.scenario["preprocess"] |= {"shared_ids": "draw"}
+    status, text = screen()
+    assert status == 0 and "20; a draw keeps each in one domain" in text and "accounts discarded by the draw" in text
+    song, podcast = re.search(r"ranked users song_to_podcast (\d+); podcast_to_song (\d+)", text).groups()
+    assert int(song) + int(podcast) == USERS + 10  # u0 to u39, each in one domain
 
 
 def some_items(shop):

@@ -239,6 +239,18 @@ def damaged(tmp_path, name, change, **meta):
             {},
             r"split\.parquet: some user has hidden and training events; run split again",
         ),
+        (
+            "split",
+            lambda t: t.with_columns(role=pl.col("role").replace("train", "thinned")),
+            {},
+            r"split\.parquet: some user has thinned events, but no training event; run split again",
+        ),
+        (
+            "split",
+            lambda t: t.with_columns(role=pl.col("role").replace("valid", "thinned")),
+            {},
+            r"split\.parquet: some user has not exactly one validation and one test event",
+        ),
         ("split", lambda t: t, {"target": "book"}, "its events are not those of"),
         ("split", lambda t: t, {"source": "song"}, r"items\.parquet: the items of domain 'song' are not numbered"),
         ("items", lambda t: t[1:], {}, r"items\.parquet: does not hold the items of"),
@@ -263,6 +275,7 @@ def test_tables_that_do_not_fit_are_refused(tmp_path, name, change, meta, messag
         lambda t: t.with_columns(role=pl.when(pl.col("role") == "valid").then(pl.lit("test")).otherwise("role")),
         lambda t: t.with_columns(role=pl.when(pl.col("role") == "later").then(pl.lit("valid")).otherwise("role")),
         lambda t: t.with_columns(role=pl.when(pl.col("role") == "later").then(pl.lit("hidden")).otherwise("role")),
+        lambda t: t.with_columns(role=pl.when(pl.col("role") == "later").then(pl.lit("thinned")).otherwise("role")),
     ],
 )
 def test_a_time_split_whose_roles_do_not_fit_its_dates_is_refused(tmp_path, change):
@@ -273,6 +286,15 @@ def test_a_time_split_whose_roles_do_not_fit_its_dates_is_refused(tmp_path, chan
     assert rows["role"].to_pylist() == ["train", "train", "valid", "later", "test", "later"]
     tables.write(change(pl.from_arrow(rows)).to_arrow(), paths["split"], "split", meta)
     with pytest.raises(UserError, match=r"split\.parquet: its roles do not fit its dates 2014-04-11 and 2014-04-13"):
+        load_history(*paths.values())
+
+
+def test_a_time_split_that_thins_all_training_events_of_a_user_is_refused(tmp_path):
+    paths = World([(0, "film", item, item) for item in range(6)], days=(2, 4)).write(tmp_path)
+    rows, meta = tables.read(paths["split"], "split")
+    thinned = pl.from_arrow(rows).with_columns(role=pl.col("role").replace("train", "thinned"))
+    tables.write(thinned.to_arrow(), paths["split"], "split", meta)
+    with pytest.raises(UserError, match=r"split\.parquet: some user has thinned events, but no training event"):
         load_history(*paths.values())
 
 

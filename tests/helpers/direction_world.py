@@ -12,6 +12,7 @@ import pyarrow as pa
 import torch
 
 from semacdr import models
+from semacdr.data.history import load_history
 from semacdr.stages import graph, rank, split, train
 from semacdr.storage import tables
 from semacdr.training.inputs import DirectionPaths, load_inputs
@@ -22,7 +23,8 @@ LEARNED = tuple(name for name in SYSTEMS if models.load(name).LOSS)
 ENHANCED = (("c2dsr", {"semantics": True}), ("tri_cdr", {"semantics": True}))  # with SemaCDR's item semantics
 MERGED = ("sasrec", {"history": "mixed", "loss_over": "both"})
 PLUS = ("semacdr", {"source_weight": 1.0, "contrastive_weight": 0.0, "graph": "none"})
-LEARNED_FORMS = (*((name, {}) for name in LEARNED), *ENHANCED, MERGED, PLUS)
+SPHERES = (("sphere", {"backbone": "svdpp"}), ("sphere", {"backbone": "neumf"}))
+LEARNED_FORMS = (*((name, {}) for name in LEARNED), *ENHANCED, MERGED, PLUS, *SPHERES)
 FORMS = (*((name, {}) for name in SYSTEMS if name not in LEARNED), *LEARNED_FORMS)
 META = {"release": "test", "scenario": "small", "domains": "book movie"}
 DAY = 86_400
@@ -52,15 +54,17 @@ class World:
         module = models.load(name)
         needs = models.required_inputs(module, settings or module.Settings())
         options = {"interactions": "interactions.parquet", "items": "items.parquet", "split": "split.parquet"}
-        extra = {"embeddings": "embeddings.parquet", "agnostic": "agnostic.parquet", "graphs": "graphs"}
-        options |= {need: extra[need] for need in needs}
+        folders = ("graphs", "personas")
+        options |= {need: need if need in folders else f"{need}.parquet" for need in needs}
         return [part for key, file in options.items() for part in (f"--{key}", str(self.folder / file))]
 
     def model_inputs(self, name, max_length=20, settings=None):
         """The system's ModelInputs."""
         module, settings = models.load(name), settings or models.load(name).Settings()
         files = ("interactions", "items", "split", "embeddings", "agnostic")
-        paths = DirectionPaths(*(self.folder / f"{file}.parquet" for file in files), self.folder / "graphs")
+        paths = DirectionPaths(
+            *(self.folder / f"{file}.parquet" for file in files), self.folder / "graphs", self.folder / "personas"
+        )
         return load_inputs(paths, models.required_inputs(module, settings), max_length, settings)
 
     def train(self, name, output, *options, **settings):
@@ -111,7 +115,45 @@ def finish_world(folder, items, cold=0.0, how=()):
     direction = ["--source", "movie", "--target", "book", "--candidates", "10"]
     split.main([*paths, *direction, "--cold-users", str(cold), *how, "--output", str(folder)])
     graph.main([*paths, "--split", str(folder / "split.parquet"), "--output", str(folder / "graphs")])
+    random_personas(folder)
     return World(folder, items)
+
+
+def random_personas(folder, terms=6, width=12, community=4):
+    """Write personas, vectors and communities of a world's direction: random, but the same for the same user.
+
+    Only who has a persona, and from how many events, is as in stage personas; weights and vectors are random.
+    """
+    history = load_history(*(folder / f"{name}.parquet" for name in ("interactions", "items", "split")))
+    rows, communities = [], []
+    for number, domain in enumerate(("movie", "book")):
+        chosen = history.training() & (history.is_target == bool(number))
+        counts = np.bincount(history.user()[chosen], minlength=history.users)
+        for user in np.flatnonzero(counts):
+            rng, events = np.random.default_rng([number, user]), int(counts[user])
+            weights, vector = rng.dirichlet(np.ones(terms)), rng.normal(size=width)
+            rows.append((int(user), domain, events, events / (events + 5), weights, vector / np.linalg.norm(vector)))
+    source, target = ([row[0] for row in rows if row[1] == domain] for domain in ("movie", "book"))
+    for user in target:
+        rng = np.random.default_rng([2, user])
+        near = [other for other in rng.permutation(history.users).tolist() if other in source and other != user]
+        scores = np.sort(rng.random(community))[::-1]
+        communities += [(user, place + 1, *pair) for place, pair in enumerate(zip(near, scores, strict=False))]
+    names = ("user", "domain", "events", "confidence")
+    table = {name: [row[i] for row in rows] for i, name in enumerate(names)}
+    weights, vectors = (np.array([row[i] for row in rows], np.float32) for i in (4, 5))
+    texts = {"text": [f"persona {row[0]}" for row in rows], "provenance": ["test"] * len(rows)}
+    meta = history.meta | tables.made_from(split=history.meta)
+    personas = pa.table(table | texts | {"weights": tables.vectors(weights)})
+    meta = tables.write(personas, folder / "personas/personas.parquet", "personas", meta)
+    meta |= tables.made_from(personas=meta)
+    vectors = pa.table({"user": table["user"], "domain": table["domain"], "vector": tables.vectors(vectors)})
+    meta = tables.write(vectors, folder / "personas/vectors.parquet", "persona_vectors", meta)
+    columns = dict(zip(("user", "place", "neighbour", "similarity"), zip(*communities, strict=True), strict=True))
+    meta |= tables.made_from(persona_vectors=meta)
+    tables.write(
+        pa.table({k: list(v) for k, v in columns.items()}), folder / "personas/communities.parquet", "communities", meta
+    )
 
 
 def build(world, name, seed=0, max_length=20, **settings):

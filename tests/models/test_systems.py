@@ -65,7 +65,18 @@ VARIANTS = [  # other readings and ablations: each value of a setting at least o
     ("c2dsr", {"semantics": True, "output": "tied", "weight": 1.0}),
     ("c2dsr", {"transitions": "counted", "mixed_state": "published", "depth": 2, "norm": "post"}),
     ("c2dsr", {"weight": 1.0, "output": "tied", "norm": "pre"}),
+    ("lightgcn", {"layers": 0, "l2": 0.0}),
+    ("neumf", {"layers": 1, "l2": 0.01}),
+    ("svdpp", {"l2": 0.0}),
+    ("sphere", {"gate": "scalar", "community": "random", "community_content": "personas"}),
+    ("sphere", {"backbone": "svdpp", "gate": "concat", "community_content": "items", "vocabulary": False}),
+    ("sphere", {"backbone": "svdpp", "gate": "scores", "community": "none"}),
+    ("sphere", {"backbone": "neumf", "item_tower": False}),
+    ("sphere", {"persona": False, "community_content": "traits", "gate": "half", "neighbours": 2}),
+    ("sphere", {"persona": False, "community": "none"}),
+    ("sphere", {"source_weight": 0.5}),
 ]
+PUBLISHED = {"cl4srec": 0.02, "lightgcn": 0.1, "svdpp": 0.1, "neumf": 0.01}  # deviations of initial tables
 COUNTED = [  # other settings of non-learned systems
     ("item_knn", {"history": "target", "shrinkage": 0.0, "decay": 1.0}),
     ("ease", {"history": "target", "l2": 1.0, "decay": 0.0}),
@@ -168,7 +179,7 @@ def test_ranking_uses_the_state_of_the_last_step_that_training_would_score(world
     model.double().eval()
     batch, prepared = next(Ranker(inputs.history, "test", 20, 64, CPU).batches.ordered()), model.prepare()
     last = model.states(prepared, batch)[batch.last.long()]
-    expected = last @ model.item_vectors(prepared).T
+    expected = model.match(last, model.item_vectors(prepared)[None])
     torch.testing.assert_close(model.scores(prepared, batch), expected, rtol=0, atol=1e-10)
 
 
@@ -181,7 +192,7 @@ def test_dropout_is_of_training_alone(world, name, settings):
         torch.manual_seed(seed)
         return model.states_and_auxiliary_loss(model.prepare(), batch)[0]
 
-    others = {key: 0.0 for key in ("state_dropout",) if hasattr(load(name).Settings(), key)}
+    others = {key: 0.0 for key in ("state_dropout", "tower_dropout") if hasattr(load(name).Settings(), key)}
     assert not torch.allclose(states(1, True, dropout=0.5, **others), states(2, True, dropout=0.5, **others))
     torch.testing.assert_close(states(1, False, dropout=0.5), states(2, False, dropout=0.5))
     torch.testing.assert_close(states(1, True, dropout=0.0, **others), states(2, True, dropout=0.0, **others))
@@ -194,7 +205,9 @@ def test_matrices_begin_by_xaviers_rule_or_as_published(world, name, settings):
     large = {key: p for key, p in model.named_parameters() if p.dim() == 2 and p.numel() >= 256}
     assert large
     for key, parameter in large.items():
-        wanted = 0.02 if name == "cl4srec" else (2 / sum(parameter.shape)) ** 0.5
+        table = name == "cl4srec" or key.endswith(("table.weight", "factors.weight", "implicit.weight"))
+        published = PUBLISHED.get(getattr(model.settings, "backbone", name)) if table else None
+        wanted = published or (2 / sum(parameter.shape)) ** 0.5
         assert parameter.std().item() == pytest.approx(wanted, rel=0.15), key
 
 
@@ -228,7 +241,7 @@ def share_fitted(trainer, history):
     model, batch = trainer.model.eval(), next(trainer.batches.ordered())
     with torch.no_grad():
         prepared = model.prepare()
-        scores = model.states(prepared, batch) @ model.item_vectors(prepared).T
+        scores = model.all_scores(model.states(prepared, batch), model.item_vectors(prepared))
     own = scores >= scores.gather(1, batch.positives.long()[:, None])
     for step, user in enumerate(batch.users[batch.target.row].tolist()):  # no loss orders the user's items
         own[step, training_items(history, user)] = False

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_dataset import DAY, SPRING, World, read, review, write_gz
 
+from semacdr.data.disjoint import kept_domain
 from semacdr.errors import UserError
 from semacdr.llm.prompts import describe
 from semacdr.semantics.encoder_engine import compose
@@ -25,15 +26,16 @@ def written(user, item, day, **more):
     return review(user, item, day) | {"reviewText": said(user, item, day)} | more
 
 
-def prepare(folder, films, books):
-    """The tables of a scenario from its raw reviews, by the real stages."""
+def prepare(folder, films, books, *options):
+    """The tables of a scenario from its raw reviews, by the real stages; `options` of preprocess."""
     raw = {
         name: str(write_gz(folder / f"{name}.json.gz", *lines))
         for name, lines in (("films", films), ("books", books), ("meta_films", ()), ("meta_books", ()))
     }
     argv = ["--domains", *DOMAINS, "--reviews", raw["films"], raw["books"]]
     argv += ["--metadata", raw["meta_films"], raw["meta_books"], "--release", "amazon2014", "--scenario", "book_film"]
-    preprocess.main([*argv, "--min-item-interactions", "1", "--max-malformed-share", "1", "--output", str(folder)])
+    argv += ["--min-item-interactions", "1", "--max-malformed-share", "1"]
+    preprocess.main([*argv, *options, "--output", str(folder)])
     splits(folder)
 
 
@@ -71,8 +73,9 @@ BOOKS = [("u1", f"B{n + 1}", 10 * n + 5) for n in range(5)] + [("u2", f"C{n}", 1
 
 @pytest.fixture
 def small(tmp_path):
-    def build(films=(), books=()):
-        prepare(tmp_path, [*films, *(written(*event) for event in FILMS)], [*books, *(written(*e) for e in BOOKS)])
+    def build(films=(), books=(), *options):
+        films, books = [*films, *(written(*e) for e in FILMS)], [*books, *(written(*e) for e in BOOKS)]
+        prepare(tmp_path, films, books, *options)
         return tmp_path
 
     return build
@@ -82,6 +85,18 @@ def test_only_reviews_before_the_validation_events_of_both_directions_are_used(s
     mine = {text for text in all_said(run(small(), *ALL)) if text.startswith("u1")}
     films = {said("u1", f"F{n + 1}", 10 * n) for n in range(3)}
     assert mine == films | {said("u1", f"B{n + 1}", 10 * n + 5) for n in range(3)}
+
+
+def test_disjoint_users_are_found_by_their_ids_in_the_files(small):
+    """Before the validation event of the one direction that ranks the user, or of the account that a draw keeps."""
+    different = all_said(run(small((), (), "--users", "disjoint", "--shared-ids", "different"), *ALL))
+    films = {said("u1", f"F{n + 1}", 10 * n) for n in range(3)}
+    books = {said("u1", f"B{n + 1}", 10 * n + 5) for n in range(3)}
+    assert {text for text in different if text.startswith("u1")} == films | books
+    seed = next(n for n in range(99) if [kept_domain(user, DOMAINS, n) for user in ("u1", "u2")] == ["book", "film"])
+    drawn = all_said(run(small((), (), "--users", "disjoint", "--shared-ids", "draw", "--draw-seed", str(seed)), *ALL))
+    assert {text for text in drawn if text.startswith("u1")} == books
+    assert {text for text in drawn if text.startswith("u2")} == {said("u2", f"G{n}", 10 * n) for n in range(3)}
 
 
 def test_a_review_of_the_day_of_the_validation_event_is_not_used(small):

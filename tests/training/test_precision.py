@@ -15,6 +15,7 @@ from semacdr.training.engine import Trainer
 from semacdr.training.settings import Training
 
 CPU = torch.device("cpu")
+FLOAT32 = ("lightgcn", "svdpp")  # sums of embeddings: they have no matrix product that autocast applies to
 
 
 def first_loss(world, name, **training):
@@ -35,7 +36,8 @@ def test_bfloat16_is_near_float32_and_losses_and_gradients_stay_float32(world, n
     full, gradients = first_loss(world, name)
     half, others = first_loss(world, name, precision="bfloat16")
     assert half.dtype == torch.float32 and {gradient.dtype for gradient in others} == {torch.float32}
-    assert half != full  # something was in bfloat16
+    if name not in FLOAT32:
+        assert half != full  # something was in bfloat16
     torch.testing.assert_close(half, full, rtol=0.02, atol=0)
     assert len(gradients) == len(others) and all(gradient.isfinite().all() for gradient in others)
 

@@ -73,7 +73,9 @@ def test_more_source_events_change_no_byte(world, inserted, name, own, tmp_path)
 def inputs_of(world, name, **own):
     """The inputs of a system under visibility none."""
     files = ("interactions", "items", "split", "embeddings", "agnostic")
-    paths = DirectionPaths(*(world.folder / f"{file}.parquet" for file in files), world.folder / "graphs")
+    paths = DirectionPaths(
+        *(world.folder / f"{file}.parquet" for file in files), world.folder / "graphs", world.folder / "personas"
+    )
     system = System(name, load(name).Settings(**own), Training(visibility="none", max_length=20))
     return system, system.load_inputs(paths)
 
@@ -99,9 +101,9 @@ def test_losses_over_source_events_are_finite(world, name):
     """A mean over no event is not NaN."""
     own = {"source_weight": 1.0} if hasattr(load(name).Settings(), "source_weight") else {}
     system, inputs = inputs_of(world, name, **own)
-    trainer = Trainer(
-        system.build(inputs, 0), inputs.history, Training(loss="ce", max_length=20), 0, torch.device("cpu")
-    )
+    model = system.build(inputs, 0)
+    loss = "ce" if model.matches_by_inner_product else "bce"
+    trainer = Trainer(model, inputs.history, Training(loss=loss, max_length=20), 0, torch.device("cpu"))
     for _ in range(2):
         assert np.isfinite(trainer.epoch())
 

@@ -22,6 +22,53 @@ use rule graph as final_graph with:
         "Building the graphs of all events of {wildcards.direction} of {wildcards.scenario}"
 
 
+use rule personas as final_personas with:
+    input:
+        interactions="results/{scenario}/interactions.parquet",
+        catalogue="results/{scenario}/items.parquet",
+        split="results/{scenario}/{direction}/final/split.parquet",
+        taxonomy="results/{scenario}/semantics/taxonomy.json",
+        agnostic="results/{scenario}/semantics/agnostic.parquet",
+        code=code("semacdr.stages.personas"),
+    output:
+        "results/{scenario}/{direction}/final/personas/personas.parquet",
+    log:
+        "logs/{scenario}/{direction}/final/personas.log",
+    benchmark:
+        "logs/benchmarks/{scenario}/{direction}/final/personas.tsv"
+    message:
+        "Making the personas from all events of {wildcards.direction} of {wildcards.scenario}"
+
+
+use rule persona_vectors as final_persona_vectors with:
+    input:
+        personas="results/{scenario}/{direction}/final/personas/personas.parquet",
+        code=code("semacdr.stages.persona_vectors"),
+    output:
+        "results/{scenario}/{direction}/final/personas/vectors.parquet",
+    log:
+        "logs/{scenario}/{direction}/final/persona_vectors.log",
+    benchmark:
+        "logs/benchmarks/{scenario}/{direction}/final/persona_vectors.tsv"
+    message:
+        "Encoding the personas from all events of {wildcards.direction} of {wildcards.scenario}"
+
+
+use rule communities as final_communities with:
+    input:
+        personas="results/{scenario}/{direction}/final/personas/personas.parquet",
+        vectors="results/{scenario}/{direction}/final/personas/vectors.parquet",
+        code=code("semacdr.stages.communities"),
+    output:
+        "results/{scenario}/{direction}/final/personas/communities.parquet",
+    log:
+        "logs/{scenario}/{direction}/final/communities.log",
+    benchmark:
+        "logs/benchmarks/{scenario}/{direction}/final/communities.tsv"
+    message:
+        "Finding similar source users from all events of {wildcards.direction} of {wildcards.scenario}"
+
+
 rule final_split:
     input:
         interactions="results/{scenario}/interactions.parquet",

@@ -23,12 +23,12 @@ Sampler = NegativeSampler | SharedNegatives
 class Sequence:
     """The packed sequences of a batch's rows: N tokens in total, each row's in order of time."""
 
-    items: torch.Tensor  # (N,) int32; BLANK in a target sequence without any event, see semacdr.models.layers.embed
+    items: torch.Tensor  # (N,) int32; BLANK where no event precedes a target step, see semacdr.models.layers.embed
     positions: torch.Tensor  # (N,) int32, from 0 at the first event of the window
     row: torch.Tensor  # (N,) int32, the row of the batch
     lengths: torch.Tensor  # (B,) int32, 0 for a row without events
     layout: Layout  # for causal self-attention
-    blank: bool = False  # whether an item is blank; never in training
+    blank: bool = False  # whether an item is blank; in training only with first steps (semacdr.batching.windows)
 
 
 @dataclass(frozen=True)

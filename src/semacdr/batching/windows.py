@@ -3,7 +3,8 @@
 A window ends just before its last positive p (an event index of `History`): the last training event, the validation
 event or the test event. It contains the last `max_length` target events before p, source events before p and events
 of both before p. Each target event in it is one step, whose positive is the next target event. If no target event
-precedes p, a blank takes its place: a step that knows only source events, if any.
+precedes p, a blank takes its place: a step that knows only source events, if any. With `first_steps` every window
+begins with such a blank, whose positive is the window's first target event: for models that learn from single events.
 
 That is visibility `causal`. With visibility `all`, as in much published code, the source window contains the user's
 last source events of all time and every step sees all of them. It exists only to measure that leak. Visibility `none`
@@ -52,7 +53,12 @@ BLANK = np.iinfo(np.int32).min  # no table has such a row, so a model that treat
 
 
 def make_windows(
-    history: History, last_positive: np.ndarray, users: np.ndarray, max_length: int, visibility: str = "causal"
+    history: History,
+    last_positive: np.ndarray,
+    users: np.ndarray,
+    max_length: int,
+    visibility: str = "causal",
+    first_steps: bool = False,
 ) -> Windows:
     """The windows of `users` (rows,) that end before `last_positive` (rows,), target events of these users.
 
@@ -65,14 +71,16 @@ def make_windows(
     source_before = np.arange(len(target_before)) - target_before
     positions = {True: np.flatnonzero(history.is_target), False: np.flatnonzero(~history.is_target)}
     first, last = _last(target_before[begin], target_before[last_positive], max_length)
-    target = np.minimum(first, last - 1), last  # a blank takes the place of the target event before p, another user's
+    # a blank takes the place of the target event before the window, which may be another user's
+    target = first - 1 if first_steps else np.minimum(first, last - 1), last
     end = history.start[users + 1] if visibility == "all" else last_positive
     source = _last(source_before[begin], source_before[end], max_length)
     mixed = _last(begin, last_positive, max_length)
-    steps, others = positions[True][flatten(*target)], positions[False][flatten(*source)]
-    next_event = positions[True][flatten(*target) + 1]  # the event that each step predicts
+    places = flatten(*target)
+    steps, others = positions[True][places], positions[False][flatten(*source)]
+    next_event = positions[True][places + 1]  # the event that each step predicts
     row, other_row = (np.repeat(np.arange(len(users)), end - start) for start, end in (target, source))
-    blank = (first == last)[row]
+    blank = places < first[row]
     bounds = first[other_row], last[other_row]
     seen = source[1][row] if visibility == "all" else source_before[next_event]
     return Windows(
@@ -89,14 +97,19 @@ def make_windows(
     )
 
 
-def training_windows(history: History, max_length: int, visibility: str = "causal") -> Windows:
-    """Windows of the users with at least two training events in the target domain; p is the last of them."""
+def training_windows(
+    history: History, max_length: int, visibility: str = "causal", first_steps: bool = False
+) -> Windows:
+    """Windows of the users with at least two training events in the target domain; p is the last of them.
+
+    With `first_steps`, one event is enough.
+    """
     target = np.flatnonzero(history.is_target)
     order = np.searchsorted(
         target, history.training_end
     )  # the place, among target events, behind the last for training
-    users = np.flatnonzero(order - np.searchsorted(target, history.start[:-1]) >= 2)
-    return make_windows(history, target[order[users] - 1], users, max_length, visibility)
+    users = np.flatnonzero(order - np.searchsorted(target, history.start[:-1]) >= 2 - first_steps)
+    return make_windows(history, target[order[users] - 1], users, max_length, visibility, first_steps)
 
 
 def evaluation_windows(history: History, split: str, max_length: int, visibility: str = "causal") -> Windows:

@@ -4,7 +4,9 @@ from typing import Literal, Protocol
 
 import polars as pl
 
+from semacdr.data import disjoint
 from semacdr.data.funnel import Funnel
+from semacdr.errors import UserError
 
 DUPLICATES = {
     "earliest": "duplicates removed (the earliest of a user and an item stays)",
@@ -13,7 +15,7 @@ DUPLICATES = {
 }
 
 
-class Rules(Protocol):
+class Rules(disjoint.Rules, Protocol):
     """The settings of stage preprocess that say what is kept."""
 
     @property
@@ -22,7 +24,7 @@ class Rules(Protocol):
 
     @property
     def min_user_interactions(self) -> int:
-        """Fewest events of a user in each domain, or in one of them where `users` is any."""
+        """Fewest events of a user: in each domain, in one of them (`users: any`), or in the user's own (disjoint)."""
 
     @property
     def filter(self) -> Literal["once", "iterated"]:
@@ -32,16 +34,20 @@ class Rules(Protocol):
     def duplicates(self) -> Literal["earliest", "latest", "all"]:
         """Which of the events of a user with the same item stay."""
 
-    @property
-    def users(self) -> Literal["shared", "any"]:
-        """Whether users need both domains."""
-
 
 def filter_interactions(events: pl.DataFrame, rules: Rules, funnel: Funnel) -> pl.DataFrame:
     """The events (user_id, item_id, domain, timestamp, perhaps position) that pass the filters, without duplicates.
 
-    A UserError names the filter after which a domain has no event.
+    Users who are disjoint get one domain each before anything else. A UserError names the filter after which a domain
+    has no event.
     """
+    if rules.users == "disjoint":
+        events = disjoint.one_domain_each(events, rules, funnel)
+    elif rules.shared_ids != "refuse":
+        raise UserError(
+            f"preprocess.shared_ids is for disjoint users; set preprocess.users to disjoint (it is {rules.users}), or "
+            "shared_ids to refuse"
+        )
     fewest_item = rules.min_item_interactions
     events = funnel.add_events(DUPLICATES[rules.duplicates], without_duplicates(events, rules.duplicates))
     for _ in range(events.height):
@@ -68,8 +74,10 @@ def _enough_events_of_users(events: pl.DataFrame, rules: Rules, funnel: Funnel) 
     if rules.users == "any":
         step = f"users with >= {fewest} interactions in a domain (min_user_interactions)"
         return funnel.add_events(step, events.filter(enough.any().over("user_id")))
+    if rules.users == "disjoint":
+        return funnel.add_events(f"users with >= {fewest} interactions (min_user_interactions)", events.filter(enough))
     step = f"users with >= {fewest} interactions in each domain (min_user_interactions)"
     events = funnel.add_events(step, events.filter(enough))
     shared = pl.col("domain").n_unique().over("user_id") == len(funnel.domains)
-    hint = "; check that both domains have the same user ids, or set preprocess.users to any"
+    hint = "; check that both domains have the same user ids, or set preprocess.users to any or disjoint"
     return funnel.add_events("users of both domains", events.filter(shared), hint)

@@ -8,6 +8,8 @@ earlier timestamp. A source event of the same day comes after the target event a
 Hidden events of cold users are left out, so nothing that is built from a history can use them. A cold user's only
 target event is the test event, and only the source events before it are visible.
 
+Thinned events (split, `training_share`) are left out in the same way. Their users have other training events.
+
 Training uses a prefix of each user's events: those before the validation event (of cold users, before the test event),
 or, with a time split, those before the date `valid_from`, of all users. All events of a user without a validation and a
 test event are for training, as of a user of the source domain only. With a time split a user may have a validation
@@ -32,6 +34,7 @@ from semacdr.storage import tables
 
 LEAST = 3  # target events of a user who is ranked by leave-one-out: one each for training, validation and test
 NONE = -1  # in place of an event's index
+LEFT_OUT = ("hidden", "thinned")  # roles of events that later stages use only to exclude their items from candidates
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class History:
     training_end: np.ndarray  # (U,) index behind each user's last training event
     valid: np.ndarray  # (U,) index of each user's validation event, or NONE
     test: np.ndarray  # (U,) index of each user's test event, or NONE
-    hidden: np.ndarray  # (2, H) user and item of each hidden target event
+    hidden: np.ndarray  # (2, H) user and item of each target event that is left out: role hidden or thinned
     source_items: range
     target_items: range
     meta: dict[str, str]  # metadata of the split table: release, scenario, source, target, digest, ...
@@ -89,8 +92,8 @@ def load_history(interactions: Path, items: Path, split: Path) -> History:
     by = meta.get("split_by", "leave_one_out")
     if by == "time":
         _check_periods(split, user, role, time, meta)
-    where = role == "hidden"
-    hidden = np.stack([user[where], item[where]])
+    where = np.isin(role, LEFT_OUT)
+    hidden, how = np.stack([user[where], item[where]]), role[where]
     user, item, target, role, time = (column[~where] for column in (user, item, target, role, time))
     start = np.searchsorted(user, np.arange(user[-1] + 2))
     valid, test = (_held_out(user, role, part, len(start) - 1) for part in ("valid", "test"))
@@ -101,7 +104,7 @@ def load_history(interactions: Path, items: Path, split: Path) -> History:
     elif by == "time":
         training_end = start[:-1] + np.bincount(user[time < midnight(meta["valid_from"])], minlength=len(start) - 1)
     else:
-        _check_leave_one_out(split, user, role, hidden[0])
+        _check_leave_one_out(split, user, role, hidden[0], how)
         training_end = np.where(valid == NONE, np.where(test == NONE, start[1:], test), valid)
     ranges = [_range_of(items, catalogue, meta[name]) for name in ("source", "target")]
     for known, found in zip(ranges, (item[~target], item[target]), strict=True):
@@ -129,29 +132,40 @@ def _held_out(user: np.ndarray, role: np.ndarray, split: str, users: int) -> np.
     return found
 
 
-def _check_leave_one_out(path: Path, user: np.ndarray, role: np.ndarray, cold: np.ndarray) -> None:
+def _check_leave_one_out(path: Path, user: np.ndarray, role: np.ndarray, left_out: np.ndarray, how: np.ndarray) -> None:
     """A UserError unless each user with LEAST target events has a test event and a validation event, or hidden ones.
 
-    Other users must have neither. `cold` (H,): the user of each hidden event.
+    Other users must have neither. A user with thinned events must have training events. `left_out` (H,): the user of
+    each event that is left out; `how` (H,): its role.
     """
+    cold, thinned = (left_out[how == name] for name in LEFT_OUT)
     test, valid = np.flatnonzero(role == "test"), np.flatnonzero(role == "valid")
-    events = np.bincount(np.append(user[role != ""], cold), minlength=user[-1] + 1)
+    events = np.bincount(np.append(user[role != ""], left_out), minlength=user[-1] + 1)
     users = np.flatnonzero(events >= LEAST)
     if not (np.array_equal(user[test], users) and np.array_equal(user[valid], np.setdiff1d(users, cold))):
         raise UserError(f"{path}: some user has not exactly one validation and one test event; run split again")
     if np.isin(user[role == "train"], cold).any():
         raise UserError(f"{path}: some user has hidden and training events; run split again")
+    _check_thinned(path, user[role == "train"], thinned)
+
+
+def _check_thinned(path: Path, trained: np.ndarray, thinned: np.ndarray) -> None:
+    """A UserError unless all users of thinned events are among those of training events."""
+    if not np.isin(thinned, trained).all():
+        raise UserError(f"{path}: some user has thinned events, but no training event; run split again")
 
 
 def _check_periods(path: Path, user: np.ndarray, role: np.ndarray, time: np.ndarray, meta: Mapping[str, str]) -> None:
     """A UserError unless the roles of target events fit the dates, and no user has two events of a split."""
     dates = [midnight(meta[name]) for name in ("valid_from", "test_from")]
     period = np.array(["train", "valid", "test"])[np.searchsorted(dates, time, side="right")]
-    fits = (role == period) | ((role == "later") & (period != "train")) | (role == "")
+    thinned = (role == "thinned") & (period == "train")
+    fits = (role == period) | ((role == "later") & (period != "train")) | thinned | (role == "")
     twice = [len(users) > len(np.unique(users)) for users in (user[role == split] for split in ("valid", "test"))]
     if not fits.all() or any(twice):
         dates_of = f"{meta['valid_from']} and {meta['test_from']}"
         raise UserError(f"{path}: its roles do not fit its dates {dates_of}; run split again")
+    _check_thinned(path, user[role == "train"], user[thinned])
 
 
 def shared_training(interactions: Path, items: Path, splits: Sequence[Path]) -> tuple[np.ndarray, np.ndarray]:

@@ -17,11 +17,14 @@ FEW = 0.9  # a smaller share of items with a title, or with any metadata, is wor
 NO_TEXT = "; no item has any text: if the other domain has none either, set `train: {texts: false}` for the scenario"
 
 
-def load_events(source: Source, max_malformed: float, funnel: Funnel) -> tuple[pl.DataFrame, bool]:
+def load_events(
+    source: Source, max_malformed: float, funnel: Funnel, disjoint: bool = False
+) -> tuple[pl.DataFrame, dict[str, bool]]:
     """All usable events of the domains (user_id, item_id, timestamp, domain, perhaps position).
 
-    Also whether positions take the place of times in a domain. Counts go into the funnel. A UserError if too many lines
-    are malformed, or if users have times in one domain and positions in the other.
+    Also, by domain, whether positions take the place of times. Counts go into the funnel. A UserError if too many lines
+    are malformed, or if users have times in one domain and positions in the other. `disjoint`: no user is in both
+    domains, so the two domains need no common scale of times or positions.
     """
     frames, by_position = [], {}
     for domain in source.domains:
@@ -36,11 +39,11 @@ def load_events(source: Source, max_malformed: float, funnel: Funnel) -> tuple[p
     events = pl.concat(frames, how="diagonal")
     if "position" in events.columns:
         events = events.with_columns(pl.col("position").fill_null(0))
-    if any(by_position.values()):
+    if any(by_position.values()) and not disjoint:
         _check_positions(events, by_position)
     if not all(by_position.values()) and events.height and (latest := int(events["timestamp"].max())) > time.time():  # type: ignore[arg-type]
         log.warning("the last event is on %s, in the future; check the unit and the zone of the times", day_of(latest))
-    return events, any(by_position.values())
+    return events, by_position
 
 
 def _check_positions(events: pl.DataFrame, by_position: dict[str, bool]) -> None:

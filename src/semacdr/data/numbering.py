@@ -22,14 +22,18 @@ class StatisticsRow:
 
 
 def number(
-    events: pl.DataFrame, metadata: pl.DataFrame, tie_seed: int
+    events: pl.DataFrame, metadata: pl.DataFrame, tie_seed: int, disjoint: bool = False
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """Interactions, users and items, numbered from 0: users by user_id, items by domain and item_id.
+
+    Users who are `disjoint` are numbered by domain, then by user_id. So among the users of a domain their order says
+    nothing about the other domain, and each domain's users have a contiguous range.
 
     Interactions are in each user's order: by timestamp, then by position, if there is one, then by `tie_order`. Items
     get their metadata, empty where there is none.
     """
-    users = events.select("user_id").unique().sort("user_id").with_row_index("user")
+    by = ["domain", "user_id"] if disjoint else ["user_id"]
+    users = events.select(by).unique().sort(by).select("user_id").with_row_index("user")
     items = events.select("domain", "item_id").unique().sort("domain", "item_id").with_row_index("item")
     positions = ["position"] if "position" in events.columns else []
     interactions = (

@@ -4,8 +4,11 @@
 the same for all users: training before `valid_from`, validation from then on, test from `test_from` on. Each of the two
 periods holds out a user's first event in it: so a user counts once, soon after the data that the model knows. A user
 may have only one of the two, or none.
+
+`thin` leaves out training events, to see what a system makes of less data.
 """
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,6 +72,30 @@ def by_time(interactions: pl.DataFrame, target: str, dates: Dates) -> pl.DataFra
         if role not in found:
             raise UserError(f"no event of domain '{target}' is {where}; {_range_of(events)}; choose other dates")
     return split
+
+
+def thin(split: pl.DataFrame, share: float, seed: int) -> pl.DataFrame:
+    """The split with role `thinned` for training events that are left out, so that about a share of them is kept.
+
+    An event is kept if a hash of (seed, user, item) is below the share, and each user's event with the lowest hash is
+    kept in any case. So a larger share contains a smaller one, no event's fate depends on others' users or items, and
+    every user with training events keeps one. A user's repeats of one item are kept or left out together.
+    """
+    if share == 1:
+        return split
+    start = hashlib.blake2b(f"thin\0{seed}\0".encode(), digest_size=8)
+
+    def place(user: int, item: int) -> float:
+        key = start.copy()
+        key.update(f"{user}\0{item}".encode())
+        return int.from_bytes(key.digest(), "big") / 2**64
+
+    train = pl.col("role") == "train"
+    places = [place(user, item) for user, item in split.select("user", "item").iter_rows()]
+    lowest = pl.col("place") == pl.col("place").filter(train).min().over("user")
+    left_out = train & (pl.col("place") >= share) & ~lowest
+    marked = split.with_columns(place=pl.Series(places, dtype=pl.Float64))
+    return marked.with_columns(role=pl.when(left_out).then(pl.lit("thinned")).otherwise("role")).drop("place")
 
 
 def choose_dates(

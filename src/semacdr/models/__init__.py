@@ -1,6 +1,7 @@
 """The models, one per file. A model's module defines INPUTS, LOSS, Settings and Model; `load` finds it by name.
 
-INPUTS          a literal tuple of what the model needs besides the history, from "agnostic", "embeddings", "graphs".
+INPUTS          a literal tuple of what the model needs besides the history, from "agnostic", "embeddings", "graphs",
+                "personas".
 SETTING_INPUTS  (optional) a literal mapping of settings to what the model needs besides INPUTS where they are on
                 (neither false nor "none"). The planner reads both from the file, so that a run has the right inputs.
 LOSS            a literal: the loss that the model was published with (semacdr.models.losses); None for a non-learned

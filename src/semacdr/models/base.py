@@ -10,6 +10,8 @@ from semacdr.batching.batches import Batch
 from semacdr.data.history import History
 from semacdr.errors import UserError
 
+PAIRS = 2**18  # pairs of users and items that are scored at once, where scores are no inner products
+
 
 @dataclass(frozen=True)
 class Semantics:
@@ -27,6 +29,27 @@ class Semantics:
 
 
 @dataclass(frozen=True)
+class Side:
+    """The personas of one domain, P of them, sorted by user; each is made from training events of the domain alone."""
+
+    users: torch.Tensor  # (P,) i64
+    events: torch.Tensor  # (P,) i64 training events that a persona is made from
+    confidence: torch.Tensor  # (P,) f32 from 0 to 1, grows with the events
+    weights: torch.Tensor  # (P, T) f32 over the terms of the vocabulary
+    text: torch.Tensor  # (P, width) f32 vectors of the texts, of unit length
+
+
+@dataclass(frozen=True)
+class Personas:
+    """The personas of a direction, and for each one of the target domain its nearest ones of the source domain."""
+
+    source: Side
+    target: Side
+    neighbours: torch.Tensor  # (P_target, n) i64 places in source.users, the nearest first; -1: none
+    similarity: torch.Tensor  # (P_target, n) f32 of the neighbours; 0 where there is none
+
+
+@dataclass(frozen=True)
 class ModelInputs:
     """The data of one direction, on the CPU; None for inputs that `semacdr.models.required_inputs` does not name."""
 
@@ -35,11 +58,12 @@ class ModelInputs:
     text: torch.Tensor | None = None  # (items of the scenario, width) frozen text vectors
     semantics: Semantics | None = None
     graphs: dict[str, torch.Tensor] | None = None  # source, target, mixed: normalised adjacency as sparse CSR
+    personas: Personas | None = None
     digests: dict[str, str] = field(default_factory=dict)  # of the tables that were read, by name
 
 
 class Model(nn.Module):
-    """A model that scores the target catalogue by inner products, unless it overrides `scores`.
+    """A model that scores the target catalogue by inner products, unless it overrides `match` or `scores`.
 
     `prepare` computes what does not depend on the batch; the other methods get its result.
     """
@@ -53,11 +77,17 @@ class Model(nn.Module):
         return None
 
     reads_events = False  # whether it is built from users' events, as counts or as a graph of its own
+    first_steps = False  # whether training also predicts each user's first target event, from no event
+
+    @property
+    def matches_by_inner_product(self) -> bool:
+        """Whether a step's scores are inner products, as the losses over the whole catalogue assume."""
+        return type(self).match is Model.match
 
     @property
     def scores_are_inner_products(self) -> bool:
         """Whether the scores are the inner products of `states` and `item_vectors`."""
-        return type(self).scores is Model.scores
+        return type(self).scores is Model.scores and self.matches_by_inner_product
 
     def states(self, prepared: Any, batch: Batch) -> torch.Tensor:
         """(N_t, d): the user's state at each target step, from the events before the step's positive."""
@@ -87,10 +117,20 @@ class Model(nn.Module):
         """The loss of a batch in pre-training."""
         raise NotImplementedError
 
+    def match(self, states: torch.Tensor, vectors: torch.Tensor) -> torch.Tensor:
+        """(N, k): the scores for states (N, d) of the items with vectors (N, k, d), or (1, k, d) for all states."""
+        return torch.einsum("nd,nkd->nk", states, vectors.expand(len(states), -1, -1))
+
     def scores(self, prepared: Any, batch: Batch) -> torch.Tensor:
         """(B, target items): the scores that rank the catalogue after each row's last step."""
-        states = self.states(prepared, batch).index_select(0, batch.last)
-        return states @ self.item_vectors(prepared).T
+        return self.all_scores(self.states(prepared, batch).index_select(0, batch.last), self.item_vectors(prepared))
+
+    def all_scores(self, states: torch.Tensor, vectors: torch.Tensor) -> torch.Tensor:
+        """(N, n): the scores for states (N, d) of all items with vectors (n, d); in chunks unless inner products."""
+        if self.matches_by_inner_product:
+            return states @ vectors.T
+        rows = max(1, PAIRS // len(vectors))
+        return torch.cat([self.match(part, vectors[None]) for part in states.split(rows)])
 
     def semantic_parameters(self) -> list[nn.Parameter]:
         """Parameters with the semantic learning rate (paper, appendix E): those of the module `semantic`, if any."""

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.autograd.function import once_differentiable
 
 from semacdr.batching.batches import Sequence
 from semacdr.batching.layout import Layout
@@ -133,6 +134,35 @@ class _Propagate(torch.autograd.Function):
 def propagate(adjacency: torch.Tensor, x: torch.Tensor, transposed: torch.Tensor | None = None) -> torch.Tensor:
     """A @ X (nodes, d) with a sparse CSR adjacency; without `transposed` the adjacency must be symmetric."""
     return _Propagate.apply(adjacency, adjacency if transposed is None else transposed, x)
+
+
+class _MeanOfLayers(torch.autograd.Function):
+    """(E + A E + … + A^K E) / (K + 1) as E + A (E + A (…)), for a symmetric A; so is its gradient.
+
+    A product and its sum are one call, which takes about three quarters of the time of separate ones.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, adjacency: torch.Tensor, x: torch.Tensor, layers: int) -> torch.Tensor:
+        ctx.adjacency, ctx.layers = adjacency, layers
+        return _mean_of_layers(adjacency, x, layers)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[None, torch.Tensor, None]:
+        return None, _mean_of_layers(ctx.adjacency, gradient.contiguous(), ctx.layers), None
+
+
+def _mean_of_layers(adjacency: torch.Tensor, x: torch.Tensor, layers: int) -> torch.Tensor:
+    nodes = x
+    for _ in range(layers):
+        nodes = torch.addmm(x, adjacency, nodes)
+    return nodes / (layers + 1)
+
+
+def mean_of_layers(adjacency: torch.Tensor, x: torch.Tensor, layers: int) -> torch.Tensor:
+    """(nodes, d): the mean of X, A X, …, A^layers X with a symmetric sparse CSR adjacency (LightGCN, eqs. 7 and 8)."""
+    return _MeanOfLayers.apply(adjacency, x, layers)
 
 
 def mean_by_row(

@@ -1,6 +1,7 @@
 """Losses over the steps of a batch, the same for every model, so that models are compared under equal losses."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -8,6 +9,7 @@ import torch.nn.functional as F
 from torch.autograd.function import once_differentiable
 
 SAMPLED = ("bpr", "bce", "gbce")  # losses with separate negatives for each step
+Match = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]  # states (N, d), vectors (N, k, d): scores (N, k)
 CHUNK = {"cpu": 2**18, "cuda": 2**27}  # scores of loss ce in memory at once: 1 MB, a core's own cache, and 512 MB
 
 
@@ -18,6 +20,7 @@ def step_loss(
     positives: torch.Tensor,
     negatives: torch.Tensor,
     calibration: float = 0.75,
+    match: Match | None = None,
 ) -> torch.Tensor:
     """The mean loss over steps, from states (N, d), item vectors (n, d), positives (N,) and negatives.
 
@@ -28,13 +31,19 @@ def step_loss(
     sampled_softmax: cross-entropy against negatives (k,) that all steps share, drawn uniformly from all n items; the
     logQ correction log(n / k) makes their sum an unbiased estimate of the whole catalogue's.
     ce: softmax cross-entropy over all n items; scores are computed in chunks.
+
+    Scores are inner products, or for the losses SAMPLED those of `match` (semacdr.models.base.Model).
     """
     if name == "ce":
         return softmax_loss(states, items, positives, len(states))
     if name == "sampled_softmax":
         return _sampled_softmax(states, items, positives, negatives)
-    positive = (states * F.embedding(positives, items)).sum(-1, keepdim=True)  # (N, 1)
-    negative = torch.einsum("nd,nkd->nk", states, F.embedding(negatives, items))
+    if match is None:
+        positive = (states * F.embedding(positives, items)).sum(-1, keepdim=True)  # (N, 1)
+        negative = torch.einsum("nd,nkd->nk", states, F.embedding(negatives, items))
+    else:
+        positive = match(states, F.embedding(positives[:, None], items))
+        negative = match(states, F.embedding(negatives, items))
     if name == "bpr":
         return F.softplus(negative - positive).mean()
     if name == "bce":

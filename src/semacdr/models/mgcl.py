@@ -28,7 +28,7 @@ from torch import nn
 from semacdr.batching.batches import Batch, Sequence
 from semacdr.models import base
 from semacdr.models.dropout import dropout
-from semacdr.models.layers import Block, embed, initialise, propagate
+from semacdr.models.layers import Block, embed, initialise, mean_of_layers
 from semacdr.models.sequence_graph import SequenceGraph
 from semacdr.models.settings import CommonSettings
 from semacdr.models.sparse import bipartite
@@ -97,11 +97,8 @@ class Model(base.Model):
 
     def prepare(self) -> torch.Tensor:
         """(items of the scenario, d): LightGCN's mean of the item vectors over all layers of the global graph."""
-        nodes = total = torch.cat([self.items.weight, self.users.weight])
-        for _ in range(self.settings.layers):
-            nodes = propagate(self.graph, nodes)
-            total = total + nodes
-        return total[: len(self.items.weight)] / (self.settings.layers + 1)
+        nodes = torch.cat([self.items.weight, self.users.weight])
+        return mean_of_layers(self.graph, nodes, self.settings.layers)[: len(self.items.weight)]
 
     def states(self, prepared: torch.Tensor, batch: Batch) -> torch.Tensor:
         """(N_t, d)."""

@@ -2,6 +2,7 @@
 
 import warnings
 
+import numpy as np
 import torch
 
 from semacdr.data.history import History
@@ -15,14 +16,18 @@ def csr(rows: torch.Tensor, columns: torch.Tensor, values: torch.Tensor, size: t
 
 
 def bipartite(history: History) -> torch.Tensor:
-    """D^-1/2 A D^-1/2 (items and users, items and users) of the training events of both domains, without self-loops.
-
-    The items of the scenario come first, then the users; an edge is binary. A node without an event has no edge.
-    """
+    """`user_item_graph` of the training events of both domains; items of the scenario, then the users."""
     items, training = len(history.source_items) + len(history.target_items), history.training()
-    nodes = items + history.users
-    item, user = (torch.from_numpy(ends[training]) for ends in (history.item, history.user() + items))
-    edges = torch.unique(torch.cat([item * nodes + user, user * nodes + item]))
+    return user_item_graph(history.item[training], history.user()[training], items, history.users)
+
+
+def user_item_graph(item: np.ndarray, user: np.ndarray, items: int, users: int) -> torch.Tensor:
+    """D^-1/2 A D^-1/2 (items and users, items and users) of events (E,) of items and users, without self-loops.
+
+    The items come first, then the users; an edge is binary. A node without an event has no edge.
+    """
+    nodes, item_nodes, user_nodes = items + users, torch.from_numpy(item), torch.from_numpy(user + items)
+    edges = torch.unique(torch.cat([item_nodes * nodes + user_nodes, user_nodes * nodes + item_nodes]))
     rows, columns = edges // nodes, edges % nodes
     degree = torch.bincount(rows, minlength=nodes).double()
     values = (degree[rows] * degree[columns]).rsqrt().float()

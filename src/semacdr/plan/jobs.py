@@ -101,5 +101,5 @@ def paths(wc: Any, input: Any) -> list[str]:
     """The inputs of a model as words of a command line."""
     given = {"interactions": input.interactions, "items": input.catalogue, "split": input.split}
     given |= {name: input[name] for name in ("agnostic", "embeddings") if input.get(name)}
-    given |= {"graphs": str(Path(input.graphs[0]).parent)} if input.get("graphs") else {}
+    given |= {name: str(Path(input[name][0]).parent) for name in ("graphs", "personas") if input.get(name)}
     return [word for name, path in given.items() for word in (f"--{name}", path)]

@@ -7,8 +7,8 @@ from typing import Any
 from semacdr.plan.declarations import SOURCES, literal, settings_class
 from semacdr.runtime.settings import switched_on
 
-INPUTS = ("agnostic", "embeddings", "graphs")
-FROM_TEXTS = ("agnostic", "embeddings")  # inputs that are made from the texts of items
+INPUTS = ("agnostic", "embeddings", "graphs", "personas")
+FROM_TEXTS = ("agnostic", "embeddings", "personas")  # inputs that are made from the texts of items
 
 
 @cache

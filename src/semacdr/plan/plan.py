@@ -26,6 +26,7 @@ GRAPHS = [  # a model's setting `graph` takes three of them
     for edges in ("", "_counted", "_sequence")
     if graph + edges != "mixed_counted"  # a user interacts with an item once, so it would be `mixed` again
 ]
+PERSONAS = ("personas", "vectors", "communities")  # the tables of a direction's personas
 
 
 @dataclass(frozen=True)
@@ -207,6 +208,7 @@ class Plan:
             "agnostic": f"{folder}/semantics/agnostic.parquet",
             "embeddings": f"{folder}/embeddings.parquet",
             "graphs": [f"{folder}/{direction}/graphs/{name}.parquet" for name in GRAPHS],
+            "personas": [f"{folder}/{direction}/personas/{name}.parquet" for name in PERSONAS],
         }
         return {name: files[name] for name in needs(run.model, json.loads(run.settings))}
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from semacdr.errors import UserError
 from semacdr.plan.asking import filings, taxonomy_file
 from semacdr.plan.experiments import experiment_of
+from semacdr.plan.models import FROM_TEXTS
 from semacdr.plan.plan import RESULTS, Plan, folders
 from semacdr.plan.raw import check_files
 from semacdr.plan.summaries import efficiency_runs, gate_runs, joined_experiments, mixing_runs, report_files, sweeps
@@ -80,7 +81,7 @@ def _check_run(plan: Plan, scenario: str, direction: str, parts: list[str]) -> N
         parts = parts[1:]
         if len(parts) == 1 and parts[0].endswith((".zip", ".tsv")):
             plan.final_run(scenario, direction, parts[0][:-4])
-    if len(parts) > 1 and parts[0] not in ("graphs", "tune"):
+    if len(parts) > 1 and parts[0] not in ("graphs", "personas", "tune"):
         plan.found(scenario, direction, parts[0])
 
 
@@ -116,7 +117,7 @@ def _needs_semantics(plan: Plan, scenario: str, file: Path) -> bool:
     if name in ("metrics", *plan.experiments):
         runs = plan.table_runs(scenario) if name == "metrics" else plan.experiment_runs(scenario, name)
         models = [(run.scenario, run.direction, run.record) for own in runs.values() for run in own]
-        return any({"agnostic", "embeddings"} & plan.inputs(*one).keys() for one in models)
+        return any({*FROM_TEXTS} & plan.inputs(*one).keys() for one in models)
     return file.parts[0] == "semantics" or file.stem in ("report", "taste_similarity", "embeddings")
 
 

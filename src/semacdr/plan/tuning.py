@@ -18,7 +18,8 @@ from semacdr.runtime.setting_errors import SettingError, known_name
 from semacdr.runtime.settings import checked, switched_on, types_of, untunable
 
 FILTERS = ("min_item_interactions", "min_user_interactions", "filter")
-LATER = {"duplicates": "earliest", "users": "shared"}  # filters that older files do not name, as they had these values
+# Filters that older files do not name, as they had these values.
+LATER = {"duplicates": "earliest", "users": "shared", "shared_ids": "refuse", "draw_seed": 0}
 
 
 @dataclass(frozen=True)

@@ -35,4 +35,6 @@ def _sentence(run: Run) -> str:
     unknown = "" if new is None else f"; {float(new):.1%} are of items without a training event"
     repeated = meta.get(f"repeated_{run.split}")
     again = "" if repeated is None else f"; {float(repeated):.1%} are repeats, {REPEATS}"
-    return f"{how}{tied}{unknown}{again}.".replace("%", " %")
+    kept = meta.get("training_kept")
+    thinned = "" if kept is None else f"; {float(kept):.1%} of the target's training events are used"
+    return f"{how}{thinned}{tied}{unknown}{again}.".replace("%", " %")

@@ -57,6 +57,7 @@ Count = Annotated[int, Bounds(1)]
 NonNegative = Annotated[float, Bounds(0)]
 Positive = Annotated[float, Bounds(0, open_low=True)]
 Share = Annotated[float, Bounds(0, 1)]
+PositiveShare = Annotated[float, Bounds(0, 1, open_low=True)]  # one that takes something
 ProperShare = Annotated[float, Bounds(0, 1, open_high=True)]  # one that leaves something
 InnerShare = Annotated[float, Bounds(0, 1, open_low=True, open_high=True)]  # one that takes and leaves something
 

@@ -20,6 +20,7 @@ from semacdr.serving.queries import as_of
 from semacdr.storage import files
 from semacdr.training import run_folder
 from semacdr.training.inputs import GRAPH_FILES
+from semacdr.training.personas import PERSONA_FILES
 from semacdr.training.trained import load_trained
 
 FORMAT, MANIFEST = 1, "bundle.json"
@@ -94,6 +95,9 @@ def _members(places: Places, run: run_folder.RunFolder, histories: bool) -> dict
         assert paths.graphs is not None
         kind = GRAPH_FILES[getattr(run.system.settings, "graph", "co_interaction")]
         found |= {f"direction/graphs/{name}.parquet": paths.graphs / f"{name}.parquet" for name in kind}
+    if "personas" in needs:
+        assert paths.personas is not None
+        found |= {f"direction/personas/{file}": paths.personas / file for file in PERSONA_FILES.values()}
     seed = f"direction/run/seed{run.content['seed']}"
     for name in (run_folder.SETTINGS, run_folder.CHECKPOINT):
         found[f"{seed}/{name}"] = places.run / name

@@ -36,5 +36,6 @@ def find(run: Path) -> Places:
         embeddings=scenario / "embeddings.parquet",
         agnostic=scenario / "semantics/agnostic.parquet",
         graphs=direction / "graphs",
+        personas=direction / "personas",
     )
     return Places(run, paths, scenario / "users.parquet")

@@ -16,11 +16,13 @@ def add_direction(cli: argparse.ArgumentParser) -> None:
     cli.add_argument("--embeddings", type=Path, help="embeddings.parquet, for a model that reads text vectors")
     cli.add_argument("--agnostic", type=Path, help="agnostic.parquet, for a model that reads categories")
     cli.add_argument("--graphs", type=Path, help="folder of the graphs, for a model that reads them")
+    cli.add_argument("--personas", type=Path, help="folder of the personas, for a model that reads them")
 
 
 def paths_of(args: argparse.Namespace) -> DirectionPaths:
     """The input paths of a command line that `add_direction` made."""
-    return DirectionPaths(args.interactions, args.items, args.split, args.embeddings, args.agnostic, args.graphs)
+    own = (args.embeddings, args.agnostic, args.graphs, args.personas)
+    return DirectionPaths(args.interactions, args.items, args.split, *own)
 
 
 def add_model(cli: argparse.ArgumentParser) -> None:

@@ -12,6 +12,11 @@ in each domain, so they are in both domains. With `users: any` they need them in
 these filters are applied once, in this order; with `filter: iterated` they are repeated until nothing changes, so that
 the result satisfies all of them.
 
+With `users: disjoint`, each user is in one domain and nothing links the domains. `shared_ids` says what becomes of ids
+of both domains (semacdr.data.disjoint), before all filters. Users are then numbered by domain, and a user's
+domain is that of his rows in interactions.parquet. The metadata of the tables state `users: disjoint`, `shared_ids`
+and, for a draw, its seed and rule (draw_seed, draw_rule).
+
 This stage decides the order of each user's events: by timestamp, and within one timestamp by the column `position`, if
 a table has one beside its times, then by a hash (semacdr.data.tie_order). interactions.parquet is stored in this order,
 and every later stage keeps it. If positions take the place of times, the metadata state `order: position`.
@@ -24,6 +29,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
+from semacdr.data import disjoint
 from semacdr.data.amazon_source import AmazonFiles
 from semacdr.data.filters import filter_interactions
 from semacdr.data.funnel import Funnel
@@ -52,11 +58,17 @@ class Settings:
     duplicates: Literal["earliest", "latest", "all"] = setting(
         "earliest", "which of a user's interactions with one item are kept; all: repeats count, also as test events"
     )
-    users: Literal["shared", "any"] = setting(
+    users: Literal["shared", "any", "disjoint"] = setting(
         "shared",
         "users with enough interactions in both domains, or in any of them; users of one domain serve training, and a"
-        " user is ranked only in a domain where he has 3",
+        " user is ranked only in a domain where he has 3; disjoint: nobody is in both domains, nothing links them",
     )
+    shared_ids: Literal["refuse", "draw", "different"] = setting(
+        "refuse",
+        "users disjoint: what an id is that both domains have; an error, one person of whom a draw keeps the account in"
+        " one domain, or two people (each id gets its domain as prefix, such as game:12)",
+    )
+    draw_seed: Natural = setting(0, "shared_ids draw: seed of the draw of each person's domain")
     max_malformed_share: Share = setting(
         0.01, "share of a file's lines that may be malformed; above it the stage stops"
     )
@@ -96,14 +108,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the stage."""
     args = arguments(argv)
     settings = from_flags(args, Settings, "preprocess")
-    funnel, source = Funnel(sorted(args.domains)), source_of(args)
-    events, by_position = load_events(source, settings.max_malformed_share, funnel)
+    funnel, source, apart = Funnel(sorted(args.domains)), source_of(args), settings.users == "disjoint"
+    events, by_position = load_events(source, settings.max_malformed_share, funnel, apart)
     events = funnel.add_events("usable lines" if args.tables is None else "usable rows", events)
     events = filter_interactions(events, settings, funnel)
     metadata = load_items(source, events, settings.max_malformed_share, funnel)
-    interactions, users, items = number(events, metadata, settings.tie_seed)
+    interactions, users, items = number(events, metadata, settings.tie_seed, apart)
     meta = {"release": args.release, "scenario": args.scenario, "domains": " ".join(sorted(args.domains))}
-    meta |= {"order": "position"} if by_position else {}
+    meta |= disjoint.described(settings) | ({"order": "position"} if any(by_position.values()) else {})
     written = tables.write(interactions.to_arrow(), args.output / "interactions.parquet", "interactions", meta)
     meta |= tables.made_from(interactions=written)
     for name, frame in (("users", users), ("items", items), ("attributes", attributes_of(items))):
@@ -111,19 +123,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     counts = statistics(interactions, args.release)
     tsv.write(args.output / "preprocess.tsv", tsv.text(funnel.rows(args.release)))
     tsv.write(args.output / "statistics.tsv", tsv.text(counts, number="", optional=("users",)))
-    log_statistics(counts)
+    log_statistics(counts, apart)
 
 
-def log_statistics(counts: Sequence[StatisticsRow]) -> None:
-    """Log the statistics, with a warning if no user is in both domains."""
+def log_statistics(counts: Sequence[StatisticsRow], apart: bool) -> None:
+    """Log the statistics, with a warning if no user is in both domains, unless users are to be `apart`."""
     for row in counts:
-        of_both = "" if row.users is None else f" ({row.overlapped_users:,} of them in both domains)"
+        of_both = "" if row.users is None or apart else f" ({row.overlapped_users:,} of them in both domains)"
         log.info(
             "%s: %s users%s, %s items, %s interactions, %s per user on average",
             row.domain, f"{row.users or row.overlapped_users:,}", of_both, f"{row.items:,}", f"{row.interactions:,}",
             row.avg_len,
         )  # fmt: skip
-    if not counts[0].overlapped_users:
+    if not counts[0].overlapped_users and not apart:
         log.warning("no user is in both domains: only the contents of items connect them")
 
 

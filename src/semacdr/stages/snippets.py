@@ -29,6 +29,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from semacdr.data import metadata
+from semacdr.data.disjoint import raw_ids
 from semacdr.data.history import shared_training
 from semacdr.data.lines import Tally
 from semacdr.data.reviews import Line, usable
@@ -148,13 +149,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = arguments(argv)
     settings = from_flags(args, Settings, "snippets")
     events = training_events(args.interactions, args.items, args.splits)
-    user_table = tables.read(args.users, "users")[0]
-    users = dict(zip(user_table["user_id"].to_pylist(), user_table["user"].to_pylist(), strict=True))
+    user_table, users_meta = tables.read(args.users, "users")
     catalogue, meta = tables.read(args.items, "items")
     rows = []
     for domain, path in zip(args.domains, args.reviews, strict=True):
         in_domain = catalogue.filter(pc.equal(catalogue["domain"], domain))
         items = dict(zip(in_domain["item_id"].to_pylist(), in_domain["item"].to_pylist(), strict=True))
+        ids = raw_ids(user_table["user_id"].to_pylist(), domain, users_meta)
+        numbered = zip(ids, user_table["user"].to_pylist(), strict=True)
+        users = {user_id: user for user_id, user in numbered if user_id is not None}
         reviews = iter_snippets(path, users, items, events, settings.max_characters)
         chosen = choose(reviews, settings.per_item, settings.seed)
         log.info("%s: %s of %s items have snippets", domain, f"{len(chosen):,}", f"{len(items):,}")

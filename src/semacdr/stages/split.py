@@ -21,6 +21,12 @@ With `cold_users`, a share of the users is cold: all their target events except 
 Later stages use hidden events only to exclude their items from the candidates. Cold users have no validation event.
 Who is cold depends only on the seed and the user, so both directions have the same cold users, and a larger share
 contains the users of a smaller one.
+
+With `training_share`, only a share of the training events is kept; the others get the role thinned. Later stages use
+them as hidden ones, so held-out events and candidates are the same for every share. Which events are kept depends only
+on the seed, the user and the item; a larger share contains the events of a smaller one, and every user keeps at least
+one training event. The metadata state the share and, as short histories lose less, what was kept (training_share,
+training_kept).
 """
 
 import argparse
@@ -32,12 +38,21 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
-from semacdr.data.roles import Dates, by_time, choose_dates, leave_one_out
+from semacdr.data.roles import Dates, by_time, choose_dates, leave_one_out, thin
 from semacdr.data.ties import tied_shares
 from semacdr.errors import UserError
 from semacdr.runtime.cli import log, parser, run
 from semacdr.runtime.progress import progress
-from semacdr.runtime.settings import Count, InnerShare, Natural, ProperShare, add_flags, from_flags, setting
+from semacdr.runtime.settings import (
+    Count,
+    InnerShare,
+    Natural,
+    PositiveShare,
+    ProperShare,
+    add_flags,
+    from_flags,
+    setting,
+)
 from semacdr.stages._split import add_direction, read_direction
 from semacdr.storage import tables
 
@@ -57,7 +72,10 @@ class Settings:
     test_from: str | None = setting(None, "by time: first day of the test, as '2013-10-01'; null: by test_share")
     candidates: Count = setting(100, "stored candidates next to each positive, for each user and split")
     cold_users: ProperShare = setting(0.0, "share of cold users, whose target events except the test event are hidden")
-    seed: Natural = setting(0, "seed of the candidates and of the choice of cold users")
+    training_share: PositiveShare = setting(
+        1.0, "share of the target's training events that is kept; a user keeps at least one, held-out events all stay"
+    )
+    seed: Natural = setting(0, "seed of the candidates, of the choice of cold users and of the kept training events")
 
 
 def hide(split: pl.DataFrame, share: float, seed: int) -> pl.DataFrame:
@@ -146,6 +164,8 @@ def roles_of(interactions: pl.DataFrame, target: str, settings: Settings) -> tup
             raise UserError(f"split.{name} is for a time split; set split.by to time, or {name} to null")
         split = hide(leave_one_out(interactions, target), settings.cold_users, settings.seed)
         meta = {"cold_users": str(settings.cold_users)} if settings.cold_users else {}
+        split, kept = thinned(split, settings)
+        meta |= kept
     else:
         if settings.cold_users:
             raise UserError(
@@ -153,9 +173,10 @@ def roles_of(interactions: pl.DataFrame, target: str, settings: Settings) -> tup
                 "events of its own: set split.cold_users to 0, or split.by to leave_one_out"
             )
         dates = choose_dates(interactions, target, (settings.valid_share, settings.test_share), given)
-        split = by_time(interactions, target, dates)
+        split, kept = thinned(by_time(interactions, target, dates), settings)
         unknown = log_periods(split, dates)
-        meta = {"split_by": "time"} | asdict(dates) | {f"new_{part}": f"{new:.6f}" for part, new in unknown.items()}
+        meta = {"split_by": "time"} | asdict(dates) | kept
+        meta |= {f"new_{part}": f"{new:.6f}" for part, new in unknown.items()}
     user, timestamp = interactions.filter(pl.col("domain") == target).select("user", "timestamp")
     shares = tied_shares(user.to_numpy(), timestamp.to_numpy(), split["role"].to_numpy())
     log.info("tied events: %s", ", ".join(f"{share:.1%} of the {part} events" for part, share in shares.items()))
@@ -163,12 +184,28 @@ def roles_of(interactions: pl.DataFrame, target: str, settings: Settings) -> tup
     return split, meta | {f"tied_{part}": f"{share:.6f}" for part, share in shares.items()}
 
 
+def thinned(split: pl.DataFrame, settings: Settings) -> tuple[pl.DataFrame, dict[str, str]]:
+    """The split with the share of its training events that is to be kept, which is logged; and its metadata."""
+    thin_split = thin(split, settings.training_share, settings.seed)
+    if settings.training_share == 1:
+        return thin_split, {}
+    before, after = ((frame["role"] == "train").sum() for frame in (split, thin_split))
+    log.info("%s of %s training events are kept (%.1f%%)", f"{after:,}", f"{before:,}", 100 * after / before)
+    return thin_split, {
+        "training_share": str(settings.training_share),
+        "training_kept": f"{after / before:.6f}",
+    }
+
+
 def log_repeats(split: pl.DataFrame) -> dict[str, float]:
     """By split (valid, test) the share of its events whose item the user had before, which is logged.
 
     Empty where no user repeats an item. Full ranking leaves out a user's earlier items, but never the held-out one.
+    Thinned events are no repeats and make none.
     """
-    repeated = split.select("role", again=pl.int_range(pl.len()).over("user", "item") > 0)
+    repeated = split.filter(pl.col("role") != "thinned").select(
+        "role", again=pl.int_range(pl.len()).over("user", "item") > 0
+    )
     if not repeated["again"].any():
         return {}
     held_out = repeated.filter(pl.col("role").is_in(SPLITS)).group_by("role").agg(pl.col("again").mean())

@@ -132,8 +132,8 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 def files_of(args: argparse.Namespace) -> list[Path]:
     """The files that determine the results of trials."""
     given = [args.interactions, args.items, args.split, args.embeddings, args.agnostic, *args.code]
-    graphs = args.graphs.glob("*.parquet") if args.graphs else []
-    return [*(path for path in given if path is not None), *graphs]
+    folders = [folder for folder in (args.graphs, args.personas) if folder]
+    return [*(path for path in given if path is not None), *(file for own in folders for file in own.glob("*.parquet"))]
 
 
 def report(args: argparse.Namespace, runner: Runner, trials: list[FrozenTrial], meta: dict[str, str]) -> dict[str, Any]:

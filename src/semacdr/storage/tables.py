@@ -40,8 +40,9 @@ CONTRACTS: dict[str, dict[str, pa.DataType | None]] = {
     },
     # Values of the category columns that a table of items has, in the order of the config; none for Amazon's releases.
     "attributes": {"item": I32, "name": TEXT, "value": TEXT},  # one row per value, sorted by item
-    # Events of the target domain. Role: train, valid, test, hidden (events of cold users except the test event); in a
-    # split by time also later: since the date of validation, but not held out; visible to predictions of later events.
+    # Events of the target domain. Role: train, valid, test, hidden (events of cold users except the test event),
+    # thinned (training events that are left out); in a split by time also later: since the date of validation, but not
+    # held out; visible to predictions of later events.
     "split": {"user": I32, "item": I32, "role": TEXT},
     # One row for each event of role valid or test. No negative is an item of the user, whatever its role.
     "candidates": {"user": I32, "split": TEXT, "positive": I32, "negatives": pa.list_(I32)},
@@ -64,11 +65,29 @@ CONTRACTS: dict[str, dict[str, pa.DataType | None]] = {
     },  # of a trained model
     "gate_weights": {"side": TEXT, "id": I32, "events": I32, "weight": F32},  # side: user, item; 1 is collaborative
     "adjacency": {"row": I32, "column": I32, "weight": F32},  # sorted by row, column
+    # Sorted by domain (source first), then user; each from the user's training events of the domain alone. Weights over
+    # the terms of the vocabulary; the metadata hold their names as JSON (`facets`).
+    "personas": {
+        "user": I32,
+        "domain": TEXT,
+        "events": I32,
+        "confidence": F32,
+        "weights": None,
+        "text": TEXT,
+        "provenance": TEXT,
+    },
+    "persona_vectors": {"user": I32, "domain": TEXT, "vector": None},  # of the texts of personas: the same rows
+    # The nearest source users of a target user; place 1 is the nearest.
+    "communities": {"user": I32, "place": I32, "neighbour": I32, "similarity": F32},
     "ranks": {"user": I32, "split": TEXT, "ranking": TEXT, "rank": F64},  # only users with an event of the split
     "recommendations": {"user": I32, "place": I32, "item": I32, "score": F32},  # at the test event; place 1 is the best
 }
 # Contracts whose readers need sorted rows, which is checked: the columns, and whether rows must be distinct in them.
-SORTED = {"adjacency": (("row", "column"), True), "interactions": (("user", "timestamp"), False)}
+SORTED = {
+    "adjacency": (("row", "column"), True),
+    "interactions": (("user", "timestamp"), False),
+    "communities": (("user", "place"), True),
+}
 
 
 def write(table: pa.Table, path: Path | str, contract: str, meta: Mapping[str, str]) -> dict[str, str]:

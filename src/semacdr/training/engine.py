@@ -148,7 +148,12 @@ class Trainer:
         else:
             count = settings.train_negatives if settings.loss in SAMPLED else 0
             self.sampler = NegativeSampler(history, count, seed, device)
-        windows = training_windows(history, settings.max_length, settings.visibility)
+        if settings.loss not in SAMPLED and not model.matches_by_inner_product:
+            raise UserError(
+                f"loss {settings.loss} scores the catalogue by inner products, and this model has other scores; choose "
+                f"one of {', '.join(SAMPLED)}"
+            )
+        windows = training_windows(history, settings.max_length, settings.visibility, model.first_steps)
         if not len(windows.users):
             raise UserError(
                 "no user has two training events in the target domain, so there is nothing to learn from: a step "
@@ -214,5 +219,6 @@ class Trainer:
         items = (self.model.loss_vectors if settings.loss == "ce" else self.model.item_vectors)(prepared)
         states = states.to(items.dtype)
         assert settings.loss is not None  # a non-learned baseline has no Trainer
-        steps = step_loss(settings.loss, states, items, batch.positives, batch.negatives, settings.calibration)
+        match = None if self.model.matches_by_inner_product else self.model.match
+        steps = step_loss(settings.loss, states, items, batch.positives, batch.negatives, settings.calibration, match)
         return steps + auxiliary

@@ -1,7 +1,7 @@
 """Load a model's inputs from the stages' tables, for training and for ranking.
 
-Every table must belong to the split's scenario (graphs: to its direction) and must have been made from the given
-tables; otherwise a UserError names the file.
+Every table must belong to the split's scenario (graphs and personas: to its direction) and must have been made from the
+given tables; otherwise a UserError names the file.
 """
 
 from collections.abc import Mapping
@@ -19,11 +19,13 @@ from semacdr.errors import UserError
 from semacdr.models.base import ModelInputs, Semantics
 from semacdr.models.sparse import csr
 from semacdr.storage import tables
+from semacdr.training.personas import PERSONA_FILES, load_personas, personas_without_source
 from semacdr.training.visibility import graphs_without_source, without_source
 
 SCENARIO = ("release", "scenario")
 DIRECTION = (*SCENARIO, "source", "target")
 GRAPHS = ("source", "target", "mixed")
+FROM = ("agnostic", "personas", "persona_vectors")  # tables that those of personas may have been made from
 GRAPH_FILES = {  # the files of each kind of edges, in the order of GRAPHS
     "co_interaction": GRAPHS,
     "counted": ("source_counted", "target_counted", "mixed"),  # a user interacts with an item once
@@ -42,6 +44,7 @@ class DirectionPaths:
     embeddings: Path | None = None  # text vectors
     agnostic: Path | None = None  # categories of items
     graphs: Path | None = None  # folder of the graphs
+    personas: Path | None = None  # folder of the personas
 
 
 def load_inputs(
@@ -68,41 +71,46 @@ def load_inputs(
     history = history or load_history(paths.interactions, paths.items, paths.split)
     metas = {name: metadata(path) for name, path in files.items()}
     for name, path in files.items():
-        graph = name.endswith("_graph")  # graphs and the split are of one direction, other tables of the scenario
-        check_same(path, metas[name], history.meta, DIRECTION if graph else SCENARIO)
-        made_from = ("interactions", "items", "split") if graph else ("interactions", "items")
+        directed = name.endswith("_graph") or name in PERSONA_FILES  # like the split; other tables: of the scenario
+        check_same(path, metas[name], history.meta, DIRECTION if directed else SCENARIO)
+        made_from = ("interactions", "items", "split", *FROM) if directed else ("interactions", "items")
         tables.check_made_from(
             path, metas[name], _stage(name), **{other: metas[other] for other in made_from if other in metas}
         )
     items = len(history.source_items) + len(history.target_items)
     graphs = _load_graphs(files, history) if "graphs" in needs else None
+    personas = load_personas({name: files[name] for name in PERSONA_FILES}, history) if "personas" in needs else None
     if visibility == "none":
         history, graphs = without_source(history), graphs and graphs_without_source(graphs, history, kind)
+        personas = personas and personas_without_source(personas)
     return ModelInputs(
         history=history,
         max_length=max_length,
         text=load_text(files["embeddings"], items) if "embeddings" in needs else None,
         semantics=load_semantics(files["agnostic"], items) if "agnostic" in needs else None,
         graphs=graphs,
+        personas=personas,
         digests={name: meta["digest"] for name, meta in metas.items() if "digest" in meta},
     )
 
 
 def _files(paths: DirectionPaths, names: tuple[str, ...], kind: str) -> dict[str, Path]:
-    """The files of these names; for `graphs` those with this kind of edges, each by its own name."""
+    """The files of these names; instead of a folder its files, of graphs those with this kind of edges."""
     files = {name: getattr(paths, name) for name in names}
     folder = files.pop("graphs", None)
     if folder is not None:
         named = zip(GRAPHS, GRAPH_FILES[kind], strict=bool(GRAPH_FILES[kind]))
         files |= {f"{name}_graph": folder / f"{file}.parquet" for name, file in named}
-    return files
+    folder = files.pop("personas", None)
+    return files | ({name: folder / file for name, file in PERSONA_FILES.items()} if folder is not None else {})
 
 
 def _stage(name: str) -> str:
     """The stage that writes a table."""
-    return {"embeddings": "encode", "agnostic": "semantics", "split": "split"}.get(
-        name, "graph" if name.endswith("_graph") else "preprocess"
-    )
+    stages = {"embeddings": "encode", "agnostic": "semantics", "split": "split"} | {
+        name: name for name in PERSONA_FILES
+    }
+    return stages.get(name, "graph" if name.endswith("_graph") else "preprocess")
 
 
 def metadata(path: Path) -> dict[str, str]:

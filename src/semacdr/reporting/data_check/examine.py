@@ -14,6 +14,7 @@ from typing import Any
 import polars as pl
 
 from semacdr.data.dates import DAY, day_of
+from semacdr.data.disjoint import KEPT, ids_of_both
 from semacdr.data.filters import Rules, filter_interactions
 from semacdr.data.funnel import Funnel
 from semacdr.data.loading import load_events, load_items
@@ -67,19 +68,21 @@ def _warnings_into(facts: Facts) -> Iterator[None]:
 
 
 def _examine(source: Source, asked: Asked, facts: Facts, funnel: Funnel) -> None:
-    rules = asked.preprocess
-    events, by_position = load_events(source, rules.max_malformed_share, funnel)
+    rules, apart = asked.preprocess, asked.preprocess.users == "disjoint"
+    events, by_position = load_events(source, rules.max_malformed_share, funnel, apart)
     events = funnel.add_events("usable", events)
     _users(events, rules, facts)
     kept = filter_interactions(events, rules, funnel)
-    _check_loss(events, kept, funnel, facts)
+    _check_loss(funnel, facts, apart)
     metadata = load_items(source, kept, rules.max_malformed_share, funnel)
-    interactions, _, items = number(kept, metadata, rules.tie_seed)
+    interactions, _, items = number(kept, metadata, rules.tie_seed, apart)
     both = interactions.select("user", "domain").unique()["user"]
-    facts.left_shared = int(both.is_duplicated().sum()) // 2
+    facts.left_shared = None if apart else int(both.is_duplicated().sum()) // 2
     for domain in source.domains:
         facts.domains[domain] = _domain(
-            interactions.filter(pl.col("domain") == domain), items.filter(pl.col("domain") == domain), by_position
+            interactions.filter(pl.col("domain") == domain),
+            items.filter(pl.col("domain") == domain),
+            by_position[domain],
         )
     _check_texts(asked, facts)
     if asked.columns and asked.texts:
@@ -93,12 +96,12 @@ def _examine(source: Source, asked: Asked, facts: Facts, funnel: Funnel) -> None
 
 
 def _users(events: pl.DataFrame, rules: Rules, facts: Facts) -> None:
-    """The users of each domain, and a finding if few or none are shared."""
+    """The users of each domain, and a finding if few or none are shared, unless they are to be disjoint."""
     pairs = events.select("user_id", "domain").unique()
     facts.users = dict(pairs.group_by("domain").len().sort("domain").rows())
-    facts.shared = int(pairs["user_id"].is_duplicated().sum()) // 2
+    facts.shared, facts.shared_ids = len(ids_of_both(pairs)), rules.shared_ids if rules.users == "disjoint" else None
     smaller = min(facts.users.values())
-    if facts.shared < FEW_SHARED * smaller:
+    if facts.shared_ids is None and facts.shared < FEW_SHARED * smaller:
         shown = pairs.sort("domain", "user_id").group_by("domain", maintain_order=True).first()
         ids = " and ".join(f"'{user}' in {domain}" for domain, user in shown.rows())
         text = (
@@ -106,20 +109,25 @@ def _users(events: pl.DataFrame, rules: Rules, facts: Facts) -> None:
             "check that both files name a user alike"
         )
         if not facts.shared and rules.users == "shared":
-            raise UserError(f"{text}; if no user can be shared, set `preprocess: {{users: any}}`")
+            raise UserError(f"{text}; if no user can be shared, set `preprocess: {{users: any}}` or `disjoint`")
         facts.warn(f"{text}; else only the contents of items connect the domains")
 
 
-def _check_loss(events: pl.DataFrame, kept: pl.DataFrame, funnel: Funnel, facts: Facts) -> None:
-    """A finding for each domain of which the filters drop most events, with the filter that drops the most."""
+def _check_loss(funnel: Funnel, facts: Facts, disjoint: bool) -> None:
+    """A finding for each domain of which the filters drop most events, with the filter that drops the most.
+
+    Events of accounts that a draw discards do not count.
+    """
     for domain in funnel.domains:
         rows = [row for row in funnel.rows("") if row.domain == domain and row.users is not None]
+        rows = rows[1:] if rows[1].step == KEPT else rows
         lost = 1 - rows[-1].count / rows[0].count
         if lost > LOST:
             drops = [(before.count - row.count, row.step) for before, row in pairwise(rows)]
+            any_users = "" if disjoint else ", or set `preprocess: {users: any}` if users of one domain may stay"
             facts.warn(
                 f"the filters drop {lost:.0%} of the events of {domain}, most at '{max(drops)[1]}': lower that "
-                "threshold, or set `preprocess: {users: any}` if users of one domain may stay"
+                f"threshold{any_users}"
             )
 
 

@@ -63,7 +63,8 @@ class Facts:
     rows: list[FunnelRow] = field(default_factory=list)
     users: dict[str, int] = field(default_factory=dict)  # by domain, before the filters
     shared: int | None = None  # users with events in both domains, before the filters
-    left_shared: int | None = None  # after the filters
+    left_shared: int | None = None  # after the filters; None where users are disjoint
+    shared_ids: str | None = None  # where users are disjoint: what an id is that both domains have
     domains: dict[str, Domain] = field(default_factory=dict)
     ranked: dict[str, int] = field(default_factory=dict)  # by direction the users with a test event
     categories: list[ColumnCategory] = field(default_factory=list)

@@ -12,6 +12,11 @@ LABEL, CELL = 34, 32  # widths of the first column and of each domain's
 MOST_FINDINGS = 8  # shown; the log of stage preprocess has all warnings
 TIMES = "interactions rows with "  # how preprocess.tsv counts the kinds of times
 MOST_COUNTS = 8  # rows on lines, times and items
+SHARED_IDS = {  # by preprocess.shared_ids what becomes of ids that both domains have
+    "refuse": "",
+    "draw": "; a draw keeps each in one domain",
+    "different": "; they are different people",
+}
 
 
 @dataclass(frozen=True)
@@ -84,8 +89,12 @@ def _filters(facts: Facts, domains: Sequence[str]) -> list[str]:
         cells = {d: f"{row.count:,} / {row.users:,} / {row.items:,}" for d, row in rows.items()}
         lines += _columns(f"  {name}", cells, domains)
     if facts.shared is not None:
-        left = "" if facts.left_shared is None else f"; after the filters {facts.left_shared:,}"
-        lines.append(f"  {'users in both domains':<{LABEL - 2}}{facts.shared:,} before the filters{left}")
+        if facts.shared_ids is not None:
+            label, text = "disjoint users: ids in both", f"{facts.shared:,}{SHARED_IDS[facts.shared_ids]}"
+        else:
+            left = "" if facts.left_shared is None else f"; after the filters {facts.left_shared:,}"
+            label, text = "users in both domains", f"{facts.shared:,} before the filters{left}"
+        lines.append(f"  {label:<{LABEL - 2}}{text}")
     return lines
 
 

@@ -180,7 +180,7 @@ class UserViews:
         return ShownUser(
             user=user,
             group=group,
-            cold=bool(hidden),
+            cold=bool(hidden) and not target_items,  # else some of his training events are thinned
             events=events[-self.events :],
             earlier=max(0, len(events) - self.events),
             counts=(len(source_items), len(target_items)),

@@ -1,0 +1,116 @@
+"""What SPHERE's semantic towers read: fixed numbers of each user and item, from frozen encoders and counts.
+
+A target user has a persona, and a Community Source Persona (CSP): the mean over similar users of the source domain of
+their personas and of the text vectors of the items that they like, weighted by the softmax of their similarity.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from semacdr.data.history import History
+from semacdr.models.base import ModelInputs, Personas, Side
+
+Community = Literal["nearest", "random", "none"]
+Content = Literal["both", "personas", "items", "traits"]
+
+
+@dataclass(frozen=True)
+class Use:
+    """Which of them a system reads (settings of semacdr.models.sphere)."""
+
+    persona: bool
+    vocabulary: bool
+    community: Community
+    content: Content
+    neighbours: int
+    temperature: float
+
+
+def user_features(inputs: ModelInputs, use: Use) -> torch.Tensor:
+    """(P, F): of each target user with a persona, the persona and the CSP; F is 0 if neither is used."""
+    personas = inputs.personas
+    assert personas is not None and inputs.text is not None
+    parts = persona_parts(personas.target, use.vocabulary) if use.persona else []
+    if use.community != "none":
+        weight, place = community_weights(personas, use)
+        parts += [pooled(weight, place, part) for part in community_parts(inputs, personas, use)]
+        if use.content == "traits":
+            parts.append(personas.target.weights @ co_occurrence(personas.source.weights))
+    return torch.cat(parts, 1) if parts else torch.zeros(len(personas.target.users), 0)
+
+
+def source_features(inputs: ModelInputs, use: Use) -> torch.Tensor:
+    """(P_source, F): the same of the source users, who have no community: zeros take its place."""
+    personas, width = inputs.personas, user_features(inputs, use).shape[1]
+    assert personas is not None
+    parts = torch.cat(persona_parts(personas.source, use.vocabulary), 1)
+    return F.pad(parts, (0, width - parts.shape[1]))
+
+
+def item_features(inputs: ModelInputs, vocabulary: bool) -> torch.Tensor:
+    """(items of the scenario, F): the text vector, and the terms that the item is filed under."""
+    assert inputs.text is not None and inputs.semantics is not None
+    return torch.cat([inputs.text, inputs.semantics.membership], 1) if vocabulary else inputs.text
+
+
+def persona_parts(side: Side, vocabulary: bool) -> list[torch.Tensor]:
+    """The vector of a persona's text, and its weights over the vocabulary."""
+    return [side.text, side.weights] if vocabulary else [side.text]
+
+
+def community_parts(inputs: ModelInputs, personas: Personas, use: Use) -> list[torch.Tensor]:
+    """(P_source, …) each: what a source user adds to a community."""
+    assert inputs.text is not None
+    parts = persona_parts(personas.source, use.vocabulary) if use.content in ("both", "personas") else []
+    if use.content in ("both", "items"):
+        parts.append(liked(inputs.history, personas.source, inputs.text))
+    return parts
+
+
+def community_weights(personas: Personas, use: Use) -> tuple[torch.Tensor, torch.Tensor]:
+    """(P, n) the weights of each target user's community, and the places of its members among the source users.
+
+    A random community has as many members as the nearest one, drawn uniformly, the same for every seed, and all weigh
+    the same. A user without a community has weights of zero.
+    """
+    place, similarity = personas.neighbours[:, : use.neighbours], personas.similarity[:, : use.neighbours]
+    present = place >= 0
+    if use.community == "random":
+        generator = torch.Generator().manual_seed(0)
+        place = torch.randint(max(len(personas.source.users), 1), place.shape, generator=generator)
+        similarity = torch.zeros_like(similarity)
+    scores = (similarity / use.temperature).masked_fill(~present, -torch.inf)
+    weight = torch.softmax(scores, 1).nan_to_num(0.0)
+    return weight, place.clamp(min=0)
+
+
+def pooled(weight: torch.Tensor, place: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+    """(P, F): the weighted sum of the communities' rows (P_source, F); in chunks, as (P, n, F) may be large."""
+    if not len(rows):  # without source events
+        return rows.new_zeros(len(weight), rows.shape[1])
+    parts = [
+        torch.einsum("pn,pnf->pf", part, rows[members])
+        for part, members in zip(weight.split(1024), place.split(1024), strict=True)
+    ]
+    return torch.cat(parts)
+
+
+def liked(history: History, side: Side, text: torch.Tensor) -> torch.Tensor:
+    """(P_source, width): the mean text vector of each source user's training items."""
+    events = history.training() & ~history.is_target
+    user, item = (torch.from_numpy(np.ascontiguousarray(column[events])) for column in (history.user(), history.item))
+    place = torch.searchsorted(side.users, user)
+    total = text.new_zeros(len(side.users), text.shape[1]).index_add_(0, place, text[item])
+    return total / torch.bincount(place, minlength=len(side.users)).clamp(min=1)[:, None]
+
+
+def co_occurrence(weights: torch.Tensor) -> torch.Tensor:
+    """(T, T): how much a user with a term likes each other term, in units of how much everybody does."""
+    users = max(len(weights), 1)
+    mean = (weights.sum(0) / users).clamp(min=1e-6)
+    joint = weights.T @ weights / users / mean[:, None]
+    return joint / mean - 1

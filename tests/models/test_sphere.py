@@ -1,0 +1,173 @@
+"""SPHERE: what its towers read, that the gate uses both sides, and what its ablations leave out."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from direction_world import build
+
+from semacdr.batching.batches import Batches
+from semacdr.batching.windows import training_windows
+from semacdr.errors import UserError
+from semacdr.models import load
+from semacdr.models.persona_features import (
+    Use,
+    co_occurrence,
+    community_weights,
+    item_features,
+    source_features,
+    user_features,
+)
+from semacdr.training.engine import Trainer
+from semacdr.training.settings import Training
+
+CPU = torch.device("cpu")
+WHOLE = Use(True, True, "nearest", "both", 3, 0.1)
+BACKBONES = ("lightgcn", "neumf", "svdpp")
+
+
+def first_batch(inputs):
+    return next(Batches(training_windows(inputs.history, 20, first_steps=True), 64, CPU).ordered())
+
+
+def states(model, inputs):
+    model.double().eval()
+    return model.states(model.prepare(), first_batch(inputs))
+
+
+def with_personas(inputs, **changes):
+    return dataclasses.replace(inputs, personas=dataclasses.replace(inputs.personas, **changes))
+
+
+def test_a_users_features_are_the_persona_and_the_weighted_means_of_the_community(world):
+    _, inputs = build(world, "sphere")
+    personas, history, text = inputs.personas, inputs.history, inputs.text
+    found = user_features(inputs, WHOLE)
+    for place in range(0, len(personas.target.users), 7):
+        neighbours = [n for n in personas.neighbours[place, :3].tolist() if n >= 0]
+        scores = torch.tensor([np.exp(float(s) / 0.1) for s in personas.similarity[place, : len(neighbours)]])
+        weight = scores / scores.sum() if neighbours else scores
+        liked = torch.zeros(text.shape[1])
+        pooled = [torch.zeros(part.shape[1]) for part in (personas.source.text, personas.source.weights)]
+        for one, share in zip(neighbours, weight, strict=True):
+            user = int(personas.source.users[one])
+            own = (history.user() == user) & history.training() & ~history.is_target
+            liked += share * text[torch.from_numpy(history.item[own])].mean(0)
+            for total, part in zip(pooled, (personas.source.text, personas.source.weights), strict=True):
+                total += share * part[one]
+        expected = torch.cat([personas.target.text[place], personas.target.weights[place], *pooled, liked])
+        torch.testing.assert_close(found[place], expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("changes", [{"persona": False}, {"community": "none"}, {"vocabulary": False}], ids=str)
+def test_what_an_ablation_leaves_out_changes_no_feature(world, changes):
+    _, inputs = build(world, "sphere")
+    use = dataclasses.replace(WHOLE, **changes)
+    target, source = inputs.personas.target, inputs.personas.source
+    noise = torch.ones_like
+    other = {
+        "persona": {"target": dataclasses.replace(target, text=noise(target.text), weights=noise(target.weights))},
+        "community": {"source": dataclasses.replace(source, text=noise(source.text), weights=noise(source.weights))},
+        "vocabulary": {
+            "target": dataclasses.replace(target, weights=noise(target.weights)),
+            "source": dataclasses.replace(source, weights=noise(source.weights)),
+        },
+    }[next(iter(changes))]
+    changed = with_personas(inputs, **other)
+    torch.testing.assert_close(user_features(changed, use), user_features(inputs, use), rtol=0, atol=0)
+    assert not torch.equal(user_features(changed, WHOLE), user_features(inputs, WHOLE))
+
+
+def test_a_random_community_is_as_large_as_the_nearest_and_ignores_similarity(world):
+    _, inputs = build(world, "sphere")
+    random = dataclasses.replace(WHOLE, community="random")
+    weight, place = community_weights(inputs.personas, random)
+    nearest, members = community_weights(inputs.personas, WHOLE)
+    assert torch.equal(weight > 0, nearest > 0) and not torch.equal(place, members)
+    sizes = (weight > 0).sum(1, keepdim=True)
+    torch.testing.assert_close(weight, (weight > 0) / sizes.clamp(min=1))
+    other = with_personas(inputs, similarity=inputs.personas.similarity.flip(0))
+    again = community_weights(other.personas, random)
+    assert torch.equal(again[1], place)
+
+
+def test_traits_that_go_together_in_the_source_domain():
+    weights = torch.tensor([[1.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.5, 0.5], [0.0, 0.5, 0.5]])
+    lift = co_occurrence(weights) + 1
+    expected = torch.tensor([[2.0, 0.0, 0.0], [0.0, 2.0, 2.0], [0.0, 2.0, 2.0]])
+    torch.testing.assert_close(lift, expected)
+
+
+@pytest.mark.parametrize("backbone", BACKBONES)
+@pytest.mark.parametrize("gate", ["vector", "scalar", "half", "concat", "scores"])
+def test_both_towers_and_a_permuted_persona_table_change_the_states(world, backbone, gate):
+    model, inputs = build(world, "sphere", backbone=backbone, gate=gate)
+    before = states(model, inputs)
+    place = torch.randperm(len(model.features) - 1, generator=torch.Generator().manual_seed(1))
+    permuted, _ = build(world, "sphere", backbone=backbone, gate=gate)
+    permuted.features[1:] = permuted.features[1:][place]
+    assert not torch.allclose(states(permuted, inputs), before)
+    other, _ = build(world, "sphere", backbone=backbone, gate=gate)
+    table = other.backbone.user_table if backbone == "neumf" else getattr(other.backbone, "table", None)
+    (other.backbone.user_factors if table is None else table).weight.data.mul_(3)
+    assert not torch.allclose(states(other, inputs), before)
+
+
+def test_without_persona_community_and_item_tower_it_is_the_backbone(world):
+    model, inputs = build(world, "sphere", persona=False, community="none", item_tower=False, backbone="svdpp")
+    alone, _ = build(world, "svdpp")
+    alone.load_state_dict(model.backbone.state_dict())
+    torch.testing.assert_close(states(model, inputs), states(alone, inputs), rtol=0, atol=0)
+    assert {name.split(".")[0] for name, _ in model.named_parameters()} == {"backbone"}
+
+
+def test_gate_weights_lie_between_both_sides(world):
+    model, inputs = build(world, "sphere")
+    model.double().eval()
+    prepared, batch = model.prepare(), first_batch(inputs)
+    users, items = model.gates(prepared, batch), model.item_gates(prepared)
+    assert len(users) == len(batch.users) and len(items) == len(inputs.history.target_items)
+    assert ((users > 0) & (users < 1)).all() and users.std() > 0
+    gate = model.semantic["user_gate"]
+    gate.linear.bias.data.fill_(50.0)  # only the collaborative side
+    collaborative = model.states(prepared, batch)
+    expected = model.backbone.states(prepared.backbone, batch)
+    torch.testing.assert_close(collaborative, expected)
+    half, _ = build(world, "sphere", gate="half")
+    assert (half.gates(half.prepare(), batch) == 0.5).all()
+    concat, _ = build(world, "sphere", gate="concat")
+    assert concat.gates(concat.prepare(), batch).isnan().all()
+
+
+def test_source_events_train_the_towers_alone(world):
+    model, inputs = build(world, "sphere", source_weight=1.0, l2=0.0)
+    torch.manual_seed(0)
+    loss = model.auxiliary_loss(model.prepare(), first_batch(inputs))
+    loss.backward()
+    assert loss > 0
+    trained = {name for name, p in model.named_parameters() if p.grad is not None and p.grad.abs().sum() > 0}
+    assert trained == {
+        n for n, _ in model.named_parameters() if n.startswith(("semantic.user_tower.", "semantic.item_tower."))
+    }
+    widths = source_features(inputs, WHOLE).shape[1], user_features(inputs, WHOLE).shape[1]
+    assert widths[0] == widths[1] and item_features(inputs, True).shape[0] == 55
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"gate": "scores", "item_tower": False}, {"source_weight": 1.0, "persona": False}],
+    ids=str,
+)
+def test_what_needs_both_towers_is_refused_without_one(world, settings):
+    with pytest.raises(UserError, match="both"):
+        build(world, "sphere", **settings)
+
+
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_towers_have_the_semantic_learning_rate(world, backbone):
+    model, inputs = build(world, "sphere", backbone=backbone)
+    settings = Training(loss=load(backbone).LOSS, learning_rate=0.01, semantic_learning_rate=0.002, max_length=20)
+    trainer = Trainer(model, inputs.history, settings, 0, CPU)
+    rates = [group["lr"] for group in trainer.optimiser.param_groups]
+    assert rates == [0.002, 0.01] and np.isfinite(trainer.epoch())
