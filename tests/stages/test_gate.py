@@ -1,73 +1,85 @@
-"""The gate: weights of a run by a fake model, bins by training events by hand, the page, and every refusal."""
+"""The gate: the weights of real runs, bins by training events by hand, the page, and every refusal."""
 
+import json
+from collections import Counter
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from tiny_dataset import read
 
+from semacdr.batching.batches import Batches
+from semacdr.batching.windows import evaluation_windows
 from semacdr.errors import UserError
-from semacdr.evaluation.gates import bins
+from semacdr.evaluation.gates import bins, gate_rows, load_gates
+from semacdr.models import load
 from semacdr.stages import gate, gate_weights
+from semacdr.stages._direction import trained_of
 from semacdr.storage import tables
 
 META = {"release": "real", "scenario": "s", "source": "book", "target": "game", "model": "sphere", "seed": "1"}
 META |= {"made_from_split": "abc"}
 
 
-class Fake(torch.nn.Module):
-    """A model with the interface of sphere: users 7 and 3 have personas, items are 0, 1, 2."""
+@pytest.fixture(scope="module")
+def runs(world, tmp_path_factory):
+    """A function from settings of sphere to a short run under them, with its weights by side."""
 
-    gate_users = torch.tensor([7, 3])
+    def run(**settings):
+        folder = world.train("sphere", tmp_path_factory.mktemp("run"), "--epochs", "1", **settings)
+        own = load("sphere").Settings(**json.loads((folder / "settings.json").read_text())["settings"])
+        argv = [*world.inputs("sphere", own), "--run", str(folder), "--device", "cpu"]
+        gate_weights.main([*argv, "--batch-size", "7", "--output", str(folder / "gate_weights.parquet")])
+        frame = pl.from_arrow(tables.read(folder / "gate_weights.parquet", "gate_weights")[0])
+        trained = trained_of(gate_weights.arguments([*argv, "--output", "x"]), 1)
+        return folder, trained, {side: part for (side,), part in frame.partition_by("side", as_dict=True).items()}
 
-    def __init__(self, **gates):
-        super().__init__()
-        self.given = {name: torch.tensor(values) for name, values in gates.items()}
-
-    def prepare(self):
-        return "prepared"
-
-    def gates(self, prepared):
-        assert prepared == "prepared"
-        return self.given
-
-
-def trained(model):
-    history = SimpleNamespace(target_items=range(3))
-    return SimpleNamespace(model=model, history=history, system=SimpleNamespace(name="sphere"))
+    return run
 
 
-@pytest.fixture
-def split(tmp_path):
-    """User 3 has two training events, user 7 one; item 0 has two, item 1 one, item 2 none."""
-    rows = [(3, 0, "train"), (3, 1, "train"), (7, 0, "train"), (3, 2, "valid"), (7, 2, "test"), (9, 2, "later")]
-    named = [dict(zip(("user", "item", "role"), row, strict=True)) for row in rows]
-    tables.write(pa.Table.from_pylist(named), tmp_path / "split.parquet", "split", META)
-    return tmp_path / "split.parquet"
+def test_the_weights_are_those_of_the_model_with_the_events_of_training(world, runs):
+    folder, trained, sides = runs()
+    split = read(world.folder / "split.parquet", "split")
+    for side, ids in (("user", split.filter(role="test")["user"].sort()), ("item", pl.Series(range(30)))):
+        part = sides[side]
+        assert part["id"].to_list() == ids.to_list()
+        counts = Counter(split.filter(role="train")[side].to_list())
+        assert part["events"].to_list() == [counts[one] for one in part["id"]]
+        assert part["weight"].is_between(0, 1, "none").all() and part["weight"].n_unique() > 20
+    model, history = trained.model, trained.history
+    prepared = model.prepare()
+    batch = next(Batches(evaluation_windows(history, "test", 20), 999, trained.device).ordered())
+    with torch.no_grad():
+        weights = dict(zip(batch.users.tolist(), model.gates(prepared, batch).tolist(), strict=True))
+    assert sides["user"]["weight"].to_list() == pytest.approx([weights[user] for user in sides["user"]["id"]])
+    loaded = load_gates(folder)
+    assert loaded.direction == ("movie", "book") and set(loaded.sides) == {"user", "item"}
+    rows = gate_rows({"sphere": [loaded]})
+    assert sum(row.count for row in rows if row.side == "user") == len(sides["user"])
 
 
-def test_the_weights_of_a_run_by_hand(split):
-    model = Fake(users=[0.25, 0.5], items=[1.0, 0.0, 0.75])
-    table = gate_weights.weights_of(trained(model), split)
-    assert [tuple(row.values()) for row in table.to_pylist()] == [
-        ("item", 0, 2, 1.0), ("item", 1, 1, 0.0), ("item", 2, 0, 0.75), ("user", 3, 2, 0.5), ("user", 7, 1, 0.25)
-    ]  # fmt: skip
-    sides = gate_weights.weights_of(trained(Fake(users=[0.25, 0.5])), split)["side"].to_pylist()
-    assert sides == ["user", "user"]  # the item tower may be off
+def test_a_half_is_a_half_and_a_side_without_a_gate_has_no_rows(runs):
+    _, _, sides = runs(gate="half")
+    assert {weight for part in sides.values() for weight in part["weight"]} == {0.5}
+    assert set(runs(item_tower=False)[2]) == {"user"}
+    assert set(runs(gate="concat")[2]) == set()
 
 
-def test_a_model_without_a_gate_has_no_weights(split, tmp_path):
-    table = gate_weights.weights_of(trained(Fake()), split)
-    tables.write(table, tmp_path / "none.parquet", "gate_weights", META)
-    assert len(tables.read(tmp_path / "none.parquet", "gate_weights")[0]) == 0
-    with pytest.raises(UserError, match="sphere has no gate; name a run of model sphere"):
-        gate_weights.weights_of(trained(SimpleNamespace(prepare=lambda: None)), split)
-    for wrong in (float("nan"), 1.5, -0.1):
-        with pytest.raises(UserError, match="a gate's weight is not from 0 to 1: training diverged"):
-            gate_weights.weights_of(trained(Fake(users=[0.5, wrong])), split)
+def test_models_without_gates_and_weights_that_are_none_are_refused(runs):
+    _, trained, _ = runs()
+    with pytest.raises(UserError, match="sasrec has no gate; name a run of model sphere"):
+        system = SimpleNamespace(name="sasrec", training=trained.system.training)
+        gate_weights.weights_of(replace(trained, model=torch.nn.Identity(), system=system), 7)
+    for wrong in (float("inf"), 1.5, -0.1):
+        trained.model.item_gates = lambda prepared, wrong=wrong: torch.tensor([0.5] * 29 + [wrong])
+        with pytest.raises(UserError, match="sphere: a gate's weight is not from 0 to 1: training diverged"):
+            gate_weights.weights_of(trained, 7)
 
 
 @given(st.lists(st.integers(0, 40), min_size=1, max_size=30))
