@@ -7,6 +7,7 @@ from workflow_rules import workflow_rules
 
 from examples import EXAMPLES, commands
 from semacdr.errors import UserError
+from semacdr.plan import summaries
 from semacdr.plan.asking import resource
 from semacdr.plan.config import Config
 from semacdr.plan.plan import Plan
@@ -33,7 +34,7 @@ from semacdr.plan.targets import check, needed_runs
         ("results/movie_book/movie_to_book/final/pluss.zip", ["there is no system 'pluss'; did you mean 'plus'?"]),
         ("results/movie_book/movie_to_book/final/sasrec/seed1/settings.json", ["is the run sasrec"]),
         ("metrics", ["rule metrics makes several files; name one of results/movie_book/metrics.tsv"]),
-        ("run", ["no rule makes it; did you mean 'runs'?", "targets are sample, mean_ranks, data_sets, runs, all"]),
+        ("run", ["no rule makes it; did you mean 'runs'?", "data_sets, runs, density, all"]),
         ("result/movie_book/metrics.tsv", ["did you mean 'results/movie_book/metrics.tsv'?"]),
     ],
 )  # fmt: skip
@@ -77,6 +78,37 @@ def refusal(change, target, words):
     with pytest.raises(UserError) as refused:
         check_targets(plan, [target], workflow_rules(), [ROOT / "config.yaml"])
     assert words in str(refused.value)
+
+
+PAIR = {"system": {"model": "sasrec"}, "variants": {"one": {}, "two": {"loss": "ce"}}}
+
+
+def test_density_and_gate_name_what_they_join():
+    density = {"density": {"experiment": "pair", "scenarios": ["kitchen_food"]}, "compare": {"pair": PAIR}}
+    plan = plan_of(density)
+    check(plan, ["results/density.png"], workflow_rules())
+    folder = "results/kitchen_food"
+    assert summaries.density_tables(plan) == [
+        f"{folder}/pair.tsv", f"{folder}/interactions.parquet", f"{folder}/items.parquet",
+        f"{folder}/semantics/agnostic.parquet", f"{folder}/kitchen_to_food/split.parquet",
+        f"{folder}/food_to_kitchen/split.parquet",
+    ]  # fmt: skip
+    assert summaries.density_scenarios(plan_of()) == ["movie_book"]  # those of `run`
+    for change, target, words in (
+        ({"density": {"experiment": "nope"}}, "density.tsv", "density.experiment: there is no experiment 'nope'"),
+        ({"density": {"scenarios": ["food"]}}, "density.tsv", "density.scenarios[0]: there is no scenario 'food'"),
+        ({"density": {"variants": ["tow"]}}, "density.tsv", "density.variants[0]: there is no variant 'tow'"),
+        ({"gate": {"experiment": "nope"}}, "movie_book/gate.tsv", "gate.experiment: there is no experiment 'nope'"),
+        ({"gate": {"experiment": "pair"}}, "movie_book/gate.md", "pair has no variant of model sphere"),
+    ):
+        changed = density | {name: density.get(name, {}) | own for name, own in change.items()}
+        refusal(changed, f"results/{target}", words)
+
+
+def test_filings_that_are_missing_are_named_before_anything_runs():
+    semantics = {"scenarios": {"kitchen_food": {"semantics": {"engine": "imported", "filings": "{scenario}.csv"}}}}
+    words = "semantics.filings: scenario kitchen_food has no filings kitchen_food.csv"
+    refusal(semantics, "results/kitchen_food/metrics.tsv", words)
 
 
 def test_a_missing_taxonomy_and_missing_local_files_are_named_before_anything_runs(tmp_path):

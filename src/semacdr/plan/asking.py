@@ -9,6 +9,7 @@ from semacdr.plan.code_inputs import code, shown
 from semacdr.plan.config import Config, refuse_braces
 from semacdr.plan.declarations import SOURCES
 from semacdr.runtime.setting_errors import SettingError
+from semacdr.semantics.categories import prompt_name
 from semacdr.semantics.column_settings import check_columns
 
 ENGINE = ("llm_engine", "induction", "naming", "sampling", "trial")  # modules of semantics/ used only by engine llm
@@ -18,11 +19,7 @@ ASKING = (
     "semacdr.personas.llm_engine",
     *(f"semacdr.semantics.{name}" for name in ENGINE),
 )
-PROMPTS = {
-    "taxonomy": ("taxonomy_propose", "taxonomy_merge", "taxonomy_revise", "structured"),
-    "semantics": ("inner",),  # and the one of the method
-    "personas": ("persona",),
-}
+STEPS = ("propose", "merge", "revise", "structured")  # of making a taxonomy: each has a prompt
 IMPORTING = ("semacdr.semantics.imported_filings",)
 
 
@@ -54,7 +51,11 @@ def prompts(config: Config, scenario: str, stage: str) -> list[str]:
     """The prompt files of a stage that asks; a changed one makes its answers stale."""
     if not asks(config, scenario, stage):
         return []
-    names = [*PROMPTS[stage], *([config.settings(stage, scenario).method] if stage == "semantics" else [])]
+    own = config.settings(stage, scenario)
+    if stage == "taxonomy":
+        names = [prompt_name(step, own.kind) for step in STEPS]
+    else:
+        names = ["inner", own.method] if stage == "semantics" else ["persona"]
     folder = prompt_folder(config, scenario)
     return [str(folder / f"{name}.txt") for name in names]
 
