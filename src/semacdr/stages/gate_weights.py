@@ -19,6 +19,7 @@ import torch
 from semacdr.batching.batches import Batches
 from semacdr.batching.windows import evaluation_windows
 from semacdr.errors import UserError
+from semacdr.models.base import Model
 from semacdr.runtime.cli import log, parser, run
 from semacdr.runtime.settings import Count, add_flags, from_flags, setting
 from semacdr.stages._direction import add_run, trained_of
@@ -52,7 +53,7 @@ def weights_of(trained: Trained, batch_size: int) -> pa.Table:
     A UserError for a model that has no gates at all, or a weight that is not from 0 to 1.
     """
     model, history, training = trained.model, trained.history, trained.system.training
-    if not hasattr(model, "gates") or not hasattr(model, "item_gates"):
+    if type(model).gates is Model.gates:
         raise UserError(f"{trained.system.name} has no gate; name a run of model sphere")
     prepared = model.prepare()
     windows = evaluation_windows(history, "test", training.max_length, training.visibility)
