@@ -127,7 +127,7 @@ def test_gate_weights_lie_between_both_sides(world):
     model, inputs = build(world, "sphere")
     model.double().eval()
     prepared, batch = model.prepare(), first_batch(inputs)
-    users, items = model.gates(prepared, batch), model.item_gates(prepared)
+    users, items = model.gate_weights(prepared, batch), model.item_gate_weights(prepared)
     assert len(users) == len(batch.users) and len(items) == len(inputs.history.target_items)
     assert ((users > 0) & (users < 1)).all() and users.std() > 0
     gate = model.semantic["user_gate"]
@@ -136,9 +136,9 @@ def test_gate_weights_lie_between_both_sides(world):
     expected = model.backbone.states(prepared.backbone, batch)
     torch.testing.assert_close(collaborative, expected)
     half, _ = build(world, "sphere", gate="half")
-    assert (half.gates(half.prepare(), batch) == 0.5).all()
+    assert (half.gate_weights(half.prepare(), batch) == 0.5).all()
     concat, _ = build(world, "sphere", gate="concat")
-    assert concat.gates(concat.prepare(), batch).isnan().all()
+    assert concat.gate_weights(concat.prepare(), batch).isnan().all()
 
 
 def test_source_events_train_the_towers_alone(world):

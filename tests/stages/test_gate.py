@@ -19,6 +19,7 @@ from semacdr.batching.windows import evaluation_windows
 from semacdr.errors import UserError
 from semacdr.evaluation.gates import bins, gate_rows, load_gates
 from semacdr.models import load
+from semacdr.models.base import Model
 from semacdr.stages import gate, gate_weights
 from semacdr.stages._direction import trained_of
 from semacdr.storage import tables
@@ -56,7 +57,7 @@ def test_the_weights_are_those_of_the_model_with_the_events_of_training(world, r
     prepared = model.prepare()
     batch = next(Batches(evaluation_windows(history, "test", 20), 999, trained.device).ordered())
     with torch.no_grad():
-        weights = dict(zip(batch.users.tolist(), model.gates(prepared, batch).tolist(), strict=True))
+        weights = dict(zip(batch.users.tolist(), model.gate_weights(prepared, batch).tolist(), strict=True))
     assert sides["user"]["weight"].to_list() == pytest.approx([weights[user] for user in sides["user"]["id"]])
     loaded = load_gates(folder)
     assert loaded.direction == ("movie", "book") and set(loaded.sides) == {"user", "item"}
@@ -75,9 +76,9 @@ def test_models_without_gates_and_weights_that_are_none_are_refused(runs):
     _, trained, _ = runs()
     with pytest.raises(UserError, match="sasrec has no gate; name a run of model sphere"):
         system = SimpleNamespace(name="sasrec", training=trained.system.training)
-        gate_weights.weights_of(replace(trained, model=torch.nn.Identity(), system=system), 7)
+        gate_weights.weights_of(replace(trained, model=Model(), system=system), 7)
     for wrong in (float("inf"), 1.5, -0.1):
-        trained.model.item_gates = lambda prepared, wrong=wrong: torch.tensor([0.5] * 29 + [wrong])
+        trained.model.item_gate_weights = lambda prepared, wrong=wrong: torch.tensor([0.5] * 29 + [wrong])
         with pytest.raises(UserError, match="sphere: a gate's weight is not from 0 to 1: training diverged"):
             gate_weights.weights_of(trained, 7)
 

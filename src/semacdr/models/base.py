@@ -133,11 +133,11 @@ class Model(nn.Module):
         rows = max(1, PAIRS // len(vectors))
         return torch.cat([self.match(part, vectors[None]) for part in states.split(rows)])
 
-    def gates(self, prepared: Any, batch: Batch) -> torch.Tensor:
+    def gate_weights(self, prepared: Any, batch: Batch) -> torch.Tensor:
         """(B,): the weight, from 0 to 1, of the collaborative side at each row's last step, of a model with a gate."""
         raise NotImplementedError
 
-    def item_gates(self, prepared: Any) -> torch.Tensor:
+    def item_gate_weights(self, prepared: Any) -> torch.Tensor:
         """(target items,): the same of items."""
         raise NotImplementedError
 

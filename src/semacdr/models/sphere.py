@@ -241,12 +241,12 @@ class Model(base.Model):
         vectors = self.semantic["item_tower"](source["item_features"][items].to(device))
         return F.cross_entropy(users @ vectors.T, positives.to(device))
 
-    def gates(self, prepared: Prepared, batch: Batch) -> torch.Tensor:
+    def gate_weights(self, prepared: Prepared, batch: Batch) -> torch.Tensor:
         """(B,): the mean weight of the collaborative side at each row's last step; NaN without such a gate."""
         own, semantic, events = (x if x is None else x[batch.last.long()] for x in self._users(prepared, batch))
         return self._weights("user", own, semantic, events)
 
-    def item_gates(self, prepared: Prepared) -> torch.Tensor:
+    def item_gate_weights(self, prepared: Prepared) -> torch.Tensor:
         """(target items,): the same of items."""
         return self._weights("item", self.backbone.items(prepared.backbone), prepared.semantic, self.item_events)
 

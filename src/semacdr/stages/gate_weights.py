@@ -53,19 +53,19 @@ def weights_of(trained: Trained, batch_size: int) -> pa.Table:
     A UserError for a model that has no gates at all, or a weight that is not from 0 to 1.
     """
     model, history, training = trained.model, trained.history, trained.system.training
-    if type(model).gates is Model.gates:
+    if type(model).gate_weights is Model.gate_weights:
         raise UserError(f"{trained.system.name} has no gate; name a run of model sphere")
     prepared = model.prepare()
     windows = evaluation_windows(history, "test", training.max_length, training.visibility)
     batches = Batches(windows, batch_size, trained.device).ordered()
-    users = torch.cat([model.gates(prepared, batch) for batch in batches])
+    users = torch.cat([model.gate_weights(prepared, batch) for batch in batches])
     chosen = history.training() & history.is_target
     first, stop = history.target_items.start, history.target_items.stop
     item_events = np.bincount(history.item[chosen] - first, minlength=stop - first)
     user_events = np.bincount(history.user()[chosen], minlength=history.users)
     order = np.argsort(windows.users, kind="stable")
     parts = [
-        _side("item", np.arange(first, stop), item_events, model.item_gates(prepared), trained.system.name),
+        _side("item", np.arange(first, stop), item_events, model.item_gate_weights(prepared), trained.system.name),
         _side("user", windows.users[order], user_events[windows.users[order]], users[order], trained.system.name),
     ]
     return pa.concat_tables(parts).cast(pa.schema(COLUMNS))
