@@ -63,6 +63,7 @@ CONTRACTS: dict[str, dict[str, pa.DataType | None]] = {
         "space": TEXT,
         "vector": None,
     },  # of a trained model
+    "gate_weights": {"side": TEXT, "id": I32, "events": I32, "weight": F32},  # side: user, item; 1 is collaborative
     "adjacency": {"row": I32, "column": I32, "weight": F32},  # sorted by row, column
     # Sorted by domain (source first), then user; each from the user's training events of the domain alone. Weights over
     # the terms of the vocabulary; the metadata hold their names as JSON (`facets`).
