@@ -46,7 +46,6 @@ class PersonaTables:
     source: Domain
     target: Domain
     communities: pa.Table  # user, place, neighbour, similarity; sorted by user and place
-    provenance: dict[str, str]  # the metadata of personas.parquet
 
     @property
     def terms(self) -> list[Key]:
@@ -93,16 +92,16 @@ def load_persona_tables(folder: Path, history: History) -> PersonaTables:
     width, wanted = table.schema.field("weights").type.list_size, sum(len(terms) for _, terms in facets)
     if width != wanted:
         raise UserError(f"{path}: its metadata name {wanted} terms for {width} weights; run stage personas again")
-    domains = [_domain(table, history.meta[side], path) for side in ("source", "target")]
+    source, target = (_domain(table, history.meta[side], path) for side in ("source", "target"))
     communities, own = tables.read(folder / "communities.parquet", "communities")
     tables.check_made_from(folder / "communities.parquet", own, "communities", personas=meta)
-    for name, domain in (("neighbour", domains[0]), ("user", domains[1])):
+    for name, domain in (("neighbour", source), ("user", target)):
         missing = np.setdiff1d(communities[name].to_numpy(), domain.users)
         if len(missing):
             raise UserError(
                 f"{folder / 'communities.parquet'}: {name} {missing[0]} has no persona; run stage communities again"
             )
-    return PersonaTables(facets, *domains, communities, meta)
+    return PersonaTables(facets, source, target, communities)
 
 
 def _domain(table: pa.Table, name: str, path: Path) -> Domain:

@@ -73,7 +73,8 @@ class Fusion:
         return None if self.weights is None else float(self.weights.mean())
 
     def quantile(self, share: float) -> float:
-        """The weight below which that share of users are."""
+        """The weight below which that share of users are; only with a gate."""
+        assert self.weights is not None
         return float(np.quantile(self.weights, share))
 
 
