@@ -1,6 +1,7 @@
 """One self-contained page for reading and sharing: results/<scenario>/report.html.
 
-REQUIRED  the result table and its inputs; recommendations, experiments and figures that section report names
+REQUIRED  the result table and its inputs; recommendations, experiments and figures that section report names; of
+          systems that read personas also the personas, communities and gate_weights.parquet
 OUTPUTS   results/<scenario>/report.html
 """
 
@@ -17,6 +18,12 @@ rule report:
             for run in summaries.report_files(plan, wc.scenario)["shown"]
             for name in ("ranks", "recommendations")
         ],
+        personas=lambda wc: [
+            f"{folder}/{name}.parquet"
+            for folder in summaries.report_files(plan, wc.scenario)["personas"]
+            for name in ("personas", "communities")
+        ],
+        gates=lambda wc: summaries.report_files(plan, wc.scenario)["gates"],
         experiments=lambda wc: summaries.report_files(plan, wc.scenario)["experiments"],
         figures=lambda wc: [
             str(Path(picture).with_suffix(kind))

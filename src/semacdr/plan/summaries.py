@@ -124,8 +124,12 @@ def report_files(plan: Plan, scenario: str) -> dict[str, list[str]]:
     known_names(own.figures, pictures, "figure", "report", "figures")
     runs = plan.table_runs(scenario, own.systems)
     folder = f"{RESULTS}/{scenario}"
+    shown = [run for row in runs.values() for run in row if run.seed == row[0].seed]
+    readers = [run for run in shown if "personas" in plan.inputs(scenario, run.direction, run.record)]
     return {
-        "shown": [run.folder for row in runs.values() for run in row if run.seed == row[0].seed],
+        "shown": [run.folder for run in shown],
+        "personas": list(dict.fromkeys(f"{folder}/{run.direction}/personas" for run in readers)),
+        "gates": [f"{run.folder}/gate_weights.parquet" for run in readers],
         "experiments": [f"{folder}/{name}.tsv" for name in own.experiments],
         "figures": [f"{folder}/{name}.png" for name in own.figures],
     }

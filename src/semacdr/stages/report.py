@@ -4,7 +4,9 @@ Reads   from a scenario: statistics.tsv, preprocess.tsv, interactions.parquet, i
         outputs of stage semantics; metrics.tsv, summary.tsv; settings.json, cost.json and history.tsv from the folders
         of its runs (--runs); ranks.parquet and recommendations.parquet from the folders of the runs whose
         recommendations are shown (--shown). Optionally both candidates.parquet, experiments (TSV), figures (PNG, and
-        the TSV of the same name), Snakemake's measurements (--benchmarks) and the paper's table.
+        the TSV of the same name), Snakemake's measurements (--benchmarks) and the paper's table. If a shown system
+        reads personas: personas.parquet and communities.parquet from the folders of --personas, and
+        gate_weights.parquet of its runs (--gates).
 Writes  --output, report.html: a page that needs no other file and no network.
 
 Parts without input are left out, and the page says why. The commit is that of the git checkout that holds the code, if
@@ -18,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from semacdr.data.history import load_history
+from semacdr.data.history import History, load_history
 from semacdr.errors import UserError
 from semacdr.evaluation.costs import RunRecord
 from semacdr.evaluation.lead import RunKey, read_lead
@@ -29,10 +31,13 @@ from semacdr.reporting.findings import findings
 from semacdr.reporting.page import figures, item_semantics, record
 from semacdr.reporting.page.catalogue import Catalogue
 from semacdr.reporting.page.experiments import read_experiment
+from semacdr.reporting.page.persona_tables import direction_of
+from semacdr.reporting.page.personas import DirectionPersonas, direction_personas, reads_personas
+from semacdr.reporting.page.recommenders import Recommender, load_recommender
 from semacdr.reporting.page.render import render
 from semacdr.reporting.page.results import names_by_run, result_tables
 from semacdr.reporting.page.training import TrainingRun, load_training_run, trained_systems
-from semacdr.reporting.page.users import DirectionUsers, direction_users, load_recommender
+from semacdr.reporting.page.users import DirectionUsers, direction_users
 from semacdr.reporting.paper import PAPER_NEGATIVES, read_paper
 from semacdr.reporting.plateau_notes import plateau_notes
 from semacdr.reporting.tuning_notes import tuning_notes
@@ -48,6 +53,9 @@ class Settings:
 
     users: Natural = setting(12, "users shown in each direction")
     events: Count = setting(30, "latest events shown of a user's history")
+    persona_users: Natural = setting(
+        5, "users of each direction shown with persona and community, if a system reads them"
+    )
     examples: Natural = setting(6, "items of each domain shown with their descriptions")
     seed: Natural = setting(0, "seed of the choice of users and items")
 
@@ -72,6 +80,8 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         "candidates": "candidates.parquet of both directions",
         "experiments": "TSVs of the stages compare and cold_start",
         "figures": "PNGs, each with a TSV of the same name",
+        "personas": "folders of the directions' personas, for shown systems that read them",
+        "gates": "gate_weights.parquet of shown runs",
     }.items():
         cli.add_argument(f"--{name}", nargs="*", type=Path, default=[], help=help)
     cli.add_argument("--benchmarks", type=Path, help="folder with Snakemake's measurements of the scenario's jobs")
@@ -96,11 +106,14 @@ def content(args: argparse.Namespace, settings: Settings) -> dict[str, Any]:
     results = result_tables(args.metrics, paper)
     negatives = stored_negatives(args.candidates)
     first, records, plateaus = read_lead(args.summary), _records(runs), _plateaus_by_name(runs, names)
+    directions = shown_directions(args, names)
+    statistics = tsv.read(args.statistics, ("domain", "overlapped_users", "items", "interactions", "avg_len"))
     return {
         "scenario": meta["scenario"],
         "release": meta["release"],
         "note": tables.SAMPLE_NOTE if sample else "",
-        "statistics": tsv.read(args.statistics, ("domain", "overlapped_users", "items", "interactions", "avg_len")),
+        "statistics": statistics,
+        "apart": all(row["overlapped_users"] == "0" for row in statistics),
         "steps": tsv.read(args.steps, ("domain", "step", "count", "users", "items")),
         "results": results,
         "negatives": negatives_phrase(negatives, [(table.source, table.target) for table in results]),
@@ -109,7 +122,8 @@ def content(args: argparse.Namespace, settings: Settings) -> dict[str, Any]:
         "trained": training_sentences(first, records),
         "next_steps": next_steps(first, records, plateaus, meta["scenario"]),
         "notes": plateau_notes(plateaus) + tuning_notes(_settings_by_name(runs, names)),
-        "users": shown_users(args, settings, catalogue, names),
+        "users": shown_users(args, settings, catalogue, directions),
+        "personas": shown_personas(args, settings, catalogue, directions, runs),
         "semantics": semantics,
         "experiments": [read_experiment(path, names) for path in args.experiments],
         "figures": [figures.read_figure(path) for path in args.figures],
@@ -146,10 +160,16 @@ def _plateaus_by_name(runs: Sequence[TrainingRun], names: Mapping[RunKey, str]) 
     return found
 
 
-def shown_users(
-    args: argparse.Namespace, settings: Settings, catalogue: Catalogue, names: Mapping[RunKey, str]
-) -> list[DirectionUsers]:
-    """The users of each direction that has recommendations; the runs of one direction must have one seed."""
+@dataclass(frozen=True)
+class ShownDirection:
+    """A direction and its shown systems, trained with one seed."""
+
+    history: History
+    systems: list[Recommender]
+
+
+def shown_directions(args: argparse.Namespace, names: Mapping[RunKey, str]) -> list[ShownDirection]:
+    """The directions that have recommendations; a UserError where the runs of one have several seeds."""
     recommenders, found = [load_recommender(folder, names) for folder in args.shown], []
     for split in args.splits if recommenders else ():
         history = load_history(args.interactions, args.items, split)
@@ -160,8 +180,40 @@ def shown_users(
                 f"--shown: the runs of {' to '.join(direction)} have more than one seed; give one run of each system"
             )
         if systems:
-            counts = settings.users, settings.events, settings.seed
-            found.append(direction_users(history, args.interactions, catalogue, systems, *counts))
+            found.append(ShownDirection(history, systems))
+    return found
+
+
+def shown_users(
+    args: argparse.Namespace, settings: Settings, catalogue: Catalogue, directions: Sequence[ShownDirection]
+) -> list[DirectionUsers]:
+    """The example users of each direction."""
+    counts = settings.users, settings.events, settings.seed
+    return [direction_users(one.history, args.interactions, catalogue, one.systems, *counts) for one in directions]
+
+
+def shown_personas(
+    args: argparse.Namespace,
+    settings: Settings,
+    catalogue: Catalogue,
+    directions: Sequence[ShownDirection],
+    runs: Sequence[TrainingRun],
+) -> list[DirectionPersonas]:
+    """Personas, communities and gates of each direction in which a shown system reads personas."""
+    folders = {direction_of(folder): folder for folder in args.personas}
+    gates, found = {path.parent: path for path in args.gates}, []
+    for one in directions if settings.persona_users else ():
+        key = one.history.meta["source"], one.history.meta["target"]
+        if any(map(reads_personas, one.systems)):
+            if key not in folders:
+                raise UserError(f"--personas: lacks the folder of {' to '.join(key)}; give results/…/personas of it")
+            own = {run.name: run.settings["settings"] for run in runs if run.key[:2] == key}
+            count = settings.persona_users
+            found.append(
+                direction_personas(
+                    one.history, args.interactions, catalogue, one.systems, own, folders[key], gates, count
+                )
+            )
     return found
 
 
@@ -169,6 +221,7 @@ def left_out(args: argparse.Namespace, jobs: Sequence[record.Job], sample: bool)
     """Titles of the parts that the page lacks, each with the reason."""
     parts = [
         (args.shown, "Users", "no recommendations were given; list systems in report.systems of the config"),
+        (args.personas, "Personas and communities", "no system of report.systems reads personas"),
         (
             args.experiments,
             "Experiments",

@@ -32,6 +32,8 @@ CATEGORIES = {"Genre": ("Drama", "<b>Quest</b>", "Other"), "Mood": ("Bright", "D
 class PageWorld:
     """A folder with the scenario's files, and the options of the stage that name them."""
 
+    systems, shown = SYSTEMS, SHOWN
+
     def __init__(self, folder: Path) -> None:
         self.folder, self.rng = folder, np.random.default_rng(5)
         rows = [
@@ -43,7 +45,8 @@ class PageWorld:
         self.worlds = {target: World(rows, BOOKS, FILMS, target) for target in ("film", "book")}
         self.tables()
         self.semantics()
-        self.runs = [self.run(target, name) for target in self.worlds for name in SYSTEMS]
+        self.personas()
+        self.runs = [self.run(target, name) for target in self.worlds for name in self.systems]
         self.results()
         self.extras()
 
@@ -83,9 +86,16 @@ class PageWorld:
         cost = {"engine": "llm", "model": "m", "answers": 72, "prompt_tokens": 1000, "completion_tokens": 500}
         (self.folder / "asked.json").write_text(json.dumps(cost | {"dollars": 0.25}))
 
+    def personas(self) -> None:
+        """No personas here."""
+
+    def more(self, target: str, name: str) -> tuple[dict, dict]:
+        """More metadata of a run's tables, and its model's settings."""
+        return {}, {"dim": 64}
+
     def run(self, target: str, name: str) -> Path:
         """A run: random scores, ranks and lists made from them, a history of five epochs."""
-        world, (model, _) = self.worlds[target], SYSTEMS[name]
+        world, (model, _) = self.worlds[target], self.systems[name]
         folder = self.folder / f"{world.source}_to_{target}/{name}/seed1"
         meta = META | {"source": world.source, "target": target, "model": model, "seed": "1"}
         first, ranks, best = world.first[target], [], []
@@ -96,11 +106,12 @@ class PageWorld:
             place = float(1 + order.index(targets[-1]))
             ranks += [(user, "valid", "full", 2.0), (user, "test", "full", place), (user, "test", "sampled", place)]
             best += [(user, 1 + n, item, 1.0 / (1 + n)) for n, item in enumerate(order[:5])]
+        more, own = self.more(target, name)
         for contract, rows in (("ranks", ranks), ("recommendations", best)):
             columns = dict(zip(tables.CONTRACTS[contract], zip(*rows, strict=True), strict=True))
-            tables.write(pa.table(columns), folder / f"{contract}.parquet", contract, meta)
+            tables.write(pa.table(columns), folder / f"{contract}.parquet", contract, meta | more)
         training = {"loss": "ce", "learning_rate": 0.001}
-        settings = meta | {"seed": 1, "tuned": None, "settings": {"dim": 64}, "training": training}
+        settings = meta | {"seed": 1, "tuned": None, "settings": own, "training": training}
         (folder / "settings.json").write_text(json.dumps(settings))
         cost = {
             "parameters": 69760,
@@ -118,12 +129,12 @@ class PageWorld:
 
     def results(self) -> None:
         """metrics.tsv and two experiments, by their own stages."""
-        by_name = {name: [str(run) for run in self.runs if run.parent.name == name] for name in SYSTEMS}
+        by_name = {name: [str(run) for run in self.runs if run.parent.name == name] for name in self.systems}
         places = {"output": self.folder / "metrics.tsv", "summary": self.folder / "summary.tsv"}
         places |= {"table": self.folder / "metrics.md"}
-        rows = [part for name, runs in by_name.items() for part in ("--runs", "/".join(SYSTEMS[name]), *runs)]
+        rows = [part for name, runs in by_name.items() for part in ("--runs", "/".join(self.systems[name]), *runs)]
         metrics.main([*rows, *options(places)])
-        runs = [part for name in SHOWN for part in ("--runs", name, *by_name[name])]
+        runs = [part for name in self.shown for part in ("--runs", name, *by_name[name])]
         splits = [str(path) for path in self.splits]
         for stage, more in ((compare, []), (cold_start, ["--splits", *splits])):
             name = stage.__name__.rpartition(".")[2]
@@ -169,7 +180,7 @@ class PageWorld:
             "4",
             *more,
         ]
-        argv += ["--shown", *(run for run in self.runs if run.parent.name in SHOWN)] if shown else []
+        argv += ["--shown", *(run for run in self.runs if run.parent.name in self.shown)] if shown else []
         argv += ["--experiments", *(self.folder / f"{name}.tsv" for name in experiments)] if experiments else []
         argv += ["--figures", self.folder / "taste_similarity.png"] if figures else []
         argv += ["--benchmarks", self.folder / "logs"] if logs else []

@@ -13,7 +13,17 @@ from page_world import CATEGORIES, USERS
 
 from semacdr.data.history import load_history
 from semacdr.errors import UserError
-from semacdr.reporting.page import charts, experiments, figures, item_semantics, record, results, training, users
+from semacdr.reporting.page import (
+    charts,
+    experiments,
+    figures,
+    item_semantics,
+    recommenders,
+    record,
+    results,
+    training,
+    users,
+)
 from semacdr.reporting.page.catalogue import Catalogue
 from semacdr.reporting.page.render import render
 from semacdr.reporting.paper import read_paper
@@ -31,7 +41,7 @@ def direction(world, catalogue):
     """All users of book to film."""
     history = load_history(world.folder / "interactions.parquet", world.folder / "items.parquet", world.splits[0])
     names = results.names_by_run(world.folder / "metrics.tsv")
-    systems = [users.load_recommender(run, names) for run in world.runs[:2]]
+    systems = [recommenders.load_recommender(run, names) for run in world.runs[:2]]
     return users.direction_users(history, world.folder / "interactions.parquet", catalogue, systems, USERS, 3, 0)
 
 

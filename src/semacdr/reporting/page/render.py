@@ -10,7 +10,7 @@ from markupsafe import Markup
 from semacdr.reporting.findings import HOW_CERTAIN
 from semacdr.reporting.glossary import GLOSSARY
 from semacdr.reporting.names import column_name
-from semacdr.reporting.page import experiments, record, results, tastes
+from semacdr.reporting.page import experiments, personas, record, results, tastes
 from semacdr.reporting.paper import PAPER_COLUMNS, PAPER_NEGATIVES
 
 
@@ -35,6 +35,7 @@ def render(content: dict[str, Any]) -> str:
         "PAPER_NEGATIVES": PAPER_NEGATIVES,
         "MIN_EVENTS": tastes.MIN_EVENTS,
         "MIN_LIFT": tastes.MIN_LIFT,
+        "TYPICAL": personas.TYPICAL,
     }
     style, script = (Markup(loader.get_source(templates, name)[0]) for name in ("page.css", "page.js"))
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

@@ -14,35 +14,13 @@ import numpy.typing as npt
 
 from semacdr.data.history import History
 from semacdr.errors import UserError
-from semacdr.evaluation.lead import RunKey
-from semacdr.evaluation.runs import Run, load_run
-from semacdr.reporting.names import system_name
-from semacdr.reporting.page.catalogue import Catalogue, Item
+from semacdr.reporting.page.catalogue import Catalogue, Item, Key
+from semacdr.reporting.page.recommenders import Recommender
 from semacdr.reporting.page.tastes import Taste, Tastes
 from semacdr.storage import tables
 
 SHOWN_TASTES = 6  # per domain
 Supported = tuple[str, bool, bool]  # a subcategory, and whether it is frequent in the user's source and target events
-
-
-@dataclass(frozen=True)
-class Recommender:
-    """A system whose recommendations are shown: its ranks of the test events, and each user's list."""
-
-    name: str
-    run: Run
-    users: npt.NDArray[np.int32]  # (places,) sorted
-    items: npt.NDArray[np.int32]  # (places,) of each user the best first
-    top: int  # the length of the lists
-
-    def rank(self, user: int) -> float:
-        """The rank of the user's test item in full ranking."""
-        return float(self.run.ranks["full"][np.searchsorted(self.run.users, user)])
-
-    def recommended(self, user: int) -> list[int]:
-        """The user's recommended items, the best first."""
-        begin, end = np.searchsorted(self.users, [user, user + 1])
-        return self.items[begin:end].tolist()
 
 
 @dataclass(frozen=True)
@@ -103,21 +81,10 @@ class DirectionUsers:
     seeds: str
     shown: list[ShownUser]
 
-
-def load_recommender(folder: Path, names: Mapping[RunKey, str]) -> Recommender:
-    """The system in a run's folder, which holds ranks.parquet and recommendations.parquet.
-
-    `names` are display names by run; a run that is not in the result table has its model's name.
-    """
-    run = load_run(folder)
-    path = folder / "recommendations.parquet"
-    table, metadata = tables.read(path, "recommendations")
-    if any(metadata.get(key) != getattr(run, key) for key in ("source", "target", "model", "seed")):
-        raise UserError(f"{path}: not of the same run as {run.path}; run the stages rank and recommend again")
-    table = table.sort_by([("user", "ascending"), ("place", "ascending")])
-    name = names.get((run.source, run.target, run.name), system_name(run.model))
-    top = int(table["place"].to_numpy().max(initial=0))
-    return Recommender(name, run, table["user"].to_numpy(), table["item"].to_numpy(), top)
+    @property
+    def choices(self) -> list[tuple[int, str]]:
+        """The shown users, each with the name of its group."""
+        return [(one.user, one.group) for one in self.shown]
 
 
 def user_groups(systems: Sequence[Recommender], top: int) -> dict[str, npt.NDArray[np.int32]]:
@@ -164,8 +131,8 @@ class UserViews:
         self.systems, self.events = systems, events
         self.tastes = Tastes(history, catalogue)
 
-    def view(self, user: int, group: str) -> ShownUser:
-        """All that is shown of a user."""
+    def view(self, user: int, group: str, typical: Sequence[set[Key]] | None = None) -> ShownUser:
+        """All that is shown of a user; `typical`: the subcategories marked as of source and target, if not tastes."""
         history = self.history
         seen = slice(history.start[user], history.test[user])
         items, is_target = history.item[seen].tolist(), history.is_target[seen].tolist()
@@ -174,7 +141,7 @@ class UserViews:
             [item for item, side in zip(items, is_target, strict=True) if side is wanted] for wanted in (False, True)
         )
         tastes = self.tastes.of(source_items, False), self.tastes.of(target_items, True)
-        frequent = tuple({(taste.category, taste.subcategory) for taste in part} for part in tastes)
+        frequent = typical or tuple({(taste.category, taste.subcategory) for taste in part} for part in tastes)
         hidden = int((history.hidden[0] == user).sum())
         events = [self._event(user, item, side) for item, side in zip(items, is_target, strict=True)]
         return ShownUser(
@@ -230,10 +197,7 @@ def direction_users(
     top = min(system.top for system in systems)
     groups = user_groups(systems, top)
     drawn = draw_users(groups, count, seed)
-    table = tables.read(interactions, "interactions")[0]
-    part = table.filter(np.isin(table["user"].to_numpy(), [user for user, _ in drawn]))
-    keys = zip(part["user"].to_pylist(), part["item"].to_pylist(), strict=True)
-    timestamps = dict(zip(keys, part["timestamp"].to_pylist(), strict=True))
+    timestamps = timestamps_of(interactions, [user for user, _ in drawn])
     views = UserViews(history, timestamps, catalogue, systems, events)
     return DirectionUsers(
         source=history.meta["source"],
@@ -244,3 +208,11 @@ def direction_users(
         seeds=systems[0].run.seed,
         shown=[views.view(user, group) for user, group in drawn],
     )
+
+
+def timestamps_of(interactions: Path, users: Sequence[int]) -> dict[tuple[int, int], int]:
+    """The timestamp of each event of these users, by user and item."""
+    table = tables.read(interactions, "interactions")[0]
+    part = table.filter(np.isin(table["user"].to_numpy(), users))
+    keys = zip(part["user"].to_pylist(), part["item"].to_pylist(), strict=True)
+    return dict(zip(keys, part["timestamp"].to_pylist(), strict=True))

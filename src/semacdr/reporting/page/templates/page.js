@@ -7,24 +7,23 @@
   document.addEventListener("toggle", mark, true);
   mark();
 })();
-// Shows one user at a time; without this script all users are shown, one below the other.
-(() => {
-  const pick = document.getElementById("pick");
-  if (!pick) return;
-  const users = new Map([...document.querySelectorAll("[data-user]")].map((one) => [one.dataset.user, one]));
+// In each section with a picker, shows one user at a time; without this script all users are below each other.
+for (const picker of document.querySelectorAll(".picker")) {
+  const pick = picker.querySelector("select");
+  const users = new Map([...picker.parentElement.querySelectorAll("[data-user]")].map((one) => [one.dataset.user, one]));
   const show = () => {
     for (const [id, one] of users) one.hidden = id !== pick.value;
-    document.getElementById("where").textContent = `${pick.selectedIndex + 1} of ${pick.length}`;
-  };
-  const step = (by) => {
-    pick.selectedIndex = (pick.selectedIndex + by + pick.length) % pick.length;
-    show();
+    picker.querySelector(".where").textContent = `${pick.selectedIndex + 1} of ${pick.length}`;
   };
   pick.addEventListener("change", show);
-  document.getElementById("before").addEventListener("click", () => step(-1));
-  document.getElementById("after").addEventListener("click", () => step(1));
-  const linked = location.hash.replace("#user-", "");
-  if (users.has(linked)) pick.value = linked;
-  document.querySelector(".picker").hidden = false;
+  for (const button of picker.querySelectorAll("[data-step]")) {
+    button.addEventListener("click", () => {
+      pick.selectedIndex = (pick.selectedIndex + Number(button.dataset.step) + pick.length) % pick.length;
+      show();
+    });
+  }
+  const linked = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  if (linked && users.get(linked.dataset.user) === linked) pick.value = linked.dataset.user;
+  picker.hidden = false;
   show();
-})();
+}
