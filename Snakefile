@@ -12,8 +12,10 @@ results/<scenario>/metrics        the result table (.tsv) and a readable page (.
 results/<scenario>/<experiment>   variants of a system with paired tests (.tsv, .md)           compare, cold_start
 results/<scenario>/*.png          figures of sweeps, costs, domains and users                 curves, sensitivity, efficiency,
                                   domain_mixing (with vectors), taste_similarity
+results/<scenario>/gate           weights of SPHERE's gate by training events                    gate_weights, gate
 results/mean_ranks                mean ranks over scenarios, with the critical difference      mean_ranks
 results/data_sets                 systems on all scenarios, next to simple baselines             data_sets
+results/density                   SPHERE's gain against density, quality and proximity           density
 results/<scenario>/tuned.json     settings chosen on validation                 tune_search, tune_retrain, tune_select
 results/<scenario>/report.html    one page with all results and example users                   recommend, report
 .../final/<system>.zip, .tsv      a system trained on all events, packed; a list for every user  final, pack, recommend_now
@@ -42,6 +44,7 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/tune.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/sphere.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/final.smk"
 

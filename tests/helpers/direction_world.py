@@ -13,6 +13,8 @@ import torch
 
 from semacdr import models
 from semacdr.data.history import load_history
+from semacdr.data.persona_parts import parts_of
+from semacdr.models import base
 from semacdr.stages import graph, rank, split, train
 from semacdr.storage import tables
 from semacdr.training.inputs import DirectionPaths, load_inputs
@@ -26,8 +28,14 @@ PLUS = ("semacdr", {"source_weight": 1.0, "contrastive_weight": 0.0, "graph": "n
 SPHERES = (("sphere", {"backbone": "svdpp"}), ("sphere", {"backbone": "neumf"}))
 LEARNED_FORMS = (*((name, {}) for name in LEARNED), *ENHANCED, MERGED, PLUS, *SPHERES)
 FORMS = (*((name, {}) for name in SYSTEMS if name not in LEARNED), *LEARNED_FORMS)
+INNER = tuple(  # forms whose scores are inner products
+    (name, settings)
+    for name, settings in FORMS
+    if models.load(name).Model.scores is base.Model.scores and "neumf" not in (name, settings.get("backbone"))
+)
 META = {"release": "test", "scenario": "small", "domains": "book movie"}
 DAY = 86_400
+PARTS = 2  # of target events that personas for training leave out
 
 
 def random_events(users=40, items=(30, 25), seed=0):
@@ -125,17 +133,24 @@ def random_personas(folder, terms=6, width=12, community=4):
     Only who has a persona, and from how many events, is as in stage personas; weights and vectors are random.
     """
     history = load_history(*(folder / f"{name}.parquet" for name in ("interactions", "items", "split")))
+    for part in range(PARTS + 1):
+        _random_personas(history, folder / "personas" / (f"part{part}" if part else ""), part, terms, width, community)
+
+
+def _random_personas(history, folder, part, terms, width, community):
     rows, communities = [], []
     for number, domain in enumerate(("movie", "book")):
         chosen = history.training() & (history.is_target == bool(number))
+        if part and number:
+            chosen &= parts_of(history, PARTS) != part
         counts = np.bincount(history.user()[chosen], minlength=history.users)
         for user in np.flatnonzero(counts):
-            rng, events = np.random.default_rng([number, user]), int(counts[user])
+            rng, events = np.random.default_rng([number, user, part * number]), int(counts[user])
             weights, vector = rng.dirichlet(np.ones(terms)), rng.normal(size=width)
             rows.append((int(user), domain, events, events / (events + 5), weights, vector / np.linalg.norm(vector)))
     source, target = ([row[0] for row in rows if row[1] == domain] for domain in ("movie", "book"))
     for user in target:
-        rng = np.random.default_rng([2, user])
+        rng = np.random.default_rng([2, user, part])
         near = [other for other in rng.permutation(history.users).tolist() if other in source and other != user]
         scores = np.sort(rng.random(community))[::-1]
         communities += [(user, place + 1, *pair) for place, pair in enumerate(zip(near, scores, strict=False))]
@@ -143,16 +158,16 @@ def random_personas(folder, terms=6, width=12, community=4):
     table = {name: [row[i] for row in rows] for i, name in enumerate(names)}
     weights, vectors = (np.array([row[i] for row in rows], np.float32) for i in (4, 5))
     texts = {"text": [f"persona {row[0]}" for row in rows], "provenance": ["test"] * len(rows)}
-    meta = history.meta | tables.made_from(split=history.meta)
+    meta = history.meta | tables.made_from(split=history.meta) | {"parts": str(PARTS)}
     personas = pa.table(table | texts | {"weights": tables.vectors(weights)})
-    meta = tables.write(personas, folder / "personas/personas.parquet", "personas", meta)
+    meta = tables.write(personas, folder / "personas.parquet", "personas", meta)
     meta |= tables.made_from(personas=meta)
     vectors = pa.table({"user": table["user"], "domain": table["domain"], "vector": tables.vectors(vectors)})
-    meta = tables.write(vectors, folder / "personas/vectors.parquet", "persona_vectors", meta)
+    meta = tables.write(vectors, folder / "vectors.parquet", "persona_vectors", meta)
     columns = dict(zip(("user", "place", "neighbour", "similarity"), zip(*communities, strict=True), strict=True))
     meta |= tables.made_from(persona_vectors=meta)
     tables.write(
-        pa.table({k: list(v) for k, v in columns.items()}), folder / "personas/communities.parquet", "communities", meta
+        pa.table({k: list(v) for k, v in columns.items()}), folder / "communities.parquet", "communities", meta
     )
 
 

@@ -77,6 +77,13 @@ def filing_of(key: Key, properties: dict) -> dict[str, list[str]]:
     return filed
 
 
+def persona_of(key: Key, facets: dict) -> dict[str, list[dict]]:
+    """One or two weighted terms in each facet of a persona's schema."""
+    terms = {name: {"items": facet["items"]["properties"]["term"]} for name, facet in facets.items()}
+    filed = filing_of(key, terms)
+    return {name: [{"term": term, "weight": 0.5} for term in own] for name, own in filed.items()}
+
+
 def prose_of(key: Key) -> str:
     """Two sentences about the title in a prompt."""
     title = re.search(r"^Title: (.*)$", key[0], re.MULTILINE)
@@ -97,7 +104,9 @@ def message_of(key: Key, body: dict, kind: str | None) -> tuple[dict, str, dict 
     if "response_format" not in body:
         text = {"off schema": '{"text": 1}', "length": "This is about"}.get(kind) or prose_of(key)
         return {"content": text}, "length" if kind == "length" else "stop", None
-    filed = filing_of(key, body["response_format"]["json_schema"]["schema"]["properties"])
+    properties = body["response_format"]["json_schema"]["schema"]["properties"]
+    persona = "sentences" in properties
+    filed = persona_of(key, properties["facets"]["properties"]) if persona else filing_of(key, properties)
     first = next(iter(filed))
     if kind == "off schema":
         filed[first] = filed[first][0]
@@ -105,7 +114,8 @@ def message_of(key: Key, body: dict, kind: str | None) -> tuple[dict, str, dict 
         filed[first].append("No such subcategory")
     elif kind == "twice":
         filed[first] = 2 * filed[first][:1]
-    text = json.dumps(filed, ensure_ascii=False)
+    content = {"facets": filed, "sentences": prose_of(key)} if persona else filed
+    text = json.dumps(content, ensure_ascii=False)
     return {"content": text[:-9] if kind == "length" else text}, "length" if kind == "length" else "stop", None
 
 

@@ -29,20 +29,28 @@ class HashEncoder:
 
 def compose_argv(world, output, *options):
     """The command line of stage personas on a world's direction."""
-    taxonomy = output.parent / "taxonomy.json"
-    taxonomy.parent.mkdir(parents=True, exist_ok=True)
+    output.mkdir(parents=True, exist_ok=True)
+    taxonomy = output / "taxonomy.json"
     taxonomy.write_text(json.dumps(TAXONOMY))
     files = {name: world.folder / f"{name}.parquet" for name in ("interactions", "items", "split", "agnostic")}
     files |= {"taxonomy": taxonomy, "output": output}
     return [*(part for name, path in files.items() for part in (f"--{name}", str(path))), *options]
 
 
-def make(world, folder, monkeypatch, *options, near=("--neighbours", "5", "--floor", "-1")):
-    """Run the three stages and return their tables by name."""
+def make(world, folder, monkeypatch, *options, near=("--neighbours", "5", "--floor", "-1"), parts=2):
+    """Run the three stages, whole and without each part, and return the whole tables by name."""
     monkeypatch.setattr(persona_vectors, "TextEncoder", HashEncoder)
-    paths = {name: folder / f"{name}.parquet" for name in TABLES}
-    personas.main(compose_argv(world, paths["personas"], *options))
-    persona_vectors.main(["--personas", str(paths["personas"]), "--output", str(paths["vectors"])])
-    given = ["--personas", str(paths["personas"]), "--vectors", str(paths["vectors"])]
-    communities.main([*given, *near, "--output", str(paths["communities"])])
-    return {name: tables.read(paths[name], contract)[0] for name, contract in TABLES.items()}
+    for part in range(parts + 1):
+        own = folder / f"part{part}" if part else folder
+        paths = {name: own / f"{name}.parquet" for name in TABLES}
+        personas.main(compose_argv(world, own, *options, "--part", str(part), "--parts", str(parts)))
+        known = ["--known", str(folder / "personas.parquet"), str(folder / "vectors.parquet")] if part else []
+        persona_vectors.main(["--personas", str(paths["personas"]), *known, "--output", str(paths["vectors"])])
+        given = ["--personas", str(paths["personas"]), "--vectors", str(paths["vectors"])]
+        communities.main([*given, *near, "--output", str(paths["communities"])])
+    return read(folder)
+
+
+def read(folder):
+    """The tables of a folder by name."""
+    return {name: tables.read(folder / f"{name}.parquet", contract)[0] for name, contract in TABLES.items()}

@@ -21,7 +21,8 @@ def lay_out(world: World, root: Path) -> Path:
     (scenario / "semantics").mkdir()
     shutil.copy(world.folder / "agnostic.parquet", scenario / "semantics")
     shutil.copy(world.folder / "split.parquet", direction)
-    shutil.copytree(world.folder / "graphs", direction / "graphs")
+    for name in ("graphs", "personas"):
+        shutil.copytree(world.folder / name, direction / name)
     users = range(40)
     table = pa.table({"user": users, "user_id": [f"user {user}" for user in users]})
     tables.write(table, scenario / "users.parquet", "users", META)

@@ -5,10 +5,11 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from direction_world import build
+from direction_world import PARTS, build
 
 from semacdr.batching.batches import Batches
 from semacdr.batching.windows import training_windows
+from semacdr.data.persona_parts import parts_of
 from semacdr.errors import UserError
 from semacdr.models import load
 from semacdr.models.persona_features import (
@@ -104,9 +105,9 @@ def test_traits_that_go_together_in_the_source_domain():
 def test_both_towers_and_a_permuted_persona_table_change_the_states(world, backbone, gate):
     model, inputs = build(world, "sphere", backbone=backbone, gate=gate)
     before = states(model, inputs)
-    place = torch.randperm(len(model.features) - 1, generator=torch.Generator().manual_seed(1))
+    place = torch.randperm(model.features.shape[1] - 1, generator=torch.Generator().manual_seed(1))
     permuted, _ = build(world, "sphere", backbone=backbone, gate=gate)
-    permuted.features[1:] = permuted.features[1:][place]
+    permuted.features[:, 1:] = permuted.features[:, 1:][:, place]
     assert not torch.allclose(states(permuted, inputs), before)
     other, _ = build(world, "sphere", backbone=backbone, gate=gate)
     table = other.backbone.user_table if backbone == "neumf" else getattr(other.backbone, "table", None)
@@ -126,7 +127,7 @@ def test_gate_weights_lie_between_both_sides(world):
     model, inputs = build(world, "sphere")
     model.double().eval()
     prepared, batch = model.prepare(), first_batch(inputs)
-    users, items = model.gates(prepared, batch), model.item_gates(prepared)
+    users, items = model.gate_weights(prepared, batch), model.item_gate_weights(prepared)
     assert len(users) == len(batch.users) and len(items) == len(inputs.history.target_items)
     assert ((users > 0) & (users < 1)).all() and users.std() > 0
     gate = model.semantic["user_gate"]
@@ -135,9 +136,9 @@ def test_gate_weights_lie_between_both_sides(world):
     expected = model.backbone.states(prepared.backbone, batch)
     torch.testing.assert_close(collaborative, expected)
     half, _ = build(world, "sphere", gate="half")
-    assert (half.gates(half.prepare(), batch) == 0.5).all()
+    assert (half.gate_weights(half.prepare(), batch) == 0.5).all()
     concat, _ = build(world, "sphere", gate="concat")
-    assert concat.gates(concat.prepare(), batch).isnan().all()
+    assert concat.gate_weights(concat.prepare(), batch).isnan().all()
 
 
 def test_source_events_train_the_towers_alone(world):
@@ -171,3 +172,25 @@ def test_towers_have_the_semantic_learning_rate(world, backbone):
     trainer = Trainer(model, inputs.history, settings, 0, CPU)
     rates = [group["lr"] for group in trainer.optimiser.param_groups]
     assert rates == [0.002, 0.01] and np.isfinite(trainer.epoch())
+
+
+def test_a_training_step_reads_the_persona_without_the_part_of_its_positive(world):
+    model, inputs = build(world, "sphere", tower_dropout=0.0)
+    model.double()
+    batch, history = first_batch(inputs), inputs.history
+    prepared = model.prepare()
+    before = model.states(prepared, batch)  # in training mode
+    model.features[1] += 1  # personas without part 1
+    changed = (model.states(prepared, batch) != before).any(1)
+    training = np.flatnonzero(history.training() & history.is_target)
+    part = {
+        (int(history.user()[event]), int(history.item[event]) - history.target_items.start): int(one)
+        for event, one in zip(training, parts_of(history, PARTS)[training], strict=True)
+    }
+    users = batch.users[batch.target.row].tolist()
+    own = [part[pair] == 1 for pair in zip(users, batch.positives.tolist(), strict=True)]
+    assert changed.tolist() == own and 0 < sum(own) < len(own)
+    model.eval()
+    whole = model.states(prepared, batch)
+    model.features[1:] += 1
+    torch.testing.assert_close(model.states(prepared, batch), whole, rtol=0, atol=0)

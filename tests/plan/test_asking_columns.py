@@ -70,6 +70,14 @@ def test_a_table_of_filings_is_an_input_with_the_names_of_the_domains(tmp_path):
         asking.filings(without, "movie_book")
 
 
+def test_the_kind_of_taxonomy_chooses_the_prompts():
+    for kind, prefix in (("categories", "taxonomy"), ("vocabulary", "vocabulary")):
+        own = config(engine="llm", kind=kind)
+        files = [Path(name).name for name in asking.prompts(own, "movie_book", "taxonomy")]
+        assert files == [*(f"{prefix}_{step}.txt" for step in ("propose", "merge", "revise")), "structured.txt"]
+    assert asking.prompts(config(engine="file", kind="vocabulary"), "movie_book", "taxonomy") == []
+
+
 def test_the_code_of_importing_filings_is_only_of_those_who_import():
     imports = Config(overlaid({"scenarios": {"movie_book": {"semantics": {"engine": "imported", "filings": "x.csv"}}}}))
     for own, wanted in ((imports, True), (config(), False)):

@@ -7,6 +7,8 @@ from workflow_rules import workflow_rules
 
 from examples import EXAMPLES, commands
 from semacdr.errors import UserError
+from semacdr.plan import summaries
+from semacdr.plan.asking import resource
 from semacdr.plan.config import Config
 from semacdr.plan.plan import Plan
 from semacdr.plan.start import check_targets, targets
@@ -16,7 +18,7 @@ from semacdr.plan.targets import check, needed_runs
 @pytest.mark.parametrize(
     ("target", "words"),
     [
-        ("results/nope/metrics.tsv", ["no scenario 'nope'", "known: movie_book, kitchen_food, cd_movie"]),
+        ("results/nope/metrics.tsv", ["no scenario 'nope'", "known: movie_book, movie_book_disjoint, kitchen_food"]),
         ("results/movie_bok/metrics.tsv", ["did you mean 'movie_book'?"]),
         ("results/movie_book/ablaton.tsv", ["no rule makes it; did you mean 'ablation.tsv'?", "results/movie_book "]),
         ("results/movie_book/metrics.csv", ["did you mean 'metrics.tsv'?", "metrics.md"]),
@@ -32,7 +34,7 @@ from semacdr.plan.targets import check, needed_runs
         ("results/movie_book/movie_to_book/final/pluss.zip", ["there is no system 'pluss'; did you mean 'plus'?"]),
         ("results/movie_book/movie_to_book/final/sasrec/seed1/settings.json", ["is the run sasrec"]),
         ("metrics", ["rule metrics makes several files; name one of results/movie_book/metrics.tsv"]),
-        ("run", ["no rule makes it; did you mean 'runs'?", "targets are sample, mean_ranks, data_sets, runs, all"]),
+        ("run", ["no rule makes it; did you mean 'runs'?", "data_sets, runs, density, all"]),
         ("result/movie_book/metrics.tsv", ["did you mean 'results/movie_book/metrics.tsv'?"]),
     ],
 )  # fmt: skip
@@ -78,6 +80,37 @@ def refusal(change, target, words):
     assert words in str(refused.value)
 
 
+PAIR = {"system": {"model": "sasrec"}, "variants": {"one": {}, "two": {"loss": "ce"}}}
+
+
+def test_density_and_gate_name_what_they_join():
+    density = {"density": {"experiment": "pair", "scenarios": ["kitchen_food"]}, "compare": {"pair": PAIR}}
+    plan = plan_of(density)
+    check(plan, ["results/density.png"], workflow_rules())
+    folder = "results/kitchen_food"
+    assert summaries.density_tables(plan) == [
+        f"{folder}/pair.tsv", f"{folder}/interactions.parquet", f"{folder}/items.parquet",
+        f"{folder}/semantics/agnostic.parquet", f"{folder}/kitchen_to_food/split.parquet",
+        f"{folder}/food_to_kitchen/split.parquet",
+    ]  # fmt: skip
+    assert summaries.density_scenarios(plan_of()) == ["movie_book"]  # those of `run`
+    for change, target, words in (
+        ({"density": {"experiment": "nope"}}, "density.tsv", "density.experiment: there is no experiment 'nope'"),
+        ({"density": {"scenarios": ["food"]}}, "density.tsv", "density.scenarios[0]: there is no scenario 'food'"),
+        ({"density": {"variants": ["tow"]}}, "density.tsv", "density.variants[0]: there is no variant 'tow'"),
+        ({"gate": {"experiment": "nope"}}, "movie_book/gate.tsv", "gate.experiment: there is no experiment 'nope'"),
+        ({"gate": {"experiment": "pair"}}, "movie_book/gate.md", "pair has no variant of model sphere"),
+    ):
+        changed = density | {name: density.get(name, {}) | own for name, own in change.items()}
+        refusal(changed, f"results/{target}", words)
+
+
+def test_filings_that_are_missing_are_named_before_anything_runs():
+    semantics = {"scenarios": {"kitchen_food": {"semantics": {"engine": "imported", "filings": "{scenario}.csv"}}}}
+    words = "semantics.filings: scenario kitchen_food has no filings kitchen_food.csv"
+    refusal(semantics, "results/kitchen_food/metrics.tsv", words)
+
+
 def test_a_missing_taxonomy_and_missing_local_files_are_named_before_anything_runs(tmp_path):
     local = {"raw": {"amazon2014": {"source": "local", "folder": str(tmp_path)}}}
     target, words = "results/kitchen_food/metrics.tsv", "raw.amazon2014.folder: scenario kitchen_food: "
@@ -86,9 +119,15 @@ def test_a_missing_taxonomy_and_missing_local_files_are_named_before_anything_ru
     refusal(file, target, "taxonomy.file: scenario kitchen_food has no taxonomy nowhere.json: write it")
 
 
+def of_the_user(file, *path):
+    """The path of a file that a setting names; files in the user's folder data are taken to be there."""
+    return ROOT / "README.md" if file.startswith("data/") else resource(file, *path)
+
+
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_every_example_reaches_the_targets_that_it_names(path, monkeypatch):
     monkeypatch.setattr("semacdr.plan.targets.check_files", lambda config, scenario: None)  # the user's files
+    monkeypatch.setattr("semacdr.plan.asking.resource", of_the_user)
     for words in commands(path):
         files = [word for word in words if word.endswith(".yaml")]
         plan = Plan(Config(overlaid(*(yaml.safe_load((ROOT / file).read_text()) for file in files))))

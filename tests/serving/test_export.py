@@ -6,17 +6,13 @@ import sys
 import numpy as np
 import polars as pl
 import pytest
-from direction_world import FORMS
+from direction_world import INNER
 from served import lay_out, train
 
 import semacdr
 from semacdr.commands import export as command
 from semacdr.errors import UserError
-from semacdr.models import load
-from semacdr.models.base import Model
 from semacdr.serving.bundle import pack
-
-WITH_VECTORS = [form for form in FORMS if load(form[0]).Model.scores is Model.scores]
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +35,7 @@ def same_top(recommender, folder, ranked, users):
     return True
 
 
-@pytest.mark.parametrize(("name", "settings"), WITH_VECTORS)
+@pytest.mark.parametrize(("name", "settings"), INNER)
 def test_the_index_finds_what_is_recommended(name, settings, world, scenario, tmp_path):
     faiss = pytest.importorskip("faiss", reason="the extra semacdr[index] is not installed")
     run = train(world, scenario, name, **settings)

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from direction_world import FORMS, build
+from direction_world import FORMS, INNER, build
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,7 +13,6 @@ from semacdr.batching.batches import Batches
 from semacdr.batching.windows import evaluation_windows
 from semacdr.data.history import NONE
 from semacdr.errors import UserError
-from semacdr.models import base, load
 from semacdr.serving.queries import NOW, as_of, of_items, of_users
 from semacdr.serving.scoring import Scorer, top_of
 from semacdr.training.settings import Training
@@ -123,9 +122,7 @@ def test_a_model_whose_scores_are_counts_has_no_vectors(world):
         scorer.item_vectors()
 
 
-@pytest.mark.parametrize(
-    ("name", "settings"), [form for form in FORMS if load(form[0]).Model.scores is base.Model.scores]
-)
+@pytest.mark.parametrize(("name", "settings"), INNER)
 def test_vectors_give_the_scores(name, settings, world):
     trained = trained_of(world, name, settings)
     assert trained.model.scores_are_inner_products

@@ -6,9 +6,10 @@ import shutil
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from direction_world import DAY, World, make_world
-from persona_stages import TABLES, HashEncoder, compose_argv, make
+from persona_stages import TABLES, HashEncoder, compose_argv, make, read
 
 from semacdr.data.history import load_history
 from semacdr.errors import UserError
@@ -51,6 +52,37 @@ def test_the_tables_are_a_models_input(world, made, tmp_path):
     assert len(found.source.users) + len(found.target.users) == len(made["personas"])
     assert found.target.weights.shape[1] == 6 and found.neighbours.shape == (len(found.target.users), 5)
     assert np.allclose(found.target.text.norm(dim=1), 1, atol=1e-6)
+
+
+def test_personas_without_a_part_are_made_from_the_other_events(made, tmp_path):
+    """Only events of the target domain are left out, each in one part."""
+    whole = events_of(made["personas"])
+    parts = [events_of(read(tmp_path / f"personas/part{part}")["personas"]) for part in (1, 2)]
+    for (user, domain), count in whole.items():
+        kept = [part.get((user, domain), 0) for part in parts]
+        assert kept == [count // 2, count - count // 2] if domain == "book" else kept == [count, count]
+    left_out = [read(tmp_path / f"personas/part{part}")["vectors"] for part in (1, 2)]
+    source = [table.filter(pc.equal(table["domain"], "movie")) for table in (made["vectors"], *left_out)]
+    assert source[0].equals(source[1]) and source[0].equals(source[2])
+
+
+def events_of(table):
+    users, domains, events = (table[name].to_pylist() for name in ("user", "domain", "events"))
+    return dict(zip(zip(users, domains, strict=True), events, strict=True))
+
+
+def test_texts_that_are_known_are_not_encoded_again(world, tmp_path, monkeypatch):
+    make(world, tmp_path / "a", monkeypatch)
+    asked = []
+    monkeypatch.setattr(persona_vectors.TextEncoder, "encode", lambda self, texts: asked.extend(texts))
+    own = tmp_path / "a"
+    paths = ["--personas", str(own / "personas.parquet"), "--output", str(tmp_path / "again.parquet")]
+    known = ["--known", str(own / "personas.parquet"), str(own / "vectors.parquet")]
+    persona_vectors.main([*paths, *known])
+    assert not asked
+    assert tables.read(tmp_path / "again.parquet", "persona_vectors")[0].equals(read(own)["vectors"])
+    with pytest.raises(UserError, match=r"was made by encoder .*, not other; run persona_vectors again"):
+        persona_vectors.main([*paths, *known, "--encoder", "other"])
 
 
 def test_the_metadata_name_the_vocabulary_and_the_origin(world, made, tmp_path):
@@ -125,7 +157,7 @@ def test_another_taxonomy_or_items_than_those_of_the_filing_are_refused(world, t
     for name in ("taxonomy", "items"):
         tables.write(table, path, "agnostic", meta | {f"made_from_{name}": "0" * 16})
         with pytest.raises(UserError, match=f"was made from another {name} table.*run stage semantics"):
-            personas.main(compose_argv(World(own, world.items), tmp_path / "out/personas.parquet"))
+            personas.main(compose_argv(World(own, world.items), tmp_path / "out"))
 
 
 def test_vectors_of_other_personas_are_refused(world, made, tmp_path, monkeypatch):

@@ -16,6 +16,14 @@ FILES = [
     }.items()
     for kind in ("reviews", "meta")
     for name in names
+] + [
+    *(
+        f"disjoint/{one}/{kind}.parquet"
+        for one in ("amazon_books", "goodreads", "steam")
+        for kind in ("interactions", "items")
+    ),
+    "answers/sphere_vocabulary.json",
+    "answers/sphere_items.parquet",
 ]
 TUNED = "baselines_tuned_loss"  # needs settings that the user copies first
 TINY = {"seeds": [1], "epochs": 1, "max_length": 10, "batch_size": 64, "settings": {"dim": 8, "pretraining": 1}}

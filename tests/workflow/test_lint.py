@@ -42,7 +42,10 @@ def test_the_workflow_runs_in_another_directory(checkout, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["results/nope/metrics.tsv"], "there is no scenario 'nope'; known: movie_book, kitchen_food, cd_movie"),
+        (
+            ["results/nope/metrics.tsv"],
+            "there is no scenario 'nope'; known: movie_book, movie_book_disjoint, kitchen_food, cd_movie",
+        ),
         (["--config", "trian=3"], "there is no section 'trian'; did you mean 'train'?"),
     ],
 )

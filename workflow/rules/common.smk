@@ -25,4 +25,5 @@ wildcard_constraints:
     direction="|".join(map(re.escape, plan.directions)),
     run=r"[\w.-]+-[0-9a-f]{8}",
     seed=r"\d+",
+    part=r"(/part\d+)?",
     system="|".join(map(re.escape, plan.systems)) or "none",

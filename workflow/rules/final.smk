@@ -29,42 +29,51 @@ use rule personas as final_personas with:
         split="results/{scenario}/{direction}/final/split.parquet",
         taxonomy="results/{scenario}/semantics/taxonomy.json",
         agnostic="results/{scenario}/semantics/agnostic.parquet",
-        code=code("semacdr.stages.personas"),
+        prompts=lambda wc: asking.prompts(plan.config, wc.scenario, "personas"),
+        recorded=lambda wc: asking.recorded(plan.config, wc.scenario, "personas"),
+        code=lambda wc: asking.stage_code(plan.config, wc.scenario, "personas"),
     output:
-        "results/{scenario}/{direction}/final/personas/personas.parquet",
+        personas="results/{scenario}/{direction}/final/personas{part}/personas.parquet",
+        counts="results/{scenario}/{direction}/final/personas{part}/personas.tsv",
+        cost="results/{scenario}/{direction}/final/personas{part}/cost.json",
     log:
-        "logs/{scenario}/{direction}/final/personas.log",
+        "logs/{scenario}/{direction}/final/personas{part}.log",
     benchmark:
-        "logs/benchmarks/{scenario}/{direction}/final/personas.tsv"
+        "logs/benchmarks/{scenario}/{direction}/final/personas{part}.tsv"
+    params:
+        how=lambda wc, input: asking.how_asked(
+            plan.config, wc.scenario, "personas", list(input.recorded), f"{wc.direction}/final{wc.part}"
+        ),
     message:
         "Making the personas from all events of {wildcards.direction} of {wildcards.scenario}"
 
 
 use rule persona_vectors as final_persona_vectors with:
     input:
-        personas="results/{scenario}/{direction}/final/personas/personas.parquet",
+        personas="results/{scenario}/{direction}/final/personas{part}/personas.parquet",
+        known=lambda wc: whole_personas(wc, f"{wc.direction}/final"),
         code=code("semacdr.stages.persona_vectors"),
     output:
-        "results/{scenario}/{direction}/final/personas/vectors.parquet",
+        "results/{scenario}/{direction}/final/personas{part}/vectors.parquet",
     log:
-        "logs/{scenario}/{direction}/final/persona_vectors.log",
+        "logs/{scenario}/{direction}/final/persona_vectors{part}.log",
     benchmark:
-        "logs/benchmarks/{scenario}/{direction}/final/persona_vectors.tsv"
+        "logs/benchmarks/{scenario}/{direction}/final/persona_vectors{part}.tsv"
     message:
         "Encoding the personas from all events of {wildcards.direction} of {wildcards.scenario}"
 
 
 use rule communities as final_communities with:
     input:
-        personas="results/{scenario}/{direction}/final/personas/personas.parquet",
-        vectors="results/{scenario}/{direction}/final/personas/vectors.parquet",
+        personas="results/{scenario}/{direction}/final/personas{part}/personas.parquet",
+        vectors="results/{scenario}/{direction}/final/personas{part}/vectors.parquet",
         code=code("semacdr.stages.communities"),
     output:
-        "results/{scenario}/{direction}/final/personas/communities.parquet",
+        "results/{scenario}/{direction}/final/personas{part}/communities.parquet",
     log:
-        "logs/{scenario}/{direction}/final/communities.log",
+        "logs/{scenario}/{direction}/final/communities{part}.log",
     benchmark:
-        "logs/benchmarks/{scenario}/{direction}/final/communities.tsv"
+        "logs/benchmarks/{scenario}/{direction}/final/communities{part}.tsv"
     message:
         "Finding similar source users from all events of {wildcards.direction} of {wildcards.scenario}"
 

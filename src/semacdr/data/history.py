@@ -20,7 +20,7 @@ a validation or a test event.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from pathlib import Path
 
@@ -64,6 +64,20 @@ class History:
     def user(self) -> np.ndarray:
         """(E,) the user of each event."""
         return np.repeat(np.arange(self.users), np.diff(self.start))
+
+    def keeping(self, kept: np.ndarray) -> "History":
+        """The history with only the events of a mask (E,), which must keep validation and test events."""
+        place = np.append(0, np.cumsum(kept))  # of each event among the kept ones
+        valid, test = (np.where(index == NONE, NONE, place[index]) for index in (self.valid, self.test))
+        return replace(
+            self,
+            item=self.item[kept],
+            is_target=self.is_target[kept],
+            start=place[self.start],
+            training_end=place[self.training_end],
+            valid=valid,
+            test=test,
+        )
 
     def ranked(self, split: str) -> tuple[np.ndarray, np.ndarray]:
         """The users who have an event of a split (valid or test), and the index of that event."""

@@ -47,6 +47,7 @@ class Personas:
     target: Side
     neighbours: torch.Tensor  # (P_target, n) i64 places in source.users, the nearest first; -1: none
     similarity: torch.Tensor  # (P_target, n) f32 of the neighbours; 0 where there is none
+    parts: tuple["Personas", ...] = ()  # by part, from 1, those without the part (semacdr.data.persona_parts)
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,14 @@ class Model(nn.Module):
             return states @ vectors.T
         rows = max(1, PAIRS // len(vectors))
         return torch.cat([self.match(part, vectors[None]) for part in states.split(rows)])
+
+    def gate_weights(self, prepared: Any, batch: Batch) -> torch.Tensor:
+        """(B,): the weight, from 0 to 1, of the collaborative side at each row's last step, of a model with a gate."""
+        raise NotImplementedError
+
+    def item_gate_weights(self, prepared: Any) -> torch.Tensor:
+        """(target items,): the same of items."""
+        raise NotImplementedError
 
     def semantic_parameters(self) -> list[nn.Parameter]:
         """Parameters with the semantic learning rate (paper, appendix E): those of the module `semantic`, if any."""

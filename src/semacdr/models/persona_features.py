@@ -4,6 +4,7 @@ A target user has a persona, and a Community Source Persona (CSP): the mean over
 their personas and of the text vectors of the items that they like, weighted by the softmax of their similarity.
 """
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Literal
 
@@ -41,6 +42,23 @@ def user_features(inputs: ModelInputs, use: Use) -> torch.Tensor:
         if use.content == "traits":
             parts.append(personas.target.weights @ co_occurrence(personas.source.weights))
     return torch.cat(parts, 1) if parts else torch.zeros(len(personas.target.users), 0)
+
+
+def part_features(inputs: ModelInputs, use: Use) -> tuple[torch.Tensor, torch.Tensor]:
+    """(1 + parts, 1 + P, F) the user features, whole and without each part; (1 + parts, 1 + P) the personas' events.
+
+    Row 0 and the rows of users who have no persona without a part are zeros.
+    """
+    personas = inputs.personas
+    assert personas is not None
+    whole = personas.target.users
+    features, events = [], []
+    for one in (personas, *personas.parts):
+        rows = user_features(dataclasses.replace(inputs, personas=one), use)
+        place = torch.searchsorted(whole, one.target.users) + 1
+        features.append(rows.new_zeros(len(whole) + 1, rows.shape[1]).index_copy_(0, place, rows))
+        events.append(torch.zeros(len(whole) + 1).index_copy_(0, place, one.target.events.float()))
+    return torch.stack(features), torch.stack(events)
 
 
 def source_features(inputs: ModelInputs, use: Use) -> torch.Tensor:

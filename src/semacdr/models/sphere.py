@@ -7,23 +7,26 @@ of [text vector; vocabulary] for an item; the gate is g = sigmoid(W [b; s; log(1
 vector is g b + (1 - g) s, where b is the backbone's and s the semantic one; then comes the backbone's scorer. Both are
 trained together by the backbone's loss and sampler; the encoder is frozen. Open readings are settings.
 
-As in the backbone's graph, a user's persona contains the items that training steps predict; it contains no event that
-is held out. `source_weight` is beyond the paper: it also trains the semantic towers to find source users' items.
+A persona of all training events contains the item that a training step predicts. So a step reads a persona and a
+community that are made without a part of the user's events that has its positive (setting `parts` of stage personas);
+ranking reads the whole ones. `source_weight` is beyond the paper: it trains the towers to find source users' items too.
 """
 
 from dataclasses import dataclass, fields
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from semacdr.batching.batches import Batch
+from semacdr.data.persona_parts import parts_of
 from semacdr.errors import UserError
 from semacdr.models import base, lightgcn, neumf, svdpp
 from semacdr.models.backbone import Backbone
 from semacdr.models.layers import initialise
-from semacdr.models.persona_features import Use, item_features, source_features, user_features
+from semacdr.models.persona_features import Use, item_features, part_features, source_features
 from semacdr.models.towers import Gate, Tower
 from semacdr.runtime.settings import Count, Natural, NonNegative, Positive, ProperShare, setting
 
@@ -90,9 +93,11 @@ class Model(base.Model):
     reads_events = True
 
     place: torch.Tensor
-    features: torch.Tensor
+    features: torch.Tensor  # (1 + parts, 1 + P, F)
     item_features: torch.Tensor
-    events: torch.Tensor
+    events: torch.Tensor  # (1 + parts, 1 + P, 1) log(1 + events) of the personas
+    pairs: torch.Tensor
+    part: torch.Tensor
     item_events: torch.Tensor
 
     def __init__(self, inputs: base.ModelInputs, settings: Settings) -> None:
@@ -110,7 +115,7 @@ class Model(base.Model):
         self._add_features(inputs, use)
         self.semantic = nn.ModuleDict()
         for name, used, size in (
-            ("user", self.features.shape[1] > 0, self.features.shape[1]),
+            ("user", self.features.shape[2] > 0, self.features.shape[2]),
             ("item", settings.item_tower, self.item_features.shape[1]),
         ):
             if used:
@@ -127,15 +132,21 @@ class Model(base.Model):
         place[personas.target.users] = torch.arange(1, len(personas.target.users) + 1)
         training = history.item[history.training() & history.is_target] - history.target_items.start
         counts = torch.bincount(torch.from_numpy(training), minlength=len(history.target_items))
+        features, events = part_features(inputs, use)
         tables = {
             "place": place,
-            "features": F.pad(user_features(inputs, use), (0, 0, 1, 0)),  # row 0: a user without a persona
-            "events": F.pad(personas.target.events, (1, 0)).float().log1p()[:, None],
+            "features": features,
+            "events": events.log1p()[..., None],
             "item_events": counts.float().log1p()[:, None],
             "item_features": item_features(inputs, use.vocabulary)[history.target_items.start :][: len(counts)],
         }
         for name, table in tables.items():
             self.register_buffer(name, table, persistent=False)
+        part = parts_of(history, len(personas.parts))
+        keys = (history.user() * len(counts) + history.item - history.target_items.start)[part > 0]
+        keys, first = np.unique(keys, return_index=True)
+        self.register_buffer("pairs", torch.from_numpy(keys), persistent=False)  # user and item of training events
+        self.register_buffer("part", torch.from_numpy(part[part > 0][first]), persistent=False)
 
     def _add_source(self, inputs: base.ModelInputs, use: Use) -> None:
         """What trains the towers on source events, if they do."""
@@ -175,11 +186,19 @@ class Model(base.Model):
     def _users(self, prepared: Prepared, batch: Batch) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor]:
         """(N_t, D) the collaborative vectors, (N_t, D) the semantic ones or none, and (N_t, 1) log(1 + events)."""
         own, row = self.backbone.users(prepared.backbone, batch), batch.target.row
-        place = F.embedding(batch.users, self.place[:, None])[:, 0]
-        events = self.events[place][row]
+        rows = torch.stack([self._part(batch), self.place.index_select(0, batch.users).index_select(0, row)])
+        rows, step = torch.unique(rows, dim=1, return_inverse=True)  # users are few next to steps
+        events = self.events[rows[0], rows[1]][step]
         if "user_tower" not in self.semantic:
             return own, None, events
-        return own, F.embedding(row, self.semantic["user_tower"](self.features[place])), events
+        return own, F.embedding(step, self.semantic["user_tower"](self.features[rows[0], rows[1]])), events
+
+    def _part(self, batch: Batch) -> torch.Tensor:
+        """(N_t,): the part that the persona of each step leaves out: that of its positive in training, else none."""
+        if not self.training or not len(self.pairs):
+            return torch.zeros_like(batch.positives, dtype=torch.long)
+        users = batch.users.index_select(0, batch.target.row).long()
+        return self.part[torch.searchsorted(self.pairs, users * len(self.item_events) + batch.positives)]
 
     def states(self, prepared: Prepared, batch: Batch) -> torch.Tensor:
         """(N_t, d); with gate scores the semantic vectors follow the backbone's states."""
@@ -222,12 +241,12 @@ class Model(base.Model):
         vectors = self.semantic["item_tower"](source["item_features"][items].to(device))
         return F.cross_entropy(users @ vectors.T, positives.to(device))
 
-    def gates(self, prepared: Prepared, batch: Batch) -> torch.Tensor:
+    def gate_weights(self, prepared: Prepared, batch: Batch) -> torch.Tensor:
         """(B,): the mean weight of the collaborative side at each row's last step; NaN without such a gate."""
         own, semantic, events = (x if x is None else x[batch.last.long()] for x in self._users(prepared, batch))
         return self._weights("user", own, semantic, events)
 
-    def item_gates(self, prepared: Prepared) -> torch.Tensor:
+    def item_gate_weights(self, prepared: Prepared) -> torch.Tensor:
         """(target items,): the same of items."""
         return self._weights("item", self.backbone.items(prepared.backbone), prepared.semantic, self.item_events)
 

@@ -9,14 +9,17 @@ from semacdr.plan.code_inputs import code, shown
 from semacdr.plan.config import Config, refuse_braces
 from semacdr.plan.declarations import SOURCES
 from semacdr.runtime.setting_errors import SettingError
+from semacdr.semantics.categories import prompt_name
 from semacdr.semantics.column_settings import check_columns
 
 ENGINE = ("llm_engine", "induction", "naming", "sampling", "trial")  # modules of semantics/ used only by engine llm
-ASKING = ("semacdr.llm", "semacdr.stages._llm", *(f"semacdr.semantics.{name}" for name in ENGINE))
-PROMPTS = {
-    "taxonomy": ("taxonomy_propose", "taxonomy_merge", "taxonomy_revise", "structured"),
-    "semantics": ("inner",),  # and the one of the method
-}
+ASKING = (
+    "semacdr.llm",
+    "semacdr.stages._llm",
+    "semacdr.personas.llm_engine",
+    *(f"semacdr.semantics.{name}" for name in ENGINE),
+)
+STEPS = ("propose", "merge", "revise", "structured")  # of making a taxonomy: each has a prompt
 IMPORTING = ("semacdr.semantics.imported_filings",)
 
 
@@ -48,7 +51,11 @@ def prompts(config: Config, scenario: str, stage: str) -> list[str]:
     """The prompt files of a stage that asks; a changed one makes its answers stale."""
     if not asks(config, scenario, stage):
         return []
-    names = [*PROMPTS[stage], *([config.settings(stage, scenario).method] if stage == "semantics" else [])]
+    own = config.settings(stage, scenario)
+    if stage == "taxonomy":
+        names = [prompt_name(step, own.kind) for step in STEPS]
+    else:
+        names = ["inner", own.method] if stage == "semantics" else ["persona"]
     folder = prompt_folder(config, scenario)
     return [str(folder / f"{name}.txt") for name in names]
 
@@ -71,10 +78,10 @@ def recorded(config: Config, scenario: str, stage: str) -> list[str]:
     return [str(resource(name, "llm", "recorded")) for name in names]
 
 
-def shards(config: Config, scenario: str) -> list[str]:
-    """The answers of each shard, where several jobs share the asking."""
-    count = config.settings("semantics", scenario, "Options").shards if asks(config, scenario, "semantics") else 1
-    folder = f"results/{scenario}/semantics/shards"
+def shards(config: Config, scenario: str, stage: str = "semantics", direction: str = "", part: str = "") -> list[str]:
+    """The answers of each shard, where several jobs share the asking; of a direction for a stage that runs for each."""
+    count = config.settings(stage, scenario, "Options").shards if asks(config, scenario, stage) else 1
+    folder = "/".join(filter(None, ("results", scenario, direction, f"{stage}{part}", "shards")))
     return [f"{folder}/{shard}of{count}.parquet" for shard in range(1, count + 1)] if count > 1 else []
 
 

@@ -97,6 +97,12 @@ def folder(wc: Any, output: Any) -> str:
     return str(Path(output[0]).parent)
 
 
+def whole_personas(wc: Any, direction: str) -> list[str]:
+    """For personas without a part of the events, those of all events and their vectors; else none."""
+    folder = f"{RESULTS}/{wc.scenario}/{direction}/personas"
+    return [f"{folder}/{name}.parquet" for name in ("personas", "vectors")] if wc.part else []
+
+
 def paths(wc: Any, input: Any) -> list[str]:
     """The inputs of a model as words of a command line."""
     given = {"interactions": input.interactions, "items": input.catalogue, "split": input.split}

@@ -201,6 +201,10 @@ class Plan:
         """Whether a model is trained; a non-learned baseline is not."""
         return published_loss(model) is not None
 
+    def persona_parts(self, scenario: str) -> list[str]:
+        """The folders, within that of the personas, of those that leave out a part of the events."""
+        return [f"/part{part + 1}" for part in range(self.config.settings("personas", scenario).parts)]
+
     def inputs(self, scenario: str, direction: str, run: Record) -> dict[str, Any]:
         """By option the files that a model reads in addition to the history."""
         folder = f"{RESULTS}/{scenario}"
@@ -208,7 +212,11 @@ class Plan:
             "agnostic": f"{folder}/semantics/agnostic.parquet",
             "embeddings": f"{folder}/embeddings.parquet",
             "graphs": [f"{folder}/{direction}/graphs/{name}.parquet" for name in GRAPHS],
-            "personas": [f"{folder}/{direction}/personas/{name}.parquet" for name in PERSONAS],
+            "personas": [
+                f"{folder}/{direction}/personas{part}/{name}.parquet"
+                for part in ("", *self.persona_parts(scenario))
+                for name in PERSONAS
+            ],
         }
         return {name: files[name] for name in needs(run.model, json.loads(run.settings))}
 

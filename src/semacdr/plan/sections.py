@@ -64,6 +64,25 @@ class DataSets:
 
 
 @dataclass(frozen=True)
+class Density:
+    """The experiment and the scenarios whose gains share one table."""
+
+    experiment: str = setting("sphere", "a name in section compare, whose variants with SPHERE name their backbone")
+    scenarios: Names = setting((), "names in scenarios, thinned ones too; empty: those of `run`")
+    variants: Names = setting(
+        (), "variants whose gain is taken; empty: all of model sphere with another model as reference"
+    )
+
+
+@dataclass(frozen=True)
+class Gate:
+    """The runs whose gates are shown."""
+
+    experiment: str = setting("sphere", "a name in section compare")
+    variants: Names = setting((), "variants of that experiment; empty: all of model sphere")
+
+
+@dataclass(frozen=True)
 class Sensitivity:
     """Which sweeps share one table."""
 
@@ -128,6 +147,8 @@ PLANNED: dict[str, type] = {
     "efficiency": Experiment,
     "mean_ranks": Experiment,
     "data_sets": DataSets,
+    "density": Density,
+    "gate": Gate,
     "sensitivity": Sensitivity,
     "domain_mixing": DomainMixing,
     "report": Report,
@@ -138,7 +159,7 @@ ELSEWHERE = {  # sections whose classes are not in the stage's own module
     "tune": "semacdr.stages.tune_search",
     "llm": "semacdr.llm.options",
 }
-UNSCOPED = ("sample", "mean_ranks", "data_sets")  # sections that no scenario or release can change
+UNSCOPED = ("sample", "mean_ranks", "data_sets", "density")  # sections that no scenario or release can change
 WITHOUT = ("tune_search",)  # stages whose settings are in another section
 
 

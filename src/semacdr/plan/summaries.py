@@ -4,6 +4,8 @@ from semacdr.plan.experiments import Experiment
 from semacdr.plan.plan import RESULTS, Plan, Runs, distinct
 from semacdr.runtime.setting_errors import SettingError, known_name, known_names
 
+GATED = "sphere"  # the model with a gate
+
 
 def summarised(plan: Plan, section: str, scenario: str | None = None) -> Experiment:
     """The experiment that a section summarises."""
@@ -48,11 +50,42 @@ def data_set_options(plan: Plan) -> list[str]:
     ]
 
 
-def joined_experiments(plan: Plan, stage: str) -> list[str]:
-    """The experiments that a stage joins over all scenarios of `run`; none of any other stage."""
-    if stage == "data_sets":
-        return data_set_experiments(plan)
-    return [summarised(plan, stage).name] if stage == "mean_ranks" else []
+def density_scenarios(plan: Plan) -> list[str]:
+    """The scenarios whose gains share one table."""
+    names = plan.planned("density").scenarios
+    known_names(names, plan.config.scenarios, "scenario", "density", "scenarios")
+    return list(names or plan.config.run)
+
+
+def density_tables(plan: Plan) -> list[str]:
+    """The tables that stage density reads."""
+    experiment = summarised(plan, "density")
+    known_names(plan.planned("density").variants, experiment.variants, "variant", "density", "variants")
+    names = (f"{experiment.name}.tsv", "interactions.parquet", "items.parquet", "semantics/agnostic.parquet")
+    scenarios = density_scenarios(plan)
+    own = [f"{RESULTS}/{one}/{name}" for one in scenarios for name in names]
+    return own + [split for one in scenarios for split in plan.splits(one)[: experiment.directions]]
+
+
+def joined_experiments(plan: Plan, stage: str) -> list[tuple[str, str]]:
+    """The scenarios and experiments that a stage joins; none of any other stage."""
+    if stage == "density":
+        density_tables(plan)  # raises where the section is wrong
+        return [(one, summarised(plan, stage).name) for one in density_scenarios(plan)]
+    names = data_set_experiments(plan) if stage == "data_sets" else []
+    names += [summarised(plan, stage).name] if stage == "mean_ranks" else []
+    return [(one, name) for one in plan.config.run for name in names]
+
+
+def gate_runs(plan: Plan, scenario: str) -> Runs:
+    """By variant the runs of model sphere whose gates are shown."""
+    own = plan.planned("gate", scenario)
+    experiment = summarised(plan, "gate", scenario)
+    known_names(own.variants, experiment.variants, "variant", "gate", "variants")
+    chosen = own.variants or [name for name, variant in experiment.variants.items() if variant.system.model == GATED]
+    if not chosen:
+        raise SettingError(("gate", "experiment"), f"{experiment.name} has no variant of model {GATED}")
+    return plan.experiment_runs(scenario, experiment.name, chosen)
 
 
 def mixing_runs(plan: Plan, scenario: str) -> Runs:

@@ -12,7 +12,7 @@ from semacdr.plan.experiments import experiment_of
 from semacdr.plan.models import FROM_TEXTS
 from semacdr.plan.plan import RESULTS, Plan, folders
 from semacdr.plan.raw import check_files
-from semacdr.plan.summaries import efficiency_runs, joined_experiments, mixing_runs, report_files, sweeps
+from semacdr.plan.summaries import efficiency_runs, gate_runs, joined_experiments, mixing_runs, report_files, sweeps
 from semacdr.plan.tune import TunePlan
 from semacdr.plan.tuning import tuning_key
 from semacdr.runtime.setting_errors import nearest
@@ -70,7 +70,7 @@ def _check_result(plan: Plan, path: PurePosixPath, rules: Sequence[Rule]) -> Non
         raise UserError(f"{path}: no rule makes it{nearest(path.name, names)}; {path.parent} has {', '.join(names)}")
     if len(parts) > 2:
         _check_scenario(plan, parts[1], Path(*parts[2:]))
-    for scenario, experiment in itertools.product(plan.config.run, joined_experiments(plan, path.stem)):
+    for scenario, experiment in joined_experiments(plan, path.stem):
         _check_scenario(plan, scenario, Path(f"{experiment}.tsv"))
 
 
@@ -100,6 +100,7 @@ def _check_scenario(plan: Plan, scenario: str, file: Path) -> None:
             "domain_mixing": lambda: mixing_runs(plan, scenario),
             "sensitivity": lambda: sweeps(plan, scenario),
             "efficiency": lambda: efficiency_runs(plan, scenario),
+            "gate": lambda: gate_runs(plan, scenario),
             "tuned": ranges,
             "tune": ranges,
         }

@@ -30,6 +30,11 @@ class Category:
     values: Mapping[str, Mapping[str, str]] = field(default_factory=dict, hash=False)
 
 
+def prompt_name(step: str, kind: str) -> str:
+    """The name of the prompt for a step of making a taxonomy of a kind; every kind files items by the same one."""
+    return step if step == "structured" else f"{'taxonomy' if kind == 'categories' else kind}_{step}"
+
+
 def folded(value: str) -> str:
     """A value as it is compared: without outer and double blanks, and without regard to upper and lower case."""
     return " ".join(value.split()).casefold()

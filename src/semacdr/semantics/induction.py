@@ -23,10 +23,10 @@ from semacdr.semantics.trial import Trial, Trials, trial_of, unused
 MOST_REFUSED = 300  # characters of the reason why an answer was refused
 TEST_CHARACTERS, TEST_SUBCATEGORIES = 1000, 2  # for a test item: of its description in a prompt; in each category
 _VALUES = {"domains", "count", "least", "most", "avoid"}
-PROMPTS = {  # and the $names that each may use
-    "taxonomy_propose": _VALUES | {"items"},
-    "taxonomy_merge": _VALUES | {"proposals"},
-    "taxonomy_revise": _VALUES | {"category", "items", "others"},
+PROMPTS = {  # by step the $names that its prompt may use
+    "propose": _VALUES | {"items"},
+    "merge": _VALUES | {"proposals"},
+    "revise": _VALUES | {"category", "items", "others"},
     "structured": NAMES["structured"],
 }
 
@@ -47,7 +47,7 @@ class Induction:
     max_unfiled_share: float  # of a test's items
     max_characters: int  # of an item's description
     answer_attempts: int
-    prompts: dict[str, Prompt]
+    prompts: dict[str, Prompt]  # by step, as in PROMPTS
     rules: Rules
     trials: Trials
     refused: dict[str, str] = field(default_factory=dict)  # why the last answer was refused, by request
@@ -71,7 +71,7 @@ class Induction:
         listed = [self._listed(sample) for sample in samples]
 
         def build(index: int, attempt: int) -> Request:
-            return self._request("taxonomy_propose", f"proposal {index + 1}", attempt, items=listed[index])
+            return self._request("propose", f"proposal {index + 1}", attempt, items=listed[index])
 
         good, reasons = self._until_good(range(len(samples)), build, self.rules.judge)
         for index, why in sorted(reasons.items()):
@@ -90,7 +90,7 @@ class Induction:
         shown = "\n\n".join(f"Proposal {n}\n{shown_as_text(categories)}" for n, categories in enumerate(proposals, 1))
 
         def build(_: int, attempt: int) -> Request:
-            return self._request("taxonomy_merge", "the merged proposals", attempt, proposals=shown)
+            return self._request("merge", "the merged proposals", attempt, proposals=shown)
 
         good, reasons = self._until_good([0], build, self.rules.judge)
         if not good:
@@ -122,7 +122,7 @@ class Induction:
         values = {"category": shown_as_text([category]), "others": shown_as_text(others), "items": items}
 
         def build(_: int, attempt: int) -> Request:
-            return self._request("taxonomy_revise", f"the revision of {category.name}", attempt, 1, **values)
+            return self._request("revise", f"the revision of {category.name}", attempt, 1, **values)
 
         good, reasons = self._until_good([0], build, lambda answer: self.rules.judge_one(answer, others))
         if good:

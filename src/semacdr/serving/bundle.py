@@ -20,7 +20,7 @@ from semacdr.serving.queries import as_of
 from semacdr.storage import files
 from semacdr.training import run_folder
 from semacdr.training.inputs import GRAPH_FILES
-from semacdr.training.personas import PERSONA_FILES
+from semacdr.training.personas import persona_files
 from semacdr.training.trained import load_trained
 
 FORMAT, MANIFEST = 1, "bundle.json"
@@ -97,7 +97,8 @@ def _members(places: Places, run: run_folder.RunFolder, histories: bool) -> dict
         found |= {f"direction/graphs/{name}.parquet": paths.graphs / f"{name}.parquet" for name in kind}
     if "personas" in needs:
         assert paths.personas is not None
-        found |= {f"direction/personas/{file}": paths.personas / file for file in PERSONA_FILES.values()}
+        folder = paths.personas
+        found |= {f"direction/personas/{path.relative_to(folder)}": path for path in persona_files(folder).values()}
     seed = f"direction/run/seed{run.content['seed']}"
     for name in (run_folder.SETTINGS, run_folder.CHECKPOINT):
         found[f"{seed}/{name}"] = places.run / name

@@ -189,12 +189,9 @@ def thinned(split: pl.DataFrame, settings: Settings) -> tuple[pl.DataFrame, dict
     thin_split = thin(split, settings.training_share, settings.seed)
     if settings.training_share == 1:
         return thin_split, {}
-    before, after = ((frame["role"] == "train").sum() for frame in (split, thin_split))
+    before, after = (frame.filter(pl.col("role") == "train").height for frame in (split, thin_split))
     log.info("%s of %s training events are kept (%.1f%%)", f"{after:,}", f"{before:,}", 100 * after / before)
-    return thin_split, {
-        "training_share": str(settings.training_share),
-        "training_kept": f"{after / before:.6f}",
-    }
+    return thin_split, {"training_share": str(settings.training_share), "training_kept": f"{after / before:.6f}"}
 
 
 def log_repeats(split: pl.DataFrame) -> dict[str, float]:

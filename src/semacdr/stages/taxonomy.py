@@ -24,7 +24,7 @@ from semacdr.llm import session
 from semacdr.llm.prompts import Prompt
 from semacdr.runtime.cli import log, parser, run
 from semacdr.runtime.settings import Bounds, Count, Natural, Share, add_flags, from_flags, setting
-from semacdr.semantics.categories import Category, read_taxonomy
+from semacdr.semantics.categories import Category, prompt_name, read_taxonomy
 from semacdr.semantics.column_categories import attribute_rows, column_categories, read_attributes
 from semacdr.semantics.column_settings import check_columns
 from semacdr.semantics.induction import PROMPTS, Induction, Unasked
@@ -63,7 +63,13 @@ class Settings:
     min_value_items: Count = setting(
         1, "engine columns: fewest items of a value; rarer ones become Other", engine="columns"
     )
-    categories: Count = setting(5, "number of categories", engine="llm")
+    kind: Literal["categories", "vocabulary"] = setting(
+        "categories",
+        "categories: questions that can be asked of every item; vocabulary: facets and terms that describe what people"
+        " like and why (motive, tone, world, commitment), for domains without shared users",
+        engine="llm",
+    )
+    categories: Count = setting(5, "number of categories, or facets", engine="llm")
     min_subcategories: Annotated[int, Bounds(2)] = setting(
         4, "minimum number of subcategories of a category, besides Other", engine="llm"
     )
@@ -120,8 +126,8 @@ def induce(args: argparse.Namespace, settings: Settings) -> Taxonomy | None:
     items = table.to_pylist()
     samples = draw(items, settings.sizes(), settings.seed)
     domains = sorted({item["domain"] for item in items})
-    files = {name: Path(options.prompts, f"{name}.txt") for name in PROMPTS}
-    prompts = {name: Prompt(path, PROMPTS[name]) for name, path in files.items()}
+    files = {step: Path(options.prompts, f"{prompt_name(step, settings.kind)}.txt") for step in PROMPTS}
+    prompts = {step: Prompt(path, PROMPTS[step]) for step, path in files.items()}
     names = tuple(domain_names(domains, args.avoid))
     rules = Rules(settings.categories, settings.min_subcategories, settings.max_subcategories, names)
     trials = Trials(domains, settings.min_subcategories, settings.max_other)
@@ -140,7 +146,7 @@ def induce(args: argparse.Namespace, settings: Settings) -> Taxonomy | None:
             return None
         cost = session.paid(asker, asking.model)
     made_by = {"engine": "llm", "model": asking.model, "weights": asking.weights, "parameters": asking.parameters}
-    made_by["prompts"] = {name: sha256(path.read_bytes()).hexdigest()[:12] for name, path in files.items()}
+    made_by["prompts"] = {path.stem: sha256(path.read_bytes()).hexdigest()[:12] for path in files.values()}
     made_by |= {"settings": asdict(settings), "cost": cost}
     return Taxonomy(
         as_json(meta.get("scenario", ""), made_by, list(map(listed, categories))), trials.rows, domains, meta["release"]

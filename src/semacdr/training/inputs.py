@@ -19,7 +19,7 @@ from semacdr.errors import UserError
 from semacdr.models.base import ModelInputs, Semantics
 from semacdr.models.sparse import csr
 from semacdr.storage import tables
-from semacdr.training.personas import PERSONA_FILES, load_personas, personas_without_source
+from semacdr.training.personas import PERSONA_FILES, load_personas, persona_files, personas_without_source, without_part
 from semacdr.training.visibility import graphs_without_source, without_source
 
 SCENARIO = ("release", "scenario")
@@ -71,15 +71,16 @@ def load_inputs(
     history = history or load_history(paths.interactions, paths.items, paths.split)
     metas = {name: metadata(path) for name, path in files.items()}
     for name, path in files.items():
-        directed = name.endswith("_graph") or name in PERSONA_FILES  # like the split; other tables: of the scenario
+        whole, part = without_part(name)
+        directed = name.endswith("_graph") or whole in PERSONA_FILES  # like the split; other tables: of the scenario
         check_same(path, metas[name], history.meta, DIRECTION if directed else SCENARIO)
         made_from = ("interactions", "items", "split", *FROM) if directed else ("interactions", "items")
-        tables.check_made_from(
-            path, metas[name], _stage(name), **{other: metas[other] for other in made_from if other in metas}
-        )
+        known = {other: metas.get(f"{other}{part}", metas.get(other)) for other in made_from}
+        tables.check_made_from(path, metas[name], _stage(whole), **{k: meta for k, meta in known.items() if meta})
     items = len(history.source_items) + len(history.target_items)
     graphs = _load_graphs(files, history) if "graphs" in needs else None
-    personas = load_personas({name: files[name] for name in PERSONA_FILES}, history) if "personas" in needs else None
+    of_personas = {name: path for name, path in files.items() if without_part(name)[0] in PERSONA_FILES}
+    personas = load_personas(of_personas, history) if of_personas else None
     if visibility == "none":
         history, graphs = without_source(history), graphs and graphs_without_source(graphs, history, kind)
         personas = personas and personas_without_source(personas)
@@ -102,7 +103,7 @@ def _files(paths: DirectionPaths, names: tuple[str, ...], kind: str) -> dict[str
         named = zip(GRAPHS, GRAPH_FILES[kind], strict=bool(GRAPH_FILES[kind]))
         files |= {f"{name}_graph": folder / f"{file}.parquet" for name, file in named}
     folder = files.pop("personas", None)
-    return files | ({name: folder / file for name, file in PERSONA_FILES.items()} if folder is not None else {})
+    return files | (persona_files(folder) if folder is not None else {})
 
 
 def _stage(name: str) -> str:

@@ -4,6 +4,7 @@ Rows that do not fit the direction or each other are refused: a UserError names 
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +24,39 @@ PERSONA_FILES = {  # by stage, its file in the folder of personas
 }
 
 
+def persona_files(folder: Path) -> dict[str, Path]:
+    """The tables in a folder of personas by name, then by `part_name` those of the parts that its metadata state."""
+    files = {name: folder / file for name, file in PERSONA_FILES.items()}
+    _, meta = tables.read(files["personas"], "personas")
+    for part in range(1, int(meta.get("parts", "0")) + 1):
+        files |= {part_name(name, part): folder / f"part{part}" / file for name, file in PERSONA_FILES.items()}
+    return files
+
+
+def part_name(name: str, part: int) -> str:
+    """The name of a table that is made without a part of the target events; part 0: of the whole."""
+    return f"{name}_part{part}" if part else name
+
+
+def without_part(name: str) -> tuple[str, str]:
+    """The name of the whole's table, and what follows it in the name of a part's."""
+    whole = name.split("_part")[0]
+    return whole, name.removeprefix(whole)
+
+
 def load_personas(files: Mapping[str, Path], history: History) -> Personas:
-    """The personas of both domains and the communities of the target users; `files` by the names of PERSONA_FILES."""
+    """The personas of both domains and the communities of the target users, whole and without each part.
+
+    `files` as `persona_files` names them.
+    """
+    parts = sum(without_part(name)[0] == "personas" for name in files) - 1
+    found = [
+        _load_one({name: files[part_name(name, part)] for name in PERSONA_FILES}, history) for part in range(parts + 1)
+    ]
+    return replace(found[0], parts=tuple(found[1:]))
+
+
+def _load_one(files: Mapping[str, Path], history: History) -> Personas:
     personas, _ = tables.read(files["personas"], "personas")
     vectors, _ = tables.read(files["persona_vectors"], "persona_vectors")
     for name in ("user", "domain"):
@@ -80,7 +112,8 @@ def personas_without_source(personas: Personas) -> Personas:
     """The personas as if no user had a source event: no source persona, no community."""
     source = Side(*(values[:0] for values in vars(personas.source).values()))
     neighbours = torch.full_like(personas.neighbours, NONE)
-    return Personas(source, personas.target, neighbours, torch.zeros_like(personas.similarity))
+    parts = tuple(personas_without_source(part) for part in personas.parts)
+    return Personas(source, personas.target, neighbours, torch.zeros_like(personas.similarity), parts)
 
 
 def _is_target(personas: pa.Table, path: Path, history: History) -> np.ndarray:

@@ -3,30 +3,17 @@
 Users, target events, their roles, items and candidates stay the same, so that ranks can be compared user by user.
 """
 
-import dataclasses
-
 import numpy as np
 import torch
 
-from semacdr.data.history import NONE, History
+from semacdr.data.history import History
 from semacdr.errors import UserError
 from semacdr.models.sparse import csr
 
 
 def without_source(history: History) -> History:
     """The history without its source events; its items are the same."""
-    kept = history.is_target
-    place = np.append(0, np.cumsum(kept))  # of each event among the kept ones
-    valid, test = (np.where(index == NONE, NONE, place[index]) for index in (history.valid, history.test))
-    return dataclasses.replace(
-        history,
-        item=history.item[kept],
-        is_target=history.is_target[kept],
-        start=place[history.start],
-        training_end=place[history.training_end],
-        valid=valid,
-        test=test,
-    )
+    return history.keeping(history.is_target)
 
 
 def graphs_without_source(graphs: dict[str, torch.Tensor], history: History, kind: str) -> dict[str, torch.Tensor]:

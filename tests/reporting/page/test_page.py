@@ -174,6 +174,17 @@ def test_an_experiment_of_validation_events_is_named_so(world, page, tmp_path):
     assert ", test events</span>" in page and "for model selection" not in page
 
 
+def test_disjoint_users_are_counted_by_domain(world, page, tmp_path):
+    lines = ["domain overlapped_users users items interactions avg_len release"]
+    lines += ["book 0 1300 12 144 6.00 handmade", "film 0 2500 12 144 6.00 handmade"]
+    (tmp_path / "statistics.tsv").write_text("\n".join(line.replace(" ", "\t") for line in lines) + "\n")
+    changed = world.page(tmp_path / "report.html", "--statistics", str(tmp_path / "statistics.tsv"))
+    for domain, users in (("book", "1,300"), ("film", "2,500")):
+        assert f"<div><dt>{domain} users</dt><dd>{users}</dd></div>" in changed
+        assert f'<th scope="row">{domain}</th><td class="n">0</td><td class="n">{users}</td>' in changed
+    assert "<div><dt>users</dt>" in page and "book users" not in page
+
+
 def test_the_same_input_gives_the_same_page(world, page, tmp_path):
     assert world.page(tmp_path / "report.html") == page
 

@@ -12,6 +12,7 @@ TONES, TOPICS = ("Calm", "Tense", "Funny", "Bleak"), ("War", "Love", "Travel", "
 SETTINGS = {"categories": 2, "min_subcategories": 2, "max_subcategories": 6, "samples": 2, "items_per_sample": 6}
 SETTINGS |= {"test_items": 16, "revision_rounds": 1}
 STEPS = {"A sample of the catalogue": "propose", "Merge these into": "merge", "Improve the category": "revise"}
+STEPS |= {"Improve the facet": "revise"}
 
 
 def catalogue(each=120):

@@ -161,3 +161,19 @@ def test_the_settings_say_how_many_requests_there_are_at_most():
     settings = taxonomy.Settings(samples=2, test_items=10, revision_rounds=1, categories=3)
     assert settings.sizes() == [24, 24, 10, 10]
     assert settings.most_requests() == 2 + 1 + 20 + 3
+
+
+def test_a_vocabulary_is_made_by_its_own_prompts_and_the_same_steps(stage, model):
+    made = stage(kind="vocabulary")
+    assert model.steps() == {"propose": 2, "merge": 1, "file": 16}
+    assert [names(one) for one in made.categories] == [[*TONES, OTHER], [*TOPICS, OTHER]]
+    content = json.loads(made.text)
+    assert content["made_by"]["settings"]["kind"] == "vocabulary"
+    assert list(content["made_by"]["prompts"]) == [
+        "vocabulary_propose", "vocabulary_merge", "vocabulary_revise", "structured"
+    ]  # fmt: skip
+    (merge,) = (request for request in model.asked if request.step == "merge")
+    assert "exactly 2 facets" in merge.user and "Proposal 1\nTone: Which tone is it?" in merge.user
+    plain = json.loads(stage(store="plain.sqlite").text)
+    assert list(plain["made_by"]["prompts"])[:3] == ["taxonomy_propose", "taxonomy_merge", "taxonomy_revise"]
+    assert plain["categories"] == content["categories"]  # the scripted model answers both alike

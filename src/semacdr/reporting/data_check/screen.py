@@ -90,7 +90,10 @@ def _filters(facts: Facts, domains: Sequence[str]) -> list[str]:
         lines += _columns(f"  {name}", cells, domains)
     if facts.shared is not None:
         if facts.shared_ids is not None:
-            label, text = "disjoint users: ids in both", f"{facts.shared:,}{SHARED_IDS[facts.shared_ids]}"
+            label, text = (
+                "disjoint users: ids in both",
+                f"{facts.shared:,}{SHARED_IDS[facts.shared_ids] if facts.shared else ''}",
+            )
         else:
             left = "" if facts.left_shared is None else f"; after the filters {facts.left_shared:,}"
             label, text = "users in both domains", f"{facts.shared:,} before the filters{left}"
