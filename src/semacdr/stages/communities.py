@@ -40,7 +40,7 @@ class Settings:
         False, "subtract the mean of the domain first, so that what differs from other users of the domain is compared"
     )
     exact_up_to: Natural = setting(50_000, "source users up to which all are compared; above it an index is used")
-    probes: Count = setting(32, "lists of the index that are searched; more find more of the nearest users")
+    probes: Count = setting(64, "lists of the index that are searched; more find more of the nearest users")
 
 
 @dataclass(frozen=True)
