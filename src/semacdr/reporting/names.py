@@ -20,6 +20,10 @@ MODEL_NAMES = {
     "tri_cdr": "Tri-CDR",
     "tjapl": "TJAPL",
     "semacdr": "SemaCDR",
+    "lightgcn": "LightGCN",
+    "neumf": "NeuMF",
+    "svdpp": "SVD++",
+    "sphere": "SPHERE",
 }
 SYSTEM_NAMES = {  # of a model's well-known variants
     ("sasrec", "merged"): "SASRec on both domains",

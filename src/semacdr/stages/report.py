@@ -113,7 +113,6 @@ def content(args: argparse.Namespace, settings: Settings) -> dict[str, Any]:
         "release": meta["release"],
         "note": tables.SAMPLE_NOTE if sample else "",
         "statistics": statistics,
-        "apart": all(row["overlapped_users"] == "0" for row in statistics),
         "steps": tsv.read(args.steps, ("domain", "step", "count", "users", "items")),
         "results": results,
         "negatives": negatives_phrase(negatives, [(table.source, table.target) for table in results]),

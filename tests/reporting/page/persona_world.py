@@ -29,7 +29,7 @@ class PersonaWorld(PageWorld):
             folder = self.of(world.target)
             files = {name: self.folder / f"{name}.parquet" for name in ("interactions", "items", "agnostic")}
             files |= {"taxonomy": self.folder / "taxonomy.json", "split": folder.parent / "split.parquet"}
-            files |= {"output": folder / "personas.parquet"}
+            files |= {"output": folder}
             personas.main(options(files))
             table, meta = tables.read(folder / "personas.parquet", "personas")
             self.digests[world.target] = meta["digest"]
