@@ -11,12 +11,13 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
 import torch
 
-from semacdr.batching.batches import Batches
+from semacdr.batching.batches import Batch, Batches
 from semacdr.batching.windows import evaluation_windows
 from semacdr.errors import UserError
 from semacdr.runtime.cli import log, parser, run
@@ -26,6 +27,20 @@ from semacdr.storage import tables
 from semacdr.training.trained import Trained
 
 COLUMNS = {"side": pa.string(), "id": pa.int32(), "events": pa.int32(), "weight": pa.float32()}
+
+
+@runtime_checkable
+class Gated(Protocol):
+    """A model with a gate, such as sphere."""
+
+    def prepare(self) -> Any:
+        """The values that all batches share."""
+
+    def gates(self, prepared: Any, batch: Batch) -> torch.Tensor:
+        """(B,): the weight of the collaborative side of each row's user; NaN without a gate."""
+
+    def item_gates(self, prepared: Any) -> torch.Tensor:
+        """(target items,): the same of items."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +67,7 @@ def weights_of(trained: Trained, batch_size: int) -> pa.Table:
     A UserError for a model that has no gates at all, or a weight that is not from 0 to 1.
     """
     model, history, training = trained.model, trained.history, trained.system.training
-    if not hasattr(model, "gates") or not hasattr(model, "item_gates"):
+    if not isinstance(model, Gated):
         raise UserError(f"{trained.system.name} has no gate; name a run of model sphere")
     prepared = model.prepare()
     windows = evaluation_windows(history, "test", training.max_length, training.visibility)
