@@ -58,10 +58,10 @@ class Settings:
     )
     neighbours: Count = setting(20, "members of a community, at most those that stage communities stored")
     temperature: Positive = setting(0.1, "temperature of the softmax over their similarities")
-    gate: Literal["vector", "scalar", "half", "concat", "scores"] = setting(
-        "vector",
-        "fusion of both towers: a weight per dimension, one weight, one half each, a linear map of both, or the sum of "
-        "both towers' scores",
+    gate: Literal["scores", "vector", "scalar", "half", "concat"] = setting(
+        "scores",
+        "fusion of both towers: of their scores, with one weight per user; or of their vectors, with a weight per "
+        "dimension, one weight, one half each, or a linear map of both",
     )
     source_weight: NonNegative = setting(
         0.0, "weight of the loss that trains the towers on source events; 0: not at all"
@@ -122,6 +122,8 @@ class Model(base.Model):
                 self.semantic[f"{name}_tower"] = Tower(size, settings.hidden, self.width, settings.tower_dropout)
                 if settings.gate != "scores":
                     self.semantic[f"{name}_gate"] = Gate(self.width, settings.gate)
+        if settings.gate == "scores":
+            self.semantic["user_gate"] = Gate(self.width, "scalar")
         initialise(self.semantic)
         self._add_source(inputs, use)
 
@@ -180,8 +182,7 @@ class Model(base.Model):
         return Prepared(prepared, items, semantic)
 
     def _fused(self, side: str, own: torch.Tensor, semantic: torch.Tensor, events: torch.Tensor) -> torch.Tensor:
-        gate = f"{side}_gate"
-        return self.semantic[gate](own, semantic, events) if gate in self.semantic else own
+        return own if self.settings.gate == "scores" else self.semantic[f"{side}_gate"](own, semantic, events)
 
     def _users(self, prepared: Prepared, batch: Batch) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor]:
         """(N_t, D) the collaborative vectors, (N_t, D) the semantic ones or none, and (N_t, 1) log(1 + events)."""
@@ -205,7 +206,10 @@ class Model(base.Model):
         own, semantic, events = self._users(prepared, batch)
         if semantic is None:
             return self._joined(self.backbone.user_side(own), None)
-        return self._joined(self.backbone.user_side(self._fused("user", own, semantic, events)), semantic)
+        states = self.backbone.user_side(self._fused("user", own, semantic, events))
+        if self.settings.gate == "scores":
+            semantic = semantic * self._gate("user").odds(own, semantic, events)
+        return self._joined(states, semantic)
 
     def item_vectors(self, prepared: Prepared) -> torch.Tensor:
         """(target items, d)."""
@@ -257,6 +261,9 @@ class Model(base.Model):
         gate = f"{side}_gate"
         if semantic is None or gate not in self.semantic or self.settings.gate == "concat":
             return own.new_full((len(own),), torch.nan)
-        fusion = self.semantic[gate]
-        assert isinstance(fusion, Gate)
-        return fusion.weight(own, semantic, events).mean(1)
+        return self._gate(side).weight(own, semantic, events).mean(1)
+
+    def _gate(self, side: str) -> Gate:
+        gate = self.semantic[f"{side}_gate"]
+        assert isinstance(gate, Gate)
+        return gate
