@@ -47,7 +47,9 @@ class Settings:
     dropout: ProperShare = setting(0.0, "dropout of the backbone's vectors")
     hidden: Count = setting(128, "hidden units of the semantic towers")
     tower_dropout: ProperShare = setting(0.5, "dropout in the semantic towers")
-    persona: bool = setting(True, "the user tower reads the user's persona")
+    persona: Literal["persona", "items", "none"] = setting(
+        "persona", "what the user tower reads of the user: the persona, the mean text vector of the items, or nothing"
+    )
     vocabulary: bool = setting(True, "personas and items have weights over the vocabulary, beside their text vectors")
     item_tower: bool = setting(True, "items have a semantic tower")
     community: Literal["nearest", "random", "none"] = setting(
@@ -70,11 +72,11 @@ class Settings:
 
 def check(settings: Settings) -> None:
     """Raise a UserError where both towers are needed and one is off."""
-    both = settings.item_tower and (settings.persona or settings.community != "none")
+    both = settings.item_tower and (settings.persona != "none" or settings.community != "none")
     if settings.gate == "scores" and not both:
         raise UserError("sphere: gate scores multiplies both semantic towers; keep both, or choose another gate")
-    if settings.source_weight and not (settings.persona and settings.item_tower):
-        raise UserError("sphere: source_weight trains both semantic towers; it needs persona and item_tower")
+    if settings.source_weight and not (settings.persona == "persona" and settings.item_tower):
+        raise UserError("sphere: source_weight trains both semantic towers; it needs persona: persona and item_tower")
 
 
 class Prepared(NamedTuple):
