@@ -17,10 +17,10 @@ from recbole_parts import numbers, prepare
 
 def padded(histories: list[np.ndarray], length: int) -> Interaction:
     """The input of RecBole's sequential models: the last `length` items, then padding."""
-    table, lengths = np.zeros((len(histories), length), np.int64), np.zeros(len(histories), np.int64)
+    table, lengths = np.zeros((len(histories), length), np.int64), np.ones(len(histories), np.int64)
     for row, items in enumerate(histories):
         items = items[-length:]
-        table[row, : len(items)], lengths[row] = items, len(items)
+        table[row, : len(items)], lengths[row] = items, max(1, len(items))  # users of the source domain: padding
     return Interaction({"item_id_list": torch.from_numpy(table), "item_length": torch.from_numpy(lengths)})
 
 
