@@ -164,7 +164,8 @@ def _random_personas(history, folder, part, terms, width, community):
     meta |= tables.made_from(personas=meta)
     vectors = pa.table({"user": table["user"], "domain": table["domain"], "vector": tables.vectors(vectors)})
     meta = tables.write(vectors, folder / "vectors.parquet", "persona_vectors", meta)
-    columns = dict(zip(("user", "place", "neighbour", "similarity"), zip(*communities, strict=True), strict=True))
+    names = ("user", "place", "neighbour", "similarity")
+    columns = dict(zip(names, zip(*communities, strict=True), strict=True)) if communities else dict.fromkeys(names, ())
     meta |= tables.made_from(persona_vectors=meta)
     tables.write(
         pa.table({k: list(v) for k, v in columns.items()}), folder / "communities.parquet", "communities", meta

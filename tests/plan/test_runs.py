@@ -181,7 +181,7 @@ def test_the_report_of_the_sample_shares_the_runs_of_its_experiments():
 
 
 def test_the_report_needs_personas_and_gates_of_the_systems_that_read_personas():
-    systems = {"sphere": {"model": "sphere", "loss": "ce"}, "lightgcn": {"model": "lightgcn", "loss": "ce"}}
+    systems = {name: {"model": name, "loss": "ce", "listed": True} for name in ("sphere", "lightgcn")}
     plan = plan_of({"train": {"systems": systems}, "report": {"systems": ["sphere", "lightgcn"]}})
     files, (own, other) = summaries.report_files(plan, "movie_book"), plan.table_runs("movie_book", systems).values()
     assert files["shown"] == [run.folder for run in (*own, *other)]
