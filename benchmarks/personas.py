@@ -5,7 +5,7 @@
 
 Events are made up: each user has about ten, of items whose popularity falls as 1 / rank, and the items are filed under
 seven facets of eight terms. Text vectors are random around 2,000 centres. Each step runs in a separate process, so that
-its peak memory is measured separately. No request is sent, and no text is encoded.
+its peak memory is measured separately. No request is sent, and no text is encoded. Figures: docs/personas.md.
 """
 
 import argparse
