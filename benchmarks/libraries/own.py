@@ -40,7 +40,8 @@ def main() -> None:
             break
     said = ["loss", "learning_rate", "batch_size", "max_length"]
     said += ["semantic_learning_rate"] if model.semantic_parameters() else []
-    said += {"sampled_softmax": ["shared_negatives"], "bce": ["train_negatives"]}.get(training.loss, [])
+    sampled = {"sampled_softmax": ["shared_negatives"], "bce": ["train_negatives"]}
+    said += (sampled | {"gbce": ["train_negatives", "calibration"]}).get(training.loss, [])
     common = {name: getattr(settings, name) for name in ("dim", "blocks", "dropout") if hasattr(settings, name)}
     more = common | own | {name: dataclasses.asdict(training)[name] for name in said}
     run.write({"semacdr": version("semacdr")}, more)

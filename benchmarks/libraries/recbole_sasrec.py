@@ -6,34 +6,21 @@ users with three events); no negatives, as its documentation says for the loss C
 since validation is the same for all systems here (stopping_step is 10 there, too).
 """
 
-import tempfile
-from pathlib import Path
-
 import numpy as np
 import recbole
 import torch
-from protocol import Events, Judge, Run, arguments, events_before, load, sequences
-from recbole.config import Config
-from recbole.data import create_dataset
+from protocol import Judge, Run, arguments, events_before, load, sequences
 from recbole.data.dataloader import TrainDataLoader
 from recbole.data.interaction import Interaction
-from recbole.utils import get_model, get_trainer, init_seed
-
-
-def write_atomic(events: Events, folder: Path) -> None:
-    """Write RecBole's atomic file `target.inter`, with the place in the user's order as the time."""
-    (folder / "target").mkdir()
-    rows = zip(events.user, events.item, events.place, strict=True)
-    lines = ["user_id:token\titem_id:token\ttimestamp:float", *("\t".join(map(str, row)) for row in rows)]
-    (folder / "target/target.inter").write_text("\n".join(lines) + "\n")
+from recbole_parts import numbers, prepare
 
 
 def padded(histories: list[np.ndarray], length: int) -> Interaction:
     """The input of RecBole's sequential models: the last `length` items, then padding."""
-    table, lengths = np.zeros((len(histories), length), np.int64), np.zeros(len(histories), np.int64)
+    table, lengths = np.zeros((len(histories), length), np.int64), np.ones(len(histories), np.int64)
     for row, items in enumerate(histories):
         items = items[-length:]
-        table[row, : len(items)], lengths[row] = items, len(items)
+        table[row, : len(items)], lengths[row] = items, max(1, len(items))  # users of the source domain: padding
     return Interaction({"item_id_list": torch.from_numpy(table), "item_length": torch.from_numpy(lengths)})
 
 
@@ -50,22 +37,12 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     history = load(args.folder)
     training = events_before(history, "valid")
-    with tempfile.TemporaryDirectory() as folder:
-        write_atomic(training, Path(folder))
-        given = {"data_path": folder, "checkpoint_dir": folder, "use_gpu": False, "show_progress": False}
-        given |= {"load_col": {"inter": ["user_id", "item_id", "timestamp"]}, "train_neg_sample_args": None}
-        given |= {"eval_args": {"split": {"RS": [1, 0, 0]}, "order": "TO", "group_by": "user", "mode": "full"}}
-        given |= {"seed": args.seed, **args.settings}
-        config = Config(model="SASRec", dataset="target", config_dict=given)
-        init_seed(config["seed"], config["reproducibility"])
-        dataset = create_dataset(config)
-        train = dataset.build()[0]
-        model = get_model("SASRec")(config, train).to(config["device"])
-        trainer = get_trainer(config["MODEL_TYPE"], "SASRec")(config, model)
-    batches = TrainDataLoader(config, train, None, shuffle=True)
+    made = prepare("SASRec", training, args.seed, {"train_neg_sample_args": None, **args.settings})
+    config, model = made.config, made.model
+    batches = TrainDataLoader(config, made.train, None, shuffle=True)
 
     length = config["MAX_ITEM_LIST_LENGTH"]
-    names = dataset.id2token("item_id", np.arange(1, dataset.item_num)).astype(np.int64)  # 0 is padding
+    names = numbers(made.dataset, "item_id")
     known, number = np.sort(names), np.argsort(names)  # number: RecBole's number of each known item, minus 1
     inputs = {
         split: padded([number[s] + 1 for s in sequences(events_before(history, split), history.users, known)], length)
@@ -75,7 +52,7 @@ def main() -> None:
     run = Run(args, model, lambda split: judge.ranks(split, scores(model, inputs[split])[:, number], known))
     run.start()
     while True:
-        trainer._train_epoch(batches, len(run.epochs))
+        made.trainer._train_epoch(batches, len(run.epochs))
         if not run.epoch():
             break
     said = ["hidden_size", "n_layers", "n_heads", "inner_size", "hidden_dropout_prob", "attn_dropout_prob", "loss_type"]

@@ -24,7 +24,7 @@ from semacdr.training.engine import Trainer
 from semacdr.training.settings import Training
 
 CPU = torch.device("cpu")
-WHOLE = Use(True, True, "nearest", "both", 3, 0.1)
+WHOLE = Use("persona", True, "nearest", "both", 3, 0.1)
 BACKBONES = ("lightgcn", "neumf", "svdpp")
 
 
@@ -61,7 +61,7 @@ def test_a_users_features_are_the_persona_and_the_weighted_means_of_the_communit
         torch.testing.assert_close(found[place], expected, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("changes", [{"persona": False}, {"community": "none"}, {"vocabulary": False}], ids=str)
+@pytest.mark.parametrize("changes", [{"persona": "none"}, {"community": "none"}, {"vocabulary": False}], ids=str)
 def test_what_an_ablation_leaves_out_changes_no_feature(world, changes):
     _, inputs = build(world, "sphere")
     use = dataclasses.replace(WHOLE, **changes)
@@ -116,7 +116,9 @@ def test_both_towers_and_a_permuted_persona_table_change_the_states(world, backb
 
 
 def test_without_persona_community_and_item_tower_it_is_the_backbone(world):
-    model, inputs = build(world, "sphere", persona=False, community="none", item_tower=False, backbone="svdpp")
+    model, inputs = build(
+        world, "sphere", persona="none", community="none", item_tower=False, backbone="svdpp", gate="vector"
+    )
     alone, _ = build(world, "svdpp")
     alone.load_state_dict(model.backbone.state_dict())
     torch.testing.assert_close(states(model, inputs), states(alone, inputs), rtol=0, atol=0)
@@ -124,7 +126,7 @@ def test_without_persona_community_and_item_tower_it_is_the_backbone(world):
 
 
 def test_gate_weights_lie_between_both_sides(world):
-    model, inputs = build(world, "sphere")
+    model, inputs = build(world, "sphere", gate="vector")
     model.double().eval()
     prepared, batch = model.prepare(), first_batch(inputs)
     users, items = model.gate_weights(prepared, batch), model.item_gate_weights(prepared)
@@ -157,7 +159,7 @@ def test_source_events_train_the_towers_alone(world):
 
 @pytest.mark.parametrize(
     "settings",
-    [{"gate": "scores", "item_tower": False}, {"source_weight": 1.0, "persona": False}],
+    [{"gate": "scores", "item_tower": False}, {"source_weight": 1.0, "persona": "items"}],
     ids=str,
 )
 def test_what_needs_both_towers_is_refused_without_one(world, settings):
@@ -194,3 +196,31 @@ def test_a_training_step_reads_the_persona_without_the_part_of_its_positive(worl
     whole = model.states(prepared, batch)
     model.features[1:] += 1
     torch.testing.assert_close(model.states(prepared, batch), whole, rtol=0, atol=0)
+
+
+def test_the_gate_of_scores_weighs_the_semantic_score_of_each_user(world):
+    model, inputs = build(world, "sphere")
+    model.double().eval()
+    prepared, batch = model.prepare(), first_batch(inputs)
+    weight = model.gate_weights(prepared, batch)[:, None]
+    assert weight.std() > 0 and ((weight > 0) & (weight < 1)).all()
+    assert model.item_gate_weights(prepared).isnan().all()
+    place = model.place[batch.users.long()]
+    own = model.backbone.scores(prepared.backbone, batch)
+    semantic = model.semantic["user_tower"](model.features[0, place]) @ prepared.semantic.T
+    expected = own + (1 - weight) / weight * semantic
+    torch.testing.assert_close(model.scores(prepared, batch), expected)
+
+
+def test_items_in_place_of_a_persona_are_those_without_the_part(world):
+    _, inputs = build(world, "sphere")
+    use = dataclasses.replace(WHOLE, persona="items", community="none")
+    history = inputs.history
+    parts = parts_of(history, PARTS)
+    training = history.training() & history.is_target
+    for part, personas in enumerate((inputs.personas, *inputs.personas.parts)):
+        own = dataclasses.replace(inputs, personas=personas)
+        found = user_features(own, use, part, PARTS)
+        for row, user in enumerate(personas.target.users[:9].tolist()):
+            kept = training & (history.user() == user) & ((parts != part) | (part == 0))
+            torch.testing.assert_close(found[row], inputs.text[torch.from_numpy(history.item[kept])].mean(0))

@@ -71,9 +71,10 @@ VARIANTS = [  # other readings and ablations: each value of a setting at least o
     ("sphere", {"gate": "scalar", "community": "random", "community_content": "personas"}),
     ("sphere", {"backbone": "svdpp", "gate": "concat", "community_content": "items", "vocabulary": False}),
     ("sphere", {"backbone": "svdpp", "gate": "scores", "community": "none"}),
-    ("sphere", {"backbone": "neumf", "item_tower": False}),
-    ("sphere", {"persona": False, "community_content": "traits", "gate": "half", "neighbours": 2}),
-    ("sphere", {"persona": False, "community": "none"}),
+    ("sphere", {"backbone": "neumf", "item_tower": False, "gate": "vector"}),
+    ("sphere", {"persona": "none", "community_content": "traits", "gate": "half", "neighbours": 2}),
+    ("sphere", {"persona": "none", "community": "none", "gate": "vector"}),
+    ("sphere", {"persona": "items", "community": "none", "vocabulary": False}),
     ("sphere", {"source_weight": 0.5}),
 ]
 PUBLISHED = {"cl4srec": 0.02, "lightgcn": 0.1, "svdpp": 0.1, "neumf": 0.01}  # deviations of initial tables

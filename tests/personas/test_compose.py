@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from semacdr.errors import UserError
@@ -110,6 +110,7 @@ def test_no_event_gives_no_persona():
 events_of_all = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 4)), min_size=1, max_size=40).map(sorted)
 
 
+@settings(deadline=None, max_examples=50)
 @given(events_of_all, st.floats(0.1, 20))
 def test_weights_are_those_of_the_oracle_and_sum_to_one_in_each_facet(events, pseudo):
     how = How(pseudo, 3.0, 4)
@@ -119,6 +120,7 @@ def test_weights_are_those_of_the_oracle_and_sum_to_one_in_each_facet(events, ps
     assert composed.weights[:, :2].sum(1) == pytest.approx(1) and composed.weights[:, 2:].sum(1) == pytest.approx(1)
 
 
+@settings(deadline=None, max_examples=50)
 @given(events_of_all)
 def test_chunks_and_the_order_of_a_users_events_change_nothing(events):
     whole = made(events)
@@ -133,7 +135,14 @@ def test_chunks_and_the_order_of_a_users_events_change_nothing(events):
 def test_typical_terms_have_a_lift_above_one_and_ties_go_by_the_vocabulary():
     shares = np.array([0.5, 0.5, 0.2, 0.2, 0.6])
     weights = np.array([[0.5, 0.5, 0.4, 0.4, 0.2], [0.9, 0.1, 0.2, 0.2, 0.6]])
-    assert typical(weights, shares, 3).tolist() == [[ESCAPE, LEARN, -1], [DARK, -1, -1]]
+    assert typical(weights, shares, 3, np.ones(5, bool)).tolist() == [[ESCAPE, LEARN, -1], [DARK, -1, -1]]
+
+
+def test_other_is_never_named():
+    vocabulary = Vocabulary((("Tone", ("Dark", "Other")),))
+    filing = filing_of([{"Tone": ["Dark"]}, {"Tone": ["Other"]}], vocabulary)
+    texts = compose(np.array([0, 1]), np.array([0, 1]), filing, vocabulary, HOW).text.to_pylist()
+    assert texts == ["Most typical of this person: dark (tone).", NOTHING]
 
 
 def test_confidence_grows_with_events():

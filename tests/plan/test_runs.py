@@ -235,3 +235,9 @@ def test_data_sets_join_the_experiments_on_all_scenarios_of_run():
     assert words[:4] == ["--runs", "main_systems", "kitchen_food", "semacdr"]
     variants = [len(plan.experiments[name].variants) for name in ("main_systems", "main_systems_tuned")]
     assert words.count("--runs") == 4 * sum(variants)  # of four data sets
+
+
+def test_a_system_that_is_not_listed_is_a_row_only_where_it_is_named(plan):
+    assert not plan.systems["sphere"].listed and "sphere" not in plan.listed("movie_book")
+    assert plan.listed("movie_book")[0] == "popularity" and len(plan.listed("movie_book")) == 12
+    assert plan.listed("movie_book_disjoint") == ["popularity", "item_knn", "seq_rules", "lightgcn", "sphere"]

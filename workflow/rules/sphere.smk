@@ -31,7 +31,7 @@ rule density:
         folders=lambda wc: [f"results/{one}" for one in summaries.density_scenarios(plan)],
         experiment=lambda wc: summaries.summarised(plan, "density").name,
         variants=lambda wc: list(plan.planned("density").variants),
-        title=lambda wc: f"Gain of SPHERE, {len(summaries.density_scenarios(plan))} scenarios",
+        title=lambda wc: f"Gain of SPHERE, experiment {summaries.summarised(plan, 'density').name}",
     message:
         "Comparing the gain of SPHERE with density, quality and proximity"
     shell:

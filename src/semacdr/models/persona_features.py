@@ -13,9 +13,11 @@ import torch
 import torch.nn.functional as F
 
 from semacdr.data.history import History
+from semacdr.data.persona_parts import parts_of
 from semacdr.models.base import ModelInputs, Personas, Side
 
 Community = Literal["nearest", "random", "none"]
+Persona = Literal["persona", "items", "none"]
 Content = Literal["both", "personas", "items", "traits"]
 
 
@@ -23,7 +25,7 @@ Content = Literal["both", "personas", "items", "traits"]
 class Use:
     """Which of them a system reads (settings of semacdr.models.sphere)."""
 
-    persona: bool
+    persona: Persona
     vocabulary: bool
     community: Community
     content: Content
@@ -31,17 +33,23 @@ class Use:
     temperature: float
 
 
-def user_features(inputs: ModelInputs, use: Use) -> torch.Tensor:
-    """(P, F): of each target user with a persona, the persona and the CSP; F is 0 if neither is used."""
-    personas = inputs.personas
+def user_features(inputs: ModelInputs, use: Use, part: int = 0, parts: int = 0) -> torch.Tensor:
+    """(P, F): of each target user with a persona, the persona and the CSP; F is 0 if neither is used.
+
+    The personas of `inputs` are those without a part of the target events (0: whole); items of the part are left out.
+    """
+    personas, history = inputs.personas, inputs.history
     assert personas is not None and inputs.text is not None
-    parts = persona_parts(personas.target, use.vocabulary) if use.persona else []
+    found = persona_parts(personas.target, use.vocabulary) if use.persona == "persona" else []
+    if use.persona == "items":
+        kept = history.training() & history.is_target & ((parts_of(history, parts) != part) | (part == 0))
+        found.append(liked(history, kept, personas.target, inputs.text))
     if use.community != "none":
         weight, place = community_weights(personas, use)
-        parts += [pooled(weight, place, part) for part in community_parts(inputs, personas, use)]
+        found += [pooled(weight, place, rows) for rows in community_parts(inputs, personas, use)]
         if use.content == "traits":
-            parts.append(personas.target.weights @ co_occurrence(personas.source.weights))
-    return torch.cat(parts, 1) if parts else torch.zeros(len(personas.target.users), 0)
+            found.append(personas.target.weights @ co_occurrence(personas.source.weights))
+    return torch.cat(found, 1) if found else torch.zeros(len(personas.target.users), 0)
 
 
 def part_features(inputs: ModelInputs, use: Use) -> tuple[torch.Tensor, torch.Tensor]:
@@ -53,8 +61,8 @@ def part_features(inputs: ModelInputs, use: Use) -> tuple[torch.Tensor, torch.Te
     assert personas is not None
     whole = personas.target.users
     features, events = [], []
-    for one in (personas, *personas.parts):
-        rows = user_features(dataclasses.replace(inputs, personas=one), use)
+    for part, one in enumerate((personas, *personas.parts)):
+        rows = user_features(dataclasses.replace(inputs, personas=one), use, part, len(personas.parts))
         place = torch.searchsorted(whole, one.target.users) + 1
         features.append(rows.new_zeros(len(whole) + 1, rows.shape[1]).index_copy_(0, place, rows))
         events.append(torch.zeros(len(whole) + 1).index_copy_(0, place, one.target.events.float()))
@@ -85,7 +93,8 @@ def community_parts(inputs: ModelInputs, personas: Personas, use: Use) -> list[t
     assert inputs.text is not None
     parts = persona_parts(personas.source, use.vocabulary) if use.content in ("both", "personas") else []
     if use.content in ("both", "items"):
-        parts.append(liked(inputs.history, personas.source, inputs.text))
+        history = inputs.history
+        parts.append(liked(history, history.training() & ~history.is_target, personas.source, inputs.text))
     return parts
 
 
@@ -117,10 +126,9 @@ def pooled(weight: torch.Tensor, place: torch.Tensor, rows: torch.Tensor) -> tor
     return torch.cat(parts)
 
 
-def liked(history: History, side: Side, text: torch.Tensor) -> torch.Tensor:
-    """(P_source, width): the mean text vector of each source user's training items."""
-    events = history.training() & ~history.is_target
-    user, item = (torch.from_numpy(np.ascontiguousarray(column[events])) for column in (history.user(), history.item))
+def liked(history: History, chosen: np.ndarray, side: Side, text: torch.Tensor) -> torch.Tensor:
+    """(P, width): the mean text vector of each user's items among the chosen events (E,), all of users of the side."""
+    user, item = (torch.from_numpy(np.ascontiguousarray(column[chosen])) for column in (history.user(), history.item))
     place = torch.searchsorted(side.users, user)
     total = text.new_zeros(len(side.users), text.shape[1]).index_add_(0, place, text[item])
     return total / torch.bincount(place, minlength=len(side.users)).clamp(min=1)[:, None]

@@ -47,7 +47,9 @@ class Settings:
     dropout: ProperShare = setting(0.0, "dropout of the backbone's vectors")
     hidden: Count = setting(128, "hidden units of the semantic towers")
     tower_dropout: ProperShare = setting(0.5, "dropout in the semantic towers")
-    persona: bool = setting(True, "the user tower reads the user's persona")
+    persona: Literal["persona", "items", "none"] = setting(
+        "persona", "what the user tower reads of the user: the persona, the mean text vector of the items, or nothing"
+    )
     vocabulary: bool = setting(True, "personas and items have weights over the vocabulary, beside their text vectors")
     item_tower: bool = setting(True, "items have a semantic tower")
     community: Literal["nearest", "random", "none"] = setting(
@@ -58,10 +60,10 @@ class Settings:
     )
     neighbours: Count = setting(20, "members of a community, at most those that stage communities stored")
     temperature: Positive = setting(0.1, "temperature of the softmax over their similarities")
-    gate: Literal["vector", "scalar", "half", "concat", "scores"] = setting(
-        "vector",
-        "fusion of both towers: a weight per dimension, one weight, one half each, a linear map of both, or the sum of "
-        "both towers' scores",
+    gate: Literal["scores", "vector", "scalar", "half", "concat"] = setting(
+        "scores",
+        "fusion of both towers: of their scores, with one weight per user; or of their vectors, with a weight per "
+        "dimension, one weight, one half each, or a linear map of both",
     )
     source_weight: NonNegative = setting(
         0.0, "weight of the loss that trains the towers on source events; 0: not at all"
@@ -70,11 +72,11 @@ class Settings:
 
 def check(settings: Settings) -> None:
     """Raise a UserError where both towers are needed and one is off."""
-    both = settings.item_tower and (settings.persona or settings.community != "none")
+    both = settings.item_tower and (settings.persona != "none" or settings.community != "none")
     if settings.gate == "scores" and not both:
         raise UserError("sphere: gate scores multiplies both semantic towers; keep both, or choose another gate")
-    if settings.source_weight and not (settings.persona and settings.item_tower):
-        raise UserError("sphere: source_weight trains both semantic towers; it needs persona and item_tower")
+    if settings.source_weight and not (settings.persona == "persona" and settings.item_tower):
+        raise UserError("sphere: source_weight trains both semantic towers; it needs persona: persona and item_tower")
 
 
 class Prepared(NamedTuple):
@@ -122,6 +124,8 @@ class Model(base.Model):
                 self.semantic[f"{name}_tower"] = Tower(size, settings.hidden, self.width, settings.tower_dropout)
                 if settings.gate != "scores":
                     self.semantic[f"{name}_gate"] = Gate(self.width, settings.gate)
+        if settings.gate == "scores":
+            self.semantic["user_gate"] = Gate(self.width, "scalar")
         initialise(self.semantic)
         self._add_source(inputs, use)
 
@@ -180,8 +184,7 @@ class Model(base.Model):
         return Prepared(prepared, items, semantic)
 
     def _fused(self, side: str, own: torch.Tensor, semantic: torch.Tensor, events: torch.Tensor) -> torch.Tensor:
-        gate = f"{side}_gate"
-        return self.semantic[gate](own, semantic, events) if gate in self.semantic else own
+        return own if self.settings.gate == "scores" else self.semantic[f"{side}_gate"](own, semantic, events)
 
     def _users(self, prepared: Prepared, batch: Batch) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor]:
         """(N_t, D) the collaborative vectors, (N_t, D) the semantic ones or none, and (N_t, 1) log(1 + events)."""
@@ -205,7 +208,10 @@ class Model(base.Model):
         own, semantic, events = self._users(prepared, batch)
         if semantic is None:
             return self._joined(self.backbone.user_side(own), None)
-        return self._joined(self.backbone.user_side(self._fused("user", own, semantic, events)), semantic)
+        states = self.backbone.user_side(self._fused("user", own, semantic, events))
+        if self.settings.gate == "scores":
+            semantic = semantic * self._gate("user").odds(own, semantic, events)
+        return self._joined(states, semantic)
 
     def item_vectors(self, prepared: Prepared) -> torch.Tensor:
         """(target items, d)."""
@@ -257,6 +263,9 @@ class Model(base.Model):
         gate = f"{side}_gate"
         if semantic is None or gate not in self.semantic or self.settings.gate == "concat":
             return own.new_full((len(own),), torch.nan)
-        fusion = self.semantic[gate]
-        assert isinstance(fusion, Gate)
-        return fusion.weight(own, semantic, events).mean(1)
+        return self._gate(side).weight(own, semantic, events).mean(1)
+
+    def _gate(self, side: str) -> Gate:
+        gate = self.semantic[f"{side}_gate"]
+        assert isinstance(gate, Gate)
+        return gate

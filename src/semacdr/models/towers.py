@@ -34,6 +34,11 @@ class Gate(nn.Module):
             return own.new_full((len(own), 1), 0.5)
         return torch.sigmoid(self.linear(torch.cat([own, semantic, events], 1)))
 
+    def odds(self, own: torch.Tensor, semantic: torch.Tensor, events: torch.Tensor) -> torch.Tensor:
+        """(N, 1): the semantic side's weight divided by the collaborative side's, at most e^5."""
+        assert self.linear is not None
+        return torch.exp(-self.linear(torch.cat([own, semantic, events], 1)).clamp(-5, 5))
+
     def forward(self, own: torch.Tensor, semantic: torch.Tensor, events: torch.Tensor) -> torch.Tensor:
         """(N, dim)."""
         if self.kind == "concat":

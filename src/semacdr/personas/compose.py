@@ -3,7 +3,8 @@
 A weight is the share of the user's training items in a facet that are filed under the term (an item with two terms
 gives half to each), smoothed towards the shares of all users of the domain with a pseudo-count: with c of n items under
 a term whose share in the domain is s, it is (c + pseudo s) / (n + pseudo). So the weights of a facet sum to 1. The lift
-is the weight over s. The text names the terms with the highest weight times lift, of those with a lift above 1.
+is the weight over s. The text names the terms with the highest weight times lift, of those with a lift above 1, but
+never `Other`, which says nothing.
 """
 
 from collections.abc import Iterator
@@ -56,7 +57,7 @@ def compose(user: np.ndarray, item: np.ndarray, filing: Filing, vocabulary: Voca
         counts = term_counts(row, item[events], chunk.stop - first, filing, width)
         found = (counts + how.pseudo * shares) / np.maximum(vocabulary.by_facet(counts) + how.pseudo, 1e-12)
         weights[chunk] = found
-        texts.add(typical(found, shares, how.terms))
+        texts.add(typical(found, shares, how.terms, vocabulary.telling))
     confidence = filed / (filed + how.half)
     return Composed(users, ends - begins, confidence.astype(np.float32), weights, texts.column())
 
@@ -79,13 +80,13 @@ def domain_shares(item: np.ndarray, filing: Filing, vocabulary: Vocabulary) -> n
     return np.where(totals > 0, counts / np.where(totals > 0, totals, 1), 1 / sizes)
 
 
-def typical(weights: np.ndarray, shares: np.ndarray, most: int) -> np.ndarray:
-    """(rows, most) the terms with the highest weight times lift, of those with a lift above 1; -1: no more of them.
+def typical(weights: np.ndarray, shares: np.ndarray, most: int, allowed: np.ndarray) -> np.ndarray:
+    """(rows, most) the `allowed` terms with the highest weight times lift, if the lift is above 1; -1: no more.
 
     The order is that of the score; of equal scores the first in the vocabulary.
     """
     lift = np.divide(weights, shares, out=np.zeros_like(weights), where=shares > 0)
-    score = np.where(lift > 1 + 1e-9, weights * lift, 0.0)
+    score = np.where(allowed & (lift > 1 + 1e-9), weights * lift, 0.0)
     order = np.argsort(-np.round(score, 9), axis=1, kind="stable")[:, :most]
     return np.where(np.take_along_axis(score, order, 1) > 0, order, -1)
 

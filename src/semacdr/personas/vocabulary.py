@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from semacdr.errors import UserError
-from semacdr.semantics.categories import Category
+from semacdr.semantics.categories import OTHER, Category
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,11 @@ class Vocabulary:
     def facet_of(self) -> np.ndarray:
         """(T,) the number of each term's facet."""
         return np.repeat(np.arange(len(self.facets)), [len(terms) for _, terms in self.facets])
+
+    @cached_property
+    def telling(self) -> np.ndarray:
+        """(T,) bool: the terms that say something, all but `Other`."""
+        return np.array([term != OTHER for _, term in self.terms])
 
     def by_facet(self, values: np.ndarray) -> np.ndarray:
         """(..., T) the sum of the values (..., T) over the terms of each term's facet."""

@@ -145,7 +145,7 @@ class Plan:
         """The systems in a scenario's result table, in the order of train.systems."""
         asked = self.planned("metrics", scenario).systems
         known_names(() if asked == "all" else asked, self.systems, "system", "metrics", "systems")
-        return [name for name in self.systems if asked == "all" or name in asked]
+        return [name for name, system in self.systems.items() if (system.listed if asked == "all" else name in asked)]
 
     def experiment_runs(
         self, scenario: str, name: str, variants: Iterable[str] | None = None, directions: int | None = None

@@ -46,7 +46,9 @@ class Tune:
 class Metrics:
     """Which rows the result table has."""
 
-    systems: Literal["all"] | Names = setting("all", "names in train.systems")
+    systems: Literal["all"] | Names = setting(
+        "all", "names in train.systems; all: those that do not say `listed: false`"
+    )
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ IDENTITY = {  # what an entry of train.systems says beside training settings
     "seeds": Seeds,
     "tuned": bool | None,
     "final": bool,
+    "listed": bool,
     "settings": dict,
 }
 
@@ -34,6 +35,7 @@ class System:
     seeds: tuple[int, ...] | None = None
     tuned: bool | None = None
     final: bool = False  # whether plain `snakemake` also trains it on all events and packs it
+    listed: bool = True  # whether it is a row of result tables that do not choose their rows (metrics.systems: all)
     training: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
 

@@ -37,7 +37,7 @@ class Settings:
     space: Literal["both", "text", "weights"] = setting("both", "what is compared: text vectors, weights, or both")
     balance: Share = setting(0.5, "space both: share of the texts' cosine; the rest is that of the weights")
     centred: bool = setting(
-        False, "subtract the mean of the domain first, so that what differs from other users of the domain is compared"
+        True, "subtract the mean of the domain first, so that what differs from other users of the domain is compared"
     )
     exact_up_to: Natural = setting(50_000, "source users up to which all are compared; above it an index is used")
     probes: Count = setting(64, "lists of the index that are searched; more find more of the nearest users")
