@@ -20,6 +20,7 @@ from semacdr.batching.windows import evaluation_windows, make_windows, training_
 from semacdr.errors import UserError
 from semacdr.evaluation.ranks import Ranker
 from semacdr.models import load, required_inputs
+from semacdr.models.losses import SAMPLED
 from semacdr.plan.models import needs
 from semacdr.runtime.settings import types_of
 from semacdr.training.engine import Trainer, fit
@@ -262,7 +263,7 @@ OTHER_LOSSES = [
     pytest.param(name, settings, loss, marks=pytest.mark.slow)
     for name, settings in FITTED
     for loss in LOSSES
-    if loss != load(name).LOSS
+    if loss != load(name).LOSS and (loss in SAMPLED or "neumf" not in (name, settings.get("backbone")))
 ]
 
 
@@ -272,6 +273,8 @@ def test_overfits_a_handful_of_users(tmp_path_factory, name, settings, loss):
     model, inputs = build(few, name, dim=32, **settings)
     # semantics, which items share, are learned more slowly than ids; an enhanced system needs more epochs
     epochs, semantic_rate = (300, 0.003) if settings else (150, 0.01)
+    if name == "sphere":  # its towers read other personas in training than here, so the backbone has to fit the steps
+        epochs, semantic_rate = 300, 0.0003
     training = Training(loss=loss, learning_rate=0.01, semantic_learning_rate=semantic_rate, max_length=20)
     trainer = Trainer(model, inputs.history, training, 0, CPU)
     for epoch in range(epochs):
