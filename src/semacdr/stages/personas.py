@@ -60,7 +60,7 @@ class Settings:
     parts: Natural = setting(
         2,
         "parts of a user's training events in the target domain: a training step reads a persona without the part of "
-        "its positive, as a persona must not contain what it is to predict; 0: it does, which measures this leak",
+        "its positive; 0: its persona contains the positive, which measures this leak and costs a third",
     )
     llm: LlmSettings = setting(LlmSettings(), "engine llm: what is shown, and how answers are validated", engine="llm")
 
