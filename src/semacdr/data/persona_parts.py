@@ -1,8 +1,8 @@
 """The parts of users' training events that personas for training leave out (imports only numpy).
 
-A persona of all training events contains the event that a training step predicts, and none that is ranked. So the stages
-make further personas: for each of `parts` parts of a user's target events, one without it. A step reads the one without
-its positive. Ranking reads the whole one.
+A persona of all training events contains the event that a training step predicts, and none that is ranked. So the
+stages make further personas: for each of `parts` parts of a user's target events, one without it. A step reads the one
+without its positive. Ranking reads the whole one.
 """
 
 import numpy as np
