@@ -181,9 +181,9 @@ def test_the_report_of_the_sample_shares_the_runs_of_its_experiments():
 
 
 def test_the_report_needs_personas_and_gates_of_the_systems_that_read_personas():
-    systems = {name: {"model": name, "loss": "ce", "listed": True} for name in ("sphere", "lightgcn")}
-    plan = plan_of({"train": {"systems": systems}, "report": {"systems": ["sphere", "lightgcn"]}})
-    files, (own, other) = summaries.report_files(plan, "movie_book"), plan.table_runs("movie_book", systems).values()
+    plan, scenario = plan_of(), "movie_book_disjoint"
+    files = summaries.report_files(plan, scenario)
+    own, other = plan.table_runs(scenario, ["sphere", "lightgcn"]).values()
     assert files["shown"] == [run.folder for run in (*own, *other)]
     assert files["gates"] == [f"{run.folder}/gate_weights.parquet" for run in own]
     assert files["personas"] == [f"results/{scenario}/{name}/personas" for name in ("movie_to_book", "book_to_movie")]
