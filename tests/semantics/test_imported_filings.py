@@ -194,7 +194,7 @@ def test_the_stage_writes_the_filings_and_composes_the_texts(stage):
 
 
 def test_another_table_of_filings_makes_other_tables(stage):
-    """The digest of the file is in the metadata, so what was made from another file can be told."""
+    """The digest of the file is in the metadata, so tables made from another file are recognised."""
     first = tables.read(stage(HEAD + "song,1,Tone,Warm,1\n") / "agnostic.parquet", "agnostic")[1]
     same = tables.read(stage(HEAD + "song,1,Tone,Warm,1\n") / "agnostic.parquet", "agnostic")[1]
     other = tables.read(stage(HEAD + "song,1,Tone,Warm,2\n") / "agnostic.parquet", "agnostic")[1]
