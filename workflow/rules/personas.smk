@@ -8,7 +8,7 @@ ON DEMAND results/<scenario>/<source>_to_<target>/personas/price.txt: the cost o
 """
 
 from semacdr.plan import asking
-from semacdr.plan.jobs import whole_personas
+from semacdr.plan.jobs import left_out, whole_personas
 
 
 rule personas:
@@ -45,7 +45,7 @@ rule personas:
             f"{wc.direction}{wc.part}/{wc.get('shard', '')}",
         ),
         goal=lambda wc, output: ["--output", str(Path(output[0]).parent)],
-        part=lambda wc: wc.part.removeprefix("/part") or "0",
+        part=left_out,
     message:
         "Making the personas{wildcards.part} of {wildcards.direction} of {wildcards.scenario} (engine {params.engine})"
     shell:

@@ -97,6 +97,11 @@ def folder(wc: Any, output: Any) -> str:
     return str(Path(output[0]).parent)
 
 
+def left_out(wc: Any) -> str:
+    """The number of the part of the events that personas leave out, from the wildcard `part`; 0: none."""
+    return wc.part.removeprefix("/part") or "0"
+
+
 def whole_personas(wc: Any, direction: str) -> list[str]:
     """For personas without a part of the events, those of all events and their vectors; else none."""
     folder = f"{RESULTS}/{wc.scenario}/{direction}/personas"
