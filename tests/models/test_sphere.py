@@ -93,6 +93,25 @@ def test_a_random_community_is_as_large_as_the_nearest_and_ignores_similarity(wo
     assert torch.equal(again[1], place)
 
 
+def test_a_random_community_depends_on_the_user_alone_and_is_never_the_own_account(world):
+    _, inputs = build(world, "sphere")
+    random, found = dataclasses.replace(WHOLE, community="random", neighbours=4), {}
+    for personas in (inputs.personas, *inputs.personas.parts):
+        _, place = community_weights(personas, random)
+        for user, members in zip(personas.target.users.tolist(), personas.source.users[place].tolist(), strict=True):
+            assert user not in members and found.setdefault(user, members) == members
+    drawn = torch.tensor(list(found.values()))
+    assert len(drawn.unique()) > 30  # of 40 users
+    few = dataclasses.replace(
+        inputs.personas.source, **{name: value[:2] for name, value in vars(inputs.personas.source).items()}
+    )  # with two source users only the other one is left for each of them
+    target = inputs.personas.target
+    both = torch.isin(target.users, few.users)
+    _, place = community_weights(dataclasses.replace(inputs.personas, source=few), random)
+    assert place.max() <= 1 and both.sum() == 2
+    assert (few.users[place[both]] != target.users[both][:, None]).all()
+
+
 def test_traits_that_go_together_in_the_source_domain():
     weights = torch.tensor([[1.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.5, 0.5], [0.0, 0.5, 0.5]])
     lift = co_occurrence(weights) + 1

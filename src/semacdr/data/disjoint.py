@@ -1,4 +1,4 @@
-"""Users of whom each is in one domain only (`preprocess: {users: disjoint}`), and ids that both domains have.
+"""Users who are in one domain only (`preprocess: {users: disjoint}`), and ids that both domains have.
 
 Nothing links the users of two disjoint domains. Where an id is in both domains, `shared_ids` says what it means.
 `draw`: it is one person, who is kept in one domain by a draw; the other account is discarded before anything is counted

@@ -73,7 +73,10 @@ def _open_endpoint(options: Options, context: int) -> Iterator[Endpoint]:
         yield endpoint
 
 
-def paid(asker: Asker, model: str) -> dict[str, str | int | float | None]:
+Cost = dict[str, str | int | float | None]  # what a job asked and paid, as cost.json holds it
+
+
+def paid(asker: Asker, model: str) -> Cost:
     """What the answers used by a job cost, each counted once, also those that an earlier job paid for.
 
     Returns the model, the numbers of answers, prompt tokens and answer tokens, and dollars (None without a price).

@@ -85,3 +85,9 @@ def known_users(history: History) -> tuple[np.ndarray, np.ndarray]:
     place = np.zeros(history.users, np.int64)
     place[known] = np.arange(1, len(known) + 1)
     return known, place
+
+
+def drawn(batch: Batch) -> tuple[torch.Tensor, ...]:
+    """The items of a training batch's steps: positives (N_t,), and negatives (N_t, k) if the loss draws them."""
+    own = batch.negatives.dim() == 2 and len(batch.negatives) == len(batch.positives)
+    return (batch.positives, batch.negatives) if own else (batch.positives,)

@@ -17,10 +17,11 @@ from torch import nn
 
 from semacdr.batching.batches import Batch
 from semacdr.models import base
-from semacdr.models.backbone import Backbone, known_users
+from semacdr.models.backbone import Backbone, drawn, known_users
 from semacdr.models.layers import mean_of_layers
+from semacdr.models.settings import BackboneSettings
 from semacdr.models.sparse import user_item_graph
-from semacdr.runtime.settings import Count, Natural, NonNegative, ProperShare, setting
+from semacdr.runtime.settings import Natural, setting
 
 INPUTS = ()
 LOSS = "bpr"
@@ -28,13 +29,10 @@ DEVIATION = 0.1  # of the initial embeddings, as published
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(BackboneSettings):
     """Settings of LightGCN, as published."""
 
-    dim: Count = setting(64, "width of user and item vectors")
     layers: Natural = setting(3, "layers of the graph")
-    l2: NonNegative = setting(0.0001, "weight of the squared embeddings of a step")
-    dropout: ProperShare = setting(0.0, "dropout of user and item vectors")
 
 
 class Model(Backbone):
@@ -70,9 +68,3 @@ class Model(Backbone):
         """Layer 0 of the users, positives and negatives."""
         table = self.table.weight
         return [self.of_user(table[self.catalogue :], batch), *(F.embedding(items, table) for items in drawn(batch))]
-
-
-def drawn(batch: Batch) -> tuple[torch.Tensor, ...]:
-    """The items of a training batch's steps: positives (N_t,), and negatives (N_t, k) if the loss draws them."""
-    own = batch.negatives.dim() == 2 and len(batch.negatives) == len(batch.positives)
-    return (batch.positives, batch.negatives) if own else (batch.positives,)

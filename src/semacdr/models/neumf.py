@@ -17,10 +17,10 @@ from torch import nn
 
 from semacdr.batching.batches import Batch
 from semacdr.models import base
-from semacdr.models.backbone import Backbone
+from semacdr.models.backbone import Backbone, drawn
 from semacdr.models.dropout import dropout
-from semacdr.models.lightgcn import drawn
-from semacdr.runtime.settings import Count, NonNegative, ProperShare, setting
+from semacdr.models.settings import BackboneSettings
+from semacdr.runtime.settings import Count, NonNegative, setting
 
 INPUTS = ()
 LOSS = "bce"
@@ -28,13 +28,11 @@ DEVIATION = 0.01  # of the initial embeddings, as published
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(BackboneSettings):
     """Settings of NeuMF: the shape of the tower as published, the width as of the other backbones."""
 
-    dim: Count = setting(64, "width of each of a user's and an item's two vectors")
     layers: Count = setting(3, "layers of the perceptron; the first has `dim` units, each other half of the one before")
-    l2: NonNegative = setting(0.0, "weight of the squared embeddings of a step")
-    dropout: ProperShare = setting(0.0, "dropout of user and item vectors, and of the perceptron's layers")
+    l2: NonNegative = setting(0.0, "half the weight of the squared parameters that a step reads")
 
 
 class Model(Backbone):

@@ -101,18 +101,29 @@ def community_parts(inputs: ModelInputs, personas: Personas, use: Use) -> list[t
 def community_weights(personas: Personas, use: Use) -> tuple[torch.Tensor, torch.Tensor]:
     """(P, n) the weights of each target user's community, and the places of its members among the source users.
 
-    A random community has as many members as the nearest one, drawn uniformly, the same for every seed, and all weigh
-    the same. A user without a community has weights of zero.
+    A random community has as many members as the nearest one, drawn uniformly, but never the user's own source account,
+    and all weigh the same. It depends on the user alone: it is the same for every seed, and with a part of the events
+    left out. A user without a community has weights of zero.
     """
     place, similarity = personas.neighbours[:, : use.neighbours], personas.similarity[:, : use.neighbours]
     present = place >= 0
     if use.community == "random":
-        generator = torch.Generator().manual_seed(0)
-        place = torch.randint(max(len(personas.source.users), 1), place.shape, generator=generator)
+        place = _random_places(personas, place.shape[1])
         similarity = torch.zeros_like(similarity)
     scores = (similarity / use.temperature).masked_fill(~present, -torch.inf)
     weight = torch.softmax(scores, 1).nan_to_num(0.0)
     return weight, place.clamp(min=0)
+
+
+def _random_places(personas: Personas, count: int) -> torch.Tensor:
+    """(P, count): uniform places among the source users other than the user's own."""
+    source, users = personas.source.users, personas.target.users
+    generator, most = torch.Generator().manual_seed(0), int(users.max()) + 1 if len(users) else 0
+    drawn = torch.rand(most, count, generator=generator, dtype=torch.float64)[users]
+    own = torch.searchsorted(source, users)
+    known = F.pad(source, (0, 1), value=-1)[own] == users
+    places = (drawn * (len(source) - known.long())[:, None]).long()
+    return places + (known[:, None] & (places >= own[:, None]))  # the places from one's own on move by one
 
 
 def pooled(weight: torch.Tensor, place: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:

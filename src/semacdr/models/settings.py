@@ -16,6 +16,15 @@ class CommonSettings:
 
 
 @dataclass(frozen=True)
+class BackboneSettings:
+    """Settings of a model with a vector of each user and item (semacdr.models.backbone)."""
+
+    dim: Count = setting(64, "width of user and item vectors")
+    l2: NonNegative = setting(0.0001, "half the weight of the squared parameters that a step reads")
+    dropout: ProperShare = setting(0.0, "dropout of user and item vectors")
+
+
+@dataclass(frozen=True)
 class EncoderSettings(CommonSettings):
     """Settings of a model whose sequences are encoded by semacdr.models.layers.Encoder."""
 

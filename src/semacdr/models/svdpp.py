@@ -14,10 +14,9 @@ from torch import nn
 from semacdr.batching.batches import Batch
 from semacdr.batching.windows import BLANK
 from semacdr.models import base
-from semacdr.models.backbone import Backbone
+from semacdr.models.backbone import Backbone, drawn
 from semacdr.models.layers import embed
-from semacdr.models.lightgcn import drawn
-from semacdr.runtime.settings import Count, NonNegative, ProperShare, setting
+from semacdr.models.settings import BackboneSettings
 
 INPUTS = ()
 LOSS = "bpr"
@@ -25,12 +24,8 @@ DEVIATION = 0.1  # of the initial factors, as in the usual implementations
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(BackboneSettings):
     """Settings of SVD++."""
-
-    dim: Count = setting(64, "width of user and item vectors")
-    l2: NonNegative = setting(0.0001, "weight of the squared factors and biases of a step")
-    dropout: ProperShare = setting(0.0, "dropout of user and item vectors")
 
 
 class Model(Backbone):

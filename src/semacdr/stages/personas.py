@@ -25,6 +25,7 @@ import pyarrow as pa
 from semacdr.errors import UserError
 from semacdr.llm import session
 from semacdr.llm.prompts import Prompt
+from semacdr.llm.session import Cost
 from semacdr.llm.store import export_answers
 from semacdr.personas.compose import How
 from semacdr.personas.llm_engine import NAMES, LlmSettings, PersonaEngine
@@ -41,8 +42,6 @@ from semacdr.runtime.cli import log, parser, run
 from semacdr.runtime.settings import Bounds, Count, Natural, Positive, add_flags, from_flags, setting
 from semacdr.stages._llm import add_llm_flags, as_shard, llm_from_flags
 from semacdr.storage import tables, tsv
-
-Cost = dict[str, str | int | float | None]  # of cost.json
 
 
 @dataclass(frozen=True)

@@ -65,8 +65,8 @@ class Settings:
     )
     shared_ids: Literal["refuse", "draw", "different"] = setting(
         "refuse",
-        "users disjoint: what an id is that both domains have; an error, one person of whom a draw keeps the account in"
-        " one domain, or two people (each id gets its domain as prefix, such as game:12)",
+        "users disjoint: what an id is that both domains have; an error, one person (a draw keeps the account in"
+        " one domain), or two people (each id gets its domain as prefix, such as game:12)",
     )
     draw_seed: Natural = setting(0, "shared_ids draw: seed of the draw of each person's domain")
     max_malformed_share: Share = setting(

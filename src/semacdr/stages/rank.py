@@ -19,19 +19,16 @@ from semacdr.evaluation.candidates import load_candidates
 from semacdr.evaluation.measures import hit_rate, ndcg
 from semacdr.evaluation.ranks import Ranker
 from semacdr.runtime.cli import log, parser, run
-from semacdr.runtime.settings import Count, add_flags, from_flags, setting
-from semacdr.stages._direction import add_run, trained_of
+from semacdr.runtime.settings import add_flags, from_flags
+from semacdr.stages._direction import ScoringOptions, add_run, trained_of
 from semacdr.storage import tables
 from semacdr.training.inputs import metadata
 from semacdr.training.trained import Trained
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(ScoringOptions):
     """The machine resources that ranking may use."""
-
-    batch_size: Count = setting(512, "users in a batch")
-    threads: Count = setting(1, "threads of torch")
 
 
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:

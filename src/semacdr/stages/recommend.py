@@ -19,7 +19,7 @@ from semacdr.runtime.cli import log, parser, run
 from semacdr.runtime.settings import Count, add_flags, from_flags, setting
 from semacdr.serving.queries import of_users
 from semacdr.serving.scoring import Scorer
-from semacdr.stages._direction import add_run, trained_of
+from semacdr.stages._direction import ScoringOptions, add_run, trained_of
 from semacdr.storage import tables
 from semacdr.training.trained import Trained
 
@@ -32,11 +32,8 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(ScoringOptions):
     """The machine resources that ranking may use."""
-
-    batch_size: Count = setting(512, "users in a batch")
-    threads: Count = setting(1, "threads of torch")
 
 
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:

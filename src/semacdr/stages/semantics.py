@@ -28,6 +28,7 @@ import pyarrow as pa
 from semacdr.errors import UserError
 from semacdr.llm import session
 from semacdr.llm.prompts import Prompt
+from semacdr.llm.session import Cost
 from semacdr.llm.store import export_answers
 from semacdr.runtime.cli import log, parser, run
 from semacdr.runtime.settings import (
@@ -55,8 +56,6 @@ from semacdr.semantics.llm_engine import NAMES, Engine
 from semacdr.semantics.text_encoder import PACKAGED
 from semacdr.stages._llm import add_llm_flags, as_shard, llm_from_flags
 from semacdr.storage import tables, tsv
-
-Cost = dict[str, str | int | float | None]  # of cost.json
 
 
 @dataclass(frozen=True)
