@@ -5,8 +5,8 @@ cross-entropy with negatives that are drawn anew in each epoch.
 
 Differences: the first layer of the perceptron is computed once for each user and each item, W [p' ; q'] = W_p p' +
 W_q q', so a pair costs only what comes after it; both parts are trained together, without pre-training. The score is
-no inner product, so only losses with drawn negatives can train it. With several negatives a step, loss bce averages over
-them; their sum, as published, is loss gbce with `calibration: 0`.
+no inner product, so only losses with drawn negatives can train it. With several negatives a step, loss bce averages
+over them; their sum, as published, is loss gbce with `calibration: 0`.
 """
 
 from dataclasses import dataclass
