@@ -93,9 +93,11 @@ class Plan:
         ]
         for system in [*self.systems.values(), *variants]:
             for direction in self.scenario(scenario).directions:
-                if system.loss != "tuned" or self.tuned.chosen(scenario, direction, system).found:
+                found = self.tuned.chosen(scenario, direction, system).found
+                if found or system.loss != "tuned":
                     self.record(scenario, direction, system)
-                self.record(scenario, direction, untuned(system))
+                if found or system.loss == "tuned":  # else it is the same run
+                    self.record(scenario, direction, untuned(system))
 
     def found(self, scenario: str, direction: str, folder: str) -> Record:
         """The record of a run's folder; a UserError where the config has no such run."""

@@ -104,7 +104,7 @@ def loss_of(system: System, chosen: Chosen, tuned: Tuned, scenario: str, directi
 
 def _changes(system: System, training: dict[str, Any], settings: dict[str, Any]) -> tuple[str, ...]:
     """The settings in which the system differs from the scenario, as words of a file name."""
-    defaults = dataclasses.asdict(kind("train", "Training")()) | training
+    defaults = vars(kind("train", "Training")()) | training
     known = {**defaults, **settings}
     changed = {**system.training, **system.settings}
     words = (f"{name}_{value}".lower().replace("/", "_") for name, value in changed.items() if known.get(name) != value)

@@ -196,7 +196,7 @@ def describe(kind: Any) -> str:
 
 def as_json(settings: Any) -> str:
     """A settings object as one JSON value, the same for equal settings."""
-    return json.dumps(dataclasses.asdict(settings), sort_keys=True)
+    return json.dumps(vars(settings), default=dataclasses.asdict, sort_keys=True)
 
 
 def add_flags(cli: argparse.ArgumentParser, *kinds: type) -> None:
