@@ -28,10 +28,12 @@ PLUS = ("semacdr", {"source_weight": 1.0, "contrastive_weight": 0.0, "graph": "n
 SPHERES = (("sphere", {"backbone": "svdpp"}), ("sphere", {"backbone": "neumf"}))
 LEARNED_FORMS = (*((name, {}) for name in LEARNED), *ENHANCED, MERGED, PLUS, *SPHERES)
 FORMS = (*((name, {}) for name in SYSTEMS if name not in LEARNED), *LEARNED_FORMS)
+TERMS = {"rules_weight": 0.7, "profile_weight": 0.3}  # what SemaCDR can add to its inner products in ranking
 INNER = tuple(  # forms whose scores are inner products
     (name, settings)
     for name, settings in FORMS
-    if models.load(name).Model.scores is base.Model.scores and "neumf" not in (name, settings.get("backbone"))
+    if (name == "semacdr" or models.load(name).Model.scores is base.Model.scores)
+    and "neumf" not in (name, settings.get("backbone"))
 )
 META = {"release": "test", "scenario": "small", "domains": "book movie"}
 DAY = 86_400

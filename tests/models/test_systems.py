@@ -11,7 +11,18 @@ import polars as pl
 import pytest
 import torch
 import yaml
-from direction_world import DAY, FORMS, LEARNED, LEARNED_FORMS, MODULES, SYSTEMS, build, make_world, random_events
+from direction_world import (
+    DAY,
+    FORMS,
+    LEARNED,
+    LEARNED_FORMS,
+    MODULES,
+    SYSTEMS,
+    TERMS,
+    build,
+    make_world,
+    random_events,
+)
 
 from semacdr.batching import batches
 from semacdr.batching.batches import Batches
@@ -62,6 +73,7 @@ VARIANTS = [  # other readings and ablations: each value of a setting at least o
     ("semacdr", {"graph": "none", "user_vector": "none", "categories": 1}),
     ("semacdr", {"inner": False, "cross_domain": False, "fusion": "average", "source_weight": 0.5}),
     ("semacdr", {"agnostic": False}),
+    ("semacdr", {"graph": "none", "user_vector": "none", "contrastive_weight": 0.0, **TERMS}),
     ("semacdr", {"inner": False, "agnostic": False, "contrastive_weight": 0.0}),
     ("c2dsr", {"semantics": True, "output": "tied", "weight": 1.0}),
     ("c2dsr", {"transitions": "counted", "mixed_state": "published", "depth": 2, "norm": "post"}),

@@ -19,6 +19,7 @@ from semacdr.models import base
 from semacdr.models.attention import attend_across
 from semacdr.models.layers import Encoder, GraphConvolution, embed, initialise, propagate
 from semacdr.models.losses import softmax_loss
+from semacdr.models.score_terms import ScoreTerms
 from semacdr.models.settings import EncoderSettings
 from semacdr.models.views import SemanticViews, align
 from semacdr.runtime.settings import Count, NonNegative, Positive, setting
@@ -60,6 +61,18 @@ class Settings(EncoderSettings):
     source_weight: NonNegative = setting(
         0.0, "beyond the paper: weight of the loss that ranks the next source item after each mixed event"
     )
+    rules_weight: NonNegative = setting(
+        0.0, "beyond the paper: weight of the logarithm of sequential rules' votes, which is added to scores in ranking"
+    )
+    profile_weight: NonNegative = setting(
+        0.0, "beyond the paper: weight of the user's profile of shared categories, which is added to scores in ranking"
+    )
+
+
+def check(settings: Settings) -> None:
+    """Raise a UserError for settings that do not fit together."""
+    if settings.profile_weight and not settings.agnostic:
+        raise UserError("semacdr: profile_weight needs the shared categories (agnostic: true)")
 
 
 def pairs(settings: Settings) -> list[tuple[str, str]]:
@@ -112,6 +125,7 @@ class Model(base.Model):
         super().__init__()
         if inputs.graphs is None:
             raise UserError("semacdr needs graphs")
+        check(settings)
         self.settings, history, dim = settings, inputs.history, settings.dim
         self.serves_unseen_users = settings.user_vector == "none"
         self.pairs = pairs(settings) if settings.contrastive_weight else []
@@ -129,6 +143,8 @@ class Model(base.Model):
             self.register_buffer(f"{name}_graph", adjacency, persistent=False)
         self._make_encoders(inputs.max_length)
         self.fusion = Fusion(2 + (settings.user_vector != "none"), settings.fusion == "adaptive")
+        self.terms = ScoreTerms(inputs, settings.rules_weight, settings.profile_weight)
+        self.reads_events = not self.scores_are_inner_products
         initialise(self)
 
     def _make_encoders(self, max_length: int) -> None:
@@ -199,6 +215,15 @@ class Model(base.Model):
         query, joint = self.cross["query"](target), self.cross["key_value"](source)
         attended = attend_across(query, joint, batch.source_visible, self.null, batch.cross, rate)
         return self.cross_norm(target + attended)
+
+    @property
+    def scores_are_inner_products(self) -> bool:
+        """Not with terms, which are added to inner products."""
+        return not (self.settings.rules_weight or self.settings.profile_weight)
+
+    def scores(self, prepared: Prepared, batch: Batch) -> torch.Tensor:
+        """(B, target items): eq. 12, plus the terms beyond the paper."""
+        return super().scores(prepared, batch) + self.terms(batch)
 
     def item_vectors(self, prepared: Prepared) -> torch.Tensor:
         """(target items, d): eq. 12 as an inner product with the graph-enhanced target items."""

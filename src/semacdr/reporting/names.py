@@ -34,6 +34,7 @@ SYSTEM_NAMES = {  # of a model's well-known variants
     ("tri_cdr", "enhanced"): "Enhanced Tri-CDR",
     ("semacdr", "plus"): "SemaCDR plus",
     ("semacdr", "plus_user_vector"): "SemaCDR plus with user vectors",
+    ("semacdr", "plus_rules"): "SemaCDR plus with rules",
     ("semacdr", "no_source"): "SemaCDR without the source domain",
     ("semacdr", "plus_no_source"): "SemaCDR plus without the source domain",
 }
