@@ -22,10 +22,11 @@ def block(name):
 
 @pytest.fixture
 def followed(project):
-    """The finished tiny project with the page's additions."""
-    (project / "src/semacdr/models/gru4rec.py").write_text(block("the file"))
-    systems = project / "tests/models/test_systems.py"
-    systems.write_text(systems.read_text().replace("\n]\n", f"\n    {block('variants').strip()},\n]\n", 1))
+    """The finished tiny project, without its GRU4Rec, with the page's additions."""
+    variant = f"    {block('variants').strip()},\n"
+    systems, model = project / "tests/models/test_systems.py", project / "src/semacdr/models/gru4rec.py"
+    assert model.read_text() == block("the file") and systems.read_text().count(variant) == 1
+    systems.write_text(systems.read_text().replace(variant, "").replace("\n]\n", f"\n{variant}]\n", 1))
     own = {"metrics": {"systems": [*FEW]}}  # otherwise the new systems would become rows at once
     project.configure(lambda config: config["scenarios"]["movie_book"].update(own))
     project.configure(lambda config: config["train"]["systems"].update(yaml.safe_load(block("config"))))

@@ -21,11 +21,12 @@ from semacdr.models.layers import Encoder, GraphConvolution, embed, initialise, 
 from semacdr.models.losses import softmax_loss
 from semacdr.models.score_terms import ScoreTerms
 from semacdr.models.settings import EncoderSettings
+from semacdr.models.source_steps import source_steps
 from semacdr.models.views import SemanticViews, align
 from semacdr.runtime.settings import Count, NonNegative, Positive, setting
 
 INPUTS = ("graphs",)
-SETTING_INPUTS = {"inner": ("embeddings",), "agnostic": ("agnostic",)}
+SETTING_INPUTS = {"inner": ("embeddings",), "agnostic": ("agnostic",), "profile_weight": ("agnostic",)}
 LOSS = "bpr"
 
 
@@ -256,11 +257,10 @@ class Model(base.Model):
 
         Most of a user's data is the source history, which eq. 13 never predicts.
         """
-        place, domain = batch.source_place, self.source_items
-        if not self.settings.source_weight or not len(place):
+        domain = self.source_items
+        if not self.settings.source_weight or not len(batch.source_place):
             return 0.0
-        before = (place - 2).clamp(min=0)  # the token before the event; `place` counts from 1, 0 is no token
-        follows = (place > 0) & (batch.mixed.positions[(place - 1).clamp(min=0)] > 0)
+        steps = source_steps(batch)
         vectors = prepared.mixed[domain.start : domain.stop] if prepared.source is None else prepared.source
-        steps, states = follows.sum().clamp(min=1), F.embedding(before, mixed)
-        return self.settings.source_weight * softmax_loss(states, vectors, batch.source.items, steps, follows)
+        count, states = steps.counted.sum().clamp(min=1), F.embedding(steps.mixed_before, mixed)
+        return self.settings.source_weight * softmax_loss(states, vectors, batch.source.items, count, steps.counted)

@@ -43,7 +43,8 @@ def without_texts(model: str) -> dict[str, Any]:
     """The settings with which a model reads nothing that is made from the items' texts."""
     defaults = own_settings(model)()
     named = [name for name, inputs in setting_inputs(model).items() if {*inputs} & {*FROM_TEXTS}]
-    return {name: "none" if isinstance(getattr(defaults, name), str) else False for name in named}
+    kinds = {name: type(getattr(defaults, name)) for name in named}
+    return {name: "none" if kind is str else kind() for name, kind in kinds.items()}
 
 
 def needs(model: str, settings: Mapping[str, Any]) -> list[str]:

@@ -172,7 +172,8 @@ class Trainer:
 
     def _optimiser(self) -> torch.optim.Optimizer:
         groups = [dict(group) for group in self.groups]  # the optimiser keeps and changes the ones that it gets
-        return Adam(groups, betas=(0.9, 0.98), weight_decay=self.settings.weight_decay, fused=True)
+        decay, apart = self.settings.weight_decay, self.settings.decoupled_weight_decay
+        return Adam(groups, betas=(0.9, 0.98), weight_decay=decay, decoupled_weight_decay=apart, fused=True)
 
     def pretrain(self, should_stop: ShouldStop | None = None) -> None:
         """Run the model's pre-training, all epochs or until `should_stop`; training then has a new optimiser."""

@@ -28,6 +28,7 @@ class Training:
     warmup_steps: Natural = setting(0, "steps in which the learning rates grow linearly from zero to their value")
     semantic_learning_rate: Positive = setting(0.001, "learning rate of the semantic parameters (paper, appendix E)")
     weight_decay: NonNegative = setting(0.0, "weight decay of Adam")
+    decoupled_weight_decay: bool = setting(False, "weight decay apart from the gradient, as in AdamW")
     epochs: Count = setting(200, "epochs at most", tunable=False)
     patience: Count = setting(
         10,
