@@ -6,9 +6,9 @@ import torch
 
 from semacdr import models
 from semacdr.models.base import ModelInputs
-from semacdr.training.engine import Trainer
 from semacdr.training.inputs import DirectionPaths, load_inputs
 from semacdr.training.settings import Training
+from semacdr.training.trainer import Trainer
 
 
 def inputs_of(folder: Path, name: str, settings: object = None) -> ModelInputs:

@@ -15,10 +15,10 @@ import torch
 
 from semacdr.models import lightgcn
 from semacdr.runtime.machine import use_threads
-from semacdr.training.engine import Trainer
 from semacdr.training.inputs import DirectionPaths
 from semacdr.training.settings import Training
 from semacdr.training.system import system_of
+from semacdr.training.trainer import Trainer
 
 
 def main() -> None:

@@ -23,8 +23,8 @@ from semacdr.batching.batches import Batch
 from semacdr.batching.windows import Ragged, Windows
 from semacdr.models.losses import step_loss
 from semacdr.runtime.machine import use_threads
-from semacdr.training.engine import Trainer
 from semacdr.training.settings import Training
+from semacdr.training.trainer import Trainer
 
 
 def padded(windows: Windows, length: int) -> Windows:

@@ -13,8 +13,8 @@ from protocol import Run, arguments, rankers
 from semacdr import models
 from semacdr.runtime.machine import use_threads
 from semacdr.runtime.settings import resolve
-from semacdr.training.engine import Trainer
 from semacdr.training.settings import Training
+from semacdr.training.trainer import Trainer
 
 
 def main() -> None:

@@ -10,8 +10,8 @@ from semacdr.batching.windows import BLANK, make_windows, training_windows
 from semacdr.errors import UserError
 from semacdr.models import load
 from semacdr.models.backbone import known_users
-from semacdr.training.engine import Trainer
 from semacdr.training.settings import Training
+from semacdr.training.trainer import Trainer
 
 CPU = torch.device("cpu")
 BACKBONES = ("lightgcn", "neumf", "svdpp")

@@ -17,8 +17,8 @@ from semacdr.models import c2dsr
 from semacdr.models.c2dsr import Settings, check
 from semacdr.models.infomax import corrupt
 from semacdr.models.transition_matrix import Propagation, transition_matrix
-from semacdr.training.engine import Trainer
 from semacdr.training.settings import Training
+from semacdr.training.trainer import Trainer
 
 CPU = torch.device("cpu")
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 from direction_world import DAY, LEARNED_FORMS, build, make_world
 
-from semacdr.training.engine import Trainer
 from semacdr.training.settings import Training
+from semacdr.training.trainer import Trainer
 
 SHORT, LONG = 8, 48  # events of every user in each domain
 

@@ -9,8 +9,8 @@ from semacdr.batching.batches import Batches
 from semacdr.batching.windows import training_windows
 from semacdr.errors import UserError
 from semacdr.models import load, required_inputs
-from semacdr.training.engine import Trainer
 from semacdr.training.settings import Training
+from semacdr.training.trainer import Trainer
 
 CPU = torch.device("cpu")
 BOTH = {"history": "mixed", "loss_over": "both"}

@@ -20,8 +20,8 @@ from semacdr.models.persona_features import (
     source_features,
     user_features,
 )
-from semacdr.training.engine import Trainer
 from semacdr.training.settings import Training
+from semacdr.training.trainer import Trainer
 
 CPU = torch.device("cpu")
 WHOLE = Use("persona", True, "nearest", "both", 3, 0.1)

@@ -34,8 +34,9 @@ from semacdr.models import load, required_inputs
 from semacdr.models.losses import SAMPLED
 from semacdr.plan.models import needs
 from semacdr.runtime.settings import types_of
-from semacdr.training.engine import Trainer, fit
+from semacdr.training.engine import fit
 from semacdr.training.settings import Training
+from semacdr.training.trainer import Trainer
 
 LOSSES = [name for kind in get_args(types_of(Training)["loss"]) for name in get_args(kind)]
 CPU = torch.device("cpu")

@@ -12,8 +12,8 @@ from semacdr.batching.windows import evaluation_windows, training_windows
 from semacdr.errors import UserError
 from semacdr.models.tri_cdr import SEQUENCES
 from semacdr.models.views import nt_xent
-from semacdr.training.engine import Trainer
 from semacdr.training.settings import Training
+from semacdr.training.trainer import Trainer
 
 LIMIT = 6  # shorter than most histories: then the mixed window begins after the first target steps
 CPU = torch.device("cpu")

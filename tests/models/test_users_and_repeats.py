@@ -15,8 +15,8 @@ from semacdr.evaluation.ranks import Ranker
 from semacdr.models import load
 from semacdr.models.co_occurrence import CoOccurrence
 from semacdr.storage import tables
-from semacdr.training.engine import Trainer
 from semacdr.training.settings import Training
+from semacdr.training.trainer import Trainer
 
 CPU = torch.device("cpu")
 NO_TARGET, NO_SOURCE, FEW = range(5), range(5, 10), (10, 11)  # users; those of FEW have 1 and 2 target events

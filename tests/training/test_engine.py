@@ -6,8 +6,9 @@ from direction_world import make_world, random_events
 from torch import nn
 
 from semacdr.models import base, popularity
-from semacdr.training.engine import Trainer, fit
+from semacdr.training.engine import fit
 from semacdr.training.settings import Training
+from semacdr.training.trainer import Trainer
 
 CPU = torch.device("cpu")
 

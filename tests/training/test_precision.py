@@ -10,9 +10,9 @@ from safetensors.torch import load_file
 from semacdr.errors import UserError
 from semacdr.models import load
 from semacdr.stages import train
-from semacdr.training import device, engine
-from semacdr.training.engine import Trainer
+from semacdr.training import device, trainer
 from semacdr.training.settings import Training
+from semacdr.training.trainer import Trainer
 
 CPU = torch.device("cpu")
 FLOAT32 = ("lightgcn", "svdpp")  # sums of embeddings: they have no matrix product that autocast applies to
@@ -49,7 +49,7 @@ def test_the_loss_over_steps_takes_float32_states(world, monkeypatch):
         found.append((states.dtype, items.dtype))
         return states.sum() + items.sum()
 
-    monkeypatch.setattr(engine, "step_loss", step_loss)
+    monkeypatch.setattr(trainer, "step_loss", step_loss)
     first_loss(world, "semacdr", precision="bfloat16")
     assert found == [(torch.float32, torch.float32)]
 
@@ -91,7 +91,7 @@ def test_deterministic_changes_nothing_on_a_cpu(world, tmp_path):
 
 
 def test_an_operation_that_cannot_be_deterministic_is_an_error_that_says_what_to_do(world, tmp_path, monkeypatch):
-    def fit(*args):
+    def fit(*args, **named):
         raise RuntimeError("put_ does not have a deterministic implementation, but you set ...")
 
     monkeypatch.setattr(train, "fit", fit)

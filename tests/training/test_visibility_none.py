@@ -13,10 +13,10 @@ from tiny_dataset import worlds
 from semacdr.batching.windows import evaluation_windows, training_windows
 from semacdr.errors import UserError
 from semacdr.models import load
-from semacdr.training.engine import Trainer
 from semacdr.training.inputs import DirectionPaths
 from semacdr.training.settings import Training
 from semacdr.training.system import System
+from semacdr.training.trainer import Trainer
 from semacdr.training.visibility import without_source
 
 CPU = torch.device("cpu")

@@ -11,7 +11,7 @@ from optuna.trial import TrialState
 from semacdr import models
 from semacdr.errors import UserError
 from semacdr.stages import tune_search, tune_select
-from semacdr.training.engine import Epoch
+from semacdr.training.progress import Epoch
 from semacdr.training.settings import Training
 from semacdr.training.system import System, split_settings
 from semacdr.tuning import space as spaces

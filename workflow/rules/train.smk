@@ -35,13 +35,14 @@ rule train:
         model_settings=lambda wc: record(wc).settings,
         tuned=lambda wc: record(wc).tuned,
         threads=lambda wc, input: plan.options("train", wc.scenario).threads,
+        save=lambda wc, input: plan.options("train", wc.scenario).save_minutes,
         folder=folder,
     message:
         "Training {wildcards.run}, {wildcards.direction}, seed {wildcards.seed} ({wildcards.scenario})"
     shell:
         "python -m semacdr.stages.train {params.paths:q} --model {params.model:q} --settings {params.settings:q}"
         " --model-settings {params.model_settings:q} --tuned {params.tuned:q} --seed {wildcards.seed:q}"
-        " --threads {params.threads:q} --output {params.folder:q} 2> {log:q}"
+        " --threads {params.threads:q} --save-minutes {params.save:q} --output {params.folder:q} 2> {log:q}"
 
 
 rule rank:

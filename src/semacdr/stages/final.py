@@ -22,8 +22,8 @@ from semacdr.runtime.settings import Count, add_flags, from_flags, setting
 from semacdr.stages._direction import add_run, paths_of
 from semacdr.training import run_folder
 from semacdr.training.device import be_deterministic
-from semacdr.training.engine import Trainer
 from semacdr.training.system import machine_of
+from semacdr.training.trainer import Trainer
 
 ALIKE = ("interactions", "items", "embeddings", "agnostic")  # tables that the evaluated run was trained on too
 

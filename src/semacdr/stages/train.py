@@ -5,6 +5,8 @@ Reads   interactions.parquet, items.parquet, split.parquet; embeddings.parquet, 
 Writes  checkpoint.safetensors: the best epoch's parameters; history.tsv: loss and validation of each epoch;
         settings.json: all settings, and digests of the tables; cost.json: parameters, epochs, seconds, memory and the
         device.
+
+An interrupted training leaves training.state in the same folder, from which the same command continues.
 """
 
 import argparse
@@ -23,6 +25,7 @@ from semacdr.storage import files, tsv
 from semacdr.training import run_folder, system
 from semacdr.training.device import be_deterministic, peak_mb
 from semacdr.training.engine import TrainingResult, fit
+from semacdr.training.saved_state import SavedState, key_of, saving
 from semacdr.training.settings import Options, Training
 
 
@@ -78,18 +81,22 @@ def main(argv: Sequence[str] | None = None) -> None:
     given = chosen.load_inputs(paths_of(args))
     log.info("%s, seed %d, on %s with %d threads", args.model, args.seed, device, threads)
     model = chosen.build(given, args.seed)
+    description = run_folder.describe(chosen, given, args.seed, args.tuned)
+    saved = SavedState(args.output, key_of(description, threads, device), options.save_minutes)
     try:
-        result = fit(model, given.history, chosen.training, args.seed, device)
+        with saving(saved):
+            result = fit(model, given.history, chosen.training, args.seed, device, saved=saved)
     except RuntimeError as error:
         if not deterministic or "deterministic implementation" not in str(error):
             raise
         raise UserError(
             f"{args.model} cannot be deterministic on {device}: {error}; or set train.deterministic to false"
         ) from error
-    run_folder.write(args.output, run_folder.describe(chosen, given, args.seed, args.tuned), result.state)
+    run_folder.write(args.output, description, result.state)
     tsv.write(args.output / "history.tsv", tsv.text(result.epochs, ".8g"))
     cost = cost_of(result, model, device, threads)
     files.write_json(args.output / "cost.json", cost)
+    saved.remove()
     log.info("best epoch %d of %d; %.1f s training, %.1f s validation", result.best, len(result.epochs),
              result.training_seconds, result.validation_seconds)  # fmt: skip
 

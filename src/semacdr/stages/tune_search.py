@@ -34,7 +34,8 @@ from semacdr.runtime.settings import Count, add_flags, from_flags, resolve, sett
 from semacdr.stages._direction import add_direction, add_model, paths_of
 from semacdr.training import inputs
 from semacdr.training import system as systems
-from semacdr.training.engine import Epoch, TrainingResult, fit
+from semacdr.training.engine import TrainingResult, fit
+from semacdr.training.progress import Epoch
 from semacdr.training.settings import Training
 from semacdr.tuning import space as spaces
 from semacdr.tuning.study import Outcome, Settings, best, identity, open_study, search

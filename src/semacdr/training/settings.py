@@ -54,3 +54,6 @@ class Options:
     """What a training run may use of the machine."""
 
     threads: Count = setting(1, "torch threads; another number changes rounding")
+    save_minutes: NonNegative = setting(
+        5.0, "minutes after which an unfinished training saves its state again, at the end of an epoch"
+    )

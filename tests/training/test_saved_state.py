@@ -1,0 +1,183 @@
+"""An interrupted training continues and ends with the same bytes; a state of another training is never used."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import polars as pl
+import pytest
+import torch
+from direction_world import LEARNED_FORMS
+
+from semacdr.errors import UserError
+from semacdr.models import load
+from semacdr.runtime.cli import log
+from semacdr.stages import train
+from semacdr.training import engine, saved_state
+from semacdr.training.saved_state import NAME, SavedState
+
+SAME = ("checkpoint.safetensors", "history.tsv", "settings.json")
+
+
+class Killed(BaseException):
+    """In place of a kill: no code of the training sees it."""
+
+
+def bytes_of(folder):
+    return {name: (folder / name).read_bytes() for name in SAME}
+
+
+def interrupted(monkeypatch, world, name, folder, after, **settings):
+    """Train a system, but end right after the given number of kept states, each of which is written."""
+    keep, kept = SavedState.keep, []
+
+    def stop(self, state):
+        keep(self, state)
+        kept.append(state)
+        if len(kept) == after:
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SavedState, "keep", stop)
+        with pytest.raises(Killed):
+            world.train(name, folder, "--save-minutes", "0", **settings)
+    assert (folder / NAME).is_file() and not (folder / SAME[0]).exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("sasrec", {}),
+        ("semacdr", {}),
+        *(
+            pytest.param(*form, marks=pytest.mark.slow)
+            for form in LEARNED_FORMS
+            if form[0] not in ("sasrec", "semacdr")
+        ),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("after", [1, 2])
+def test_a_training_continues_and_ends_with_the_same_bytes(world, tmp_path, monkeypatch, name, settings, after):
+    whole = world.train(name, tmp_path / "whole", **settings)
+    assert not (whole / NAME).exists()
+    interrupted(monkeypatch, world, name, tmp_path / "part", after, **settings)
+    assert bytes_of(world.train(name, tmp_path / "part", "--save-minutes", "0", **settings)) == bytes_of(whole)
+    assert not (tmp_path / "part" / NAME).exists()
+
+
+def test_pre_training_continues_too(world, tmp_path, monkeypatch):
+    settings = {"pretraining": 3}
+    whole = world.train("tri_cdr", tmp_path / "whole", **settings)
+    for after in (2, 3, 4):  # within pre-training, at its end, after the first epoch of training
+        folder = tmp_path / str(after)
+        interrupted(monkeypatch, world, "tri_cdr", folder, after, **settings)
+        assert bytes_of(world.train("tri_cdr", folder, **settings)) == bytes_of(whole)
+
+
+def test_a_state_of_another_training_or_damaged_is_not_used(world, tmp_path, monkeypatch, caplog):
+    whole = world.train("sasrec", tmp_path / "whole")
+    other = world.train("sasrec", tmp_path / "other", dropout=0.3)
+    folder = tmp_path / "part"
+    interrupted(monkeypatch, world, "sasrec", folder, 2)
+    content = (folder / NAME).read_bytes()
+    with caplog.at_level("INFO", log.name):
+        assert bytes_of(world.train("sasrec", folder, dropout=0.3)) == bytes_of(other)
+        assert "belongs to other settings, data or code; training starts again" in caplog.text
+        for place in (3, 70, len(content) // 2, len(content) - 1):
+            (folder / NAME).write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+            assert bytes_of(world.train("sasrec", folder)) == bytes_of(whole)
+        for damaged in (b"", content[:100], content[: len(content) // 2]):
+            (folder / NAME).write_bytes(damaged)
+            assert bytes_of(world.train("sasrec", folder)) == bytes_of(whole)
+    assert caplog.text.count("is damaged; training starts again") == 7
+
+
+def test_the_key_names_everything_that_decides_the_bytes(monkeypatch):
+    cpu = torch.device("cpu")
+    key = saved_state.key_of({"seed": 1}, 1, cpu)
+    assert key == saved_state.key_of({"seed": 1}, 1, cpu)
+    others = {saved_state.key_of({"seed": 2}, 1, cpu), saved_state.key_of({"seed": 1}, 2, cpu)}
+    monkeypatch.setattr(torch, "__version__", "0")
+    assert len(others | {key, saved_state.key_of({"seed": 1}, 1, cpu)}) == 4
+
+
+def test_states_are_written_only_now_and_then(tmp_path, monkeypatch):
+    clock = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    saved = SavedState(tmp_path, "key", 5)
+    for seconds, written in ((200, False), (200, True), (299, False), (1, True)):
+        saved.path.unlink(missing_ok=True)
+        clock[0] += seconds
+        saved.keep({"epoch": clock[0]})
+        assert saved.path.exists() == written
+    assert saved.read() == {"epoch": clock[0]}
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGKILL])
+def test_a_stopped_process_continues(world, tmp_path, sent):
+    """SIGTERM saves the last epoch's state at once; after SIGKILL the state is the last that was written."""
+    argv = [*world.inputs("sasrec"), "--model", "sasrec", "--seed", "3", "--threads", "1", "--loss", "bce"]
+    argv += ["--model-settings", json.dumps({"dim": 16}), "--epochs", "60", "--patience", "60", "--batch-size", "8"]
+    whole, part = tmp_path / "whole", tmp_path / "part"
+    train.main([*argv, "--output", str(whole)])
+    minutes = "60" if sent == signal.SIGTERM else "0"
+    command = [sys.executable, "-m", "semacdr.stages.train", *argv, "--output", str(part), "--save-minutes", minutes]
+    source = str(Path(engine.__file__).parents[2])
+    environment = os.environ | {"PYTHONPATH": source, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
+    running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
+    for line in running.stderr:
+        if "epoch 7:" in line:
+            running.send_signal(sent)
+            break
+    rest = running.stderr.read()
+    assert running.wait(60) == (128 + sent if sent == signal.SIGTERM else -sent), rest
+    again = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+    assert int(re.search(r"continues after epoch (\d+)", again.stderr)[1]) >= 6
+    assert {name: (part / name).read_bytes() for name in SAME} == bytes_of(whole)
+
+
+def test_a_loss_that_is_not_finite_ends_the_training_and_keeps_the_last_good_state(world, tmp_path, monkeypatch):
+    """The message names epoch, step and the largest parameters."""
+    model, steps = load("sasrec").Model, []
+    original = model.states
+
+    def states(self, prepared, batch):
+        found = original(self, prepared, batch)
+        if self.training:
+            steps.append(1)
+            return found * torch.nan if len(steps) == 5 else found
+        return found
+
+    monkeypatch.setattr(model, "states", states)
+    with pytest.raises(UserError) as raised:
+        world.train("sasrec", tmp_path / "run")  # 3 steps in an epoch
+    found = re.search(
+        r"epoch (\d+): training diverged: the loss of step (\d+) of 3 in this epoch is nan", str(raised.value)
+    )
+    assert found and found.groups() == ("2", "2") and "largest absolute values" in str(raised.value)
+    assert "learning_rate" in str(raised.value)
+    content = (tmp_path / "run" / NAME).read_bytes()
+    assert not (tmp_path / "run" / SAME[0]).exists()
+    values, tensors = saved_state.unpack(content[64:])
+    kept = saved_state.joined(values["training"], tensors)
+    assert len(kept["progress"]["epochs"]) == 1
+    assert all(value.isfinite().all() for value in kept["model"].values())
+
+
+def test_seconds_of_both_parts_are_counted(world, tmp_path, monkeypatch):
+    folder = tmp_path / "run"
+    interrupted(monkeypatch, world, "sasrec", folder, 2)
+    values, _ = saved_state.unpack((folder / NAME).read_bytes()[64:])
+    saved = SavedState(folder, values["key"], 0)
+    saved.latest = saved.read()
+    saved.latest["progress"]["seconds"]["training"] = 1000.0
+    saved.write()
+    world.train("sasrec", folder)
+    assert json.loads((folder / "cost.json").read_text())["training_seconds"] > 1000
+    assert pl.read_csv(folder / "history.tsv", separator="\t")["epoch"].to_list() == [1, 2, 3]
