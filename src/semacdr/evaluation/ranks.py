@@ -53,8 +53,11 @@ class Ranker:
         self.candidates = None if candidates is None else torch.from_numpy(candidates).to(device).long()
 
     @torch.no_grad()
-    def rank(self, model: Model) -> dict[str, np.ndarray]:
-        """By ranking ('full', and 'sampled' where there are candidates) the ranks float64 of the users of the split."""
+    def rank(self, model: Model, learned: bool = False) -> dict[str, np.ndarray]:
+        """By ranking ('full', and 'sampled' where there are candidates) the ranks float64 of the users of the split.
+
+        With `learned`, by the scores that training improves (`Model.learned_scores`).
+        """
         model.eval()
         size, total, prepared = self.batches.batch_size, len(self.batches.windows.users), model.prepare()
         # Allocated first: otherwise the results of each batch would fragment memory between large blocks.
@@ -62,7 +65,7 @@ class Ranker:
         finite = torch.empty(total, dtype=torch.bool, device=self.device)
         for number, (batch, earlier) in enumerate(zip(self.batches.ordered(), self.earlier, strict=True)):
             rows, users = slice(number * size, (number + 1) * size), batch.users.long()
-            scores = model.scores(prepared, batch)
+            scores = (model.learned_scores if learned else model.scores)(prepared, batch)
             finite[rows] = torch.isfinite(scores).all(1)
             positive = scores.gather(1, self.positives[users, None])
             if self.candidates is not None:

@@ -126,6 +126,10 @@ class Model(nn.Module):
         """(B, target items): the scores that rank the catalogue after each row's last step."""
         return self.all_scores(self.states(prepared, batch).index_select(0, batch.last), self.item_vectors(prepared))
 
+    def learned_scores(self, prepared: Any, batch: Batch) -> torch.Tensor:
+        """(B, target items): the scores by which validation chooses the epoch: those that training improves."""
+        return self.scores(prepared, batch)
+
     def all_scores(self, states: torch.Tensor, vectors: torch.Tensor) -> torch.Tensor:
         """(N, n): the scores for states (N, d) of all items with vectors (n, d); in chunks unless inner products."""
         if self.matches_by_inner_product:

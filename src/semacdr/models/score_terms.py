@@ -1,7 +1,7 @@
 """Terms that are added to the scores of a trained model in ranking: sequential rules, and profiles of categories.
 
 Nothing of them is learned, and training does not see them: the rules of the training events contain each training
-step's own positive. Validation ranks with them, so it chooses the epoch and the weights.
+step's own positive. Validation chooses the epoch without them, so the checkpoint is that of the model without terms.
 """
 
 import torch

@@ -226,6 +226,10 @@ class Model(base.Model):
         """(B, target items): eq. 12, plus the terms beyond the paper."""
         return super().scores(prepared, batch) + self.terms(batch)
 
+    def learned_scores(self, prepared: Prepared, batch: Batch) -> torch.Tensor:
+        """(B, target items): eq. 12 alone. With the terms, early epochs would rank well and end training too soon."""
+        return super().scores(prepared, batch)
+
     def item_vectors(self, prepared: Prepared) -> torch.Tensor:
         """(target items, d): eq. 12 as an inner product with the graph-enhanced target items."""
         return prepared.target

@@ -84,7 +84,7 @@ def fit(
         except Diverged as error:
             raise Diverged(f"epoch {number}: {error}") from error
         middle = time.perf_counter()
-        ranks = ranker.rank(model)["full"]
+        ranks = ranker.rank(model, learned=True)["full"]
         progress.seconds["training"] += middle - start
         progress.seconds["validation"] += time.perf_counter() - middle
         epoch = Epoch(number, loss, float(ndcg(ranks, 10).mean()), float(hit_rate(ranks, 10).mean()))
