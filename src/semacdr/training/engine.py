@@ -22,6 +22,9 @@ from semacdr.training.settings import Training
 from semacdr.training.trainer import Diverged, Trainer
 
 
+PATIENCE_FROM = 1.5  # patience counts from this multiple of popularity's value; plateaus were seen at up to 1.3 of it
+
+
 @dataclass(frozen=True)
 class TrainingResult:
     """All epochs, the number and the parameters of the best one, and wall-clock seconds."""
@@ -152,6 +155,6 @@ def _is_over(progress: Progress, level: float, settings: Training) -> bool:
     number, best = len(progress.epochs), progress.best
     if best is None or best.epoch == number:
         return False
-    if at_level(best.valid_ndcg_10, level):
+    if best.valid_ndcg_10 <= PATIENCE_FROM * level:
         return number >= settings.plateau_epochs
     return number - best.epoch >= settings.patience
