@@ -21,7 +21,6 @@ from semacdr.training.saved_state import SavedState
 from semacdr.training.settings import Training
 from semacdr.training.trainer import Diverged, Trainer
 
-
 PATIENCE_FROM = 1.5  # patience counts from this multiple of popularity's value; plateaus were seen at up to 1.3 of it
 
 
