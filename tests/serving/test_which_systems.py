@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from direction_world import PLUS, SYSTEMS, build
+from direction_world import PLUS, SYSTEMS, TERMS, build
 
 PAGE = Path(__file__).parents[2] / "docs/recommend.md"
 NO_USER_VECTOR = {"user_vector": "none"}
@@ -12,6 +12,7 @@ FORMS = {
     **{f"`{name}`": (name, {}) for name in SYSTEMS},
     "`semacdr` with `user_vector: none`": ("semacdr", NO_USER_VECTOR),
     "`plus`": ("semacdr", PLUS[1] | NO_USER_VECTOR),
+    "`plus_rules`": ("semacdr", PLUS[1] | NO_USER_VECTOR | TERMS),
     "`plus` with `user_vector: id`": PLUS,
     "`c2dsr` with `semantics: true`": ("c2dsr", {"semantics": True}),
     "`tri_cdr` with `semantics: true`": ("tri_cdr", {"semantics": True}),
