@@ -1,5 +1,6 @@
 """An interrupted training continues and ends with the same bytes; a state of another training is never used."""
 
+import errno
 import json
 import os
 import re
@@ -20,6 +21,7 @@ from semacdr.runtime.cli import log
 from semacdr.stages import train
 from semacdr.training import engine, saved_state
 from semacdr.training.saved_state import NAME, SavedState
+from semacdr.training.trainer import Trainer
 
 SAME = ("checkpoint.safetensors", "history.tsv", "settings.json")
 
@@ -119,6 +121,19 @@ def test_states_are_written_only_now_and_then(tmp_path, monkeypatch):
     assert saved.read() == {"epoch": clock[0]}
 
 
+def test_a_state_that_cannot_be_written_does_not_end_the_training(world, tmp_path, monkeypatch, caplog):
+    whole = world.train("sasrec", tmp_path / "whole")
+
+    def full(self, content):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        other = world.train("sasrec", tmp_path / "other", "--save-minutes", "0")
+    assert bytes_of(other) == bytes_of(whole)
+    assert caplog.text.count(f"is not saved: {other / NAME}: cannot be written: no space left on device") == 3
+
+
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGKILL])
 def test_a_stopped_process_continues(world, tmp_path, sent):
     """SIGTERM saves the last epoch's state at once; after SIGKILL the state is the last that was written."""
@@ -158,16 +173,45 @@ def test_a_loss_that_is_not_finite_ends_the_training_and_keeps_the_last_good_sta
     with pytest.raises(UserError) as raised:
         world.train("sasrec", tmp_path / "run")  # 3 steps in an epoch
     found = re.search(
-        r"epoch (\d+): training diverged: the loss of step (\d+) of 3 in this epoch is nan", str(raised.value)
+        r"epoch (\d+): training diverged: the loss of step (\d+) of this epoch's 3 is nan", str(raised.value)
     )
     assert found and found.groups() == ("2", "2") and "largest absolute values" in str(raised.value)
-    assert "learning_rate" in str(raised.value)
+    assert "learning_rate" in str(raised.value) and "inf" not in str(raised.value)  # parameters before the step
     content = (tmp_path / "run" / NAME).read_bytes()
     assert not (tmp_path / "run" / SAME[0]).exists()
     values, tensors = saved_state.unpack(content[64:])
     kept = saved_state.joined(values["training"], tensors)
     assert len(kept["progress"]["epochs"]) == 1
     assert all(value.isfinite().all() for value in kept["model"].values())
+
+
+def test_parameters_that_are_not_finite_after_the_last_step_of_pre_training_are_not_saved(world, tmp_path, monkeypatch):
+    step, steps = Trainer.step, []
+
+    def spoiled(self, loss):
+        found = step(self, loss)
+        steps.append(1)
+        if len(steps) == 6:
+            with torch.no_grad():
+                next(self.model.parameters())[0] = torch.nan
+        return found
+
+    monkeypatch.setattr(Trainer, "step", spoiled)
+    with pytest.raises(
+        UserError, match="^pre-training epoch 2: training diverged: the last step of this epoch; largest"
+    ):
+        world.train("tri_cdr", tmp_path / "run", pretraining=3)
+    values, tensors = saved_state.unpack((tmp_path / "run" / NAME).read_bytes()[64:])
+    kept = saved_state.joined(values["training"], tensors)
+    assert kept["progress"]["pretrained"] == 1 and all(value.isfinite().all() for value in kept["model"].values())
+
+
+def test_a_second_training_in_the_same_folder_is_refused(world, tmp_path):
+    folder = tmp_path / "run"
+    with saved_state.alone(folder), pytest.raises(UserError, match="another process trains in this folder"):
+        world.train("sasrec", folder)
+    world.train("sasrec", folder)
+    assert not (folder / saved_state.LOCK).exists()
 
 
 def test_seconds_of_both_parts_are_counted(world, tmp_path, monkeypatch):

@@ -25,7 +25,7 @@ from semacdr.storage import files, tsv
 from semacdr.training import run_folder, system
 from semacdr.training.device import be_deterministic, peak_mb
 from semacdr.training.engine import TrainingResult, fit
-from semacdr.training.saved_state import SavedState, key_of, saving
+from semacdr.training.saved_state import SavedState, alone, key_of, saving
 from semacdr.training.settings import Options, Training
 
 
@@ -84,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     description = run_folder.describe(chosen, given, args.seed, args.tuned)
     saved = SavedState(args.output, key_of(description, threads, device), options.save_minutes)
     try:
-        with saving(saved):
+        with alone(args.output), saving(saved):
             result = fit(model, given.history, chosen.training, args.seed, device, saved=saved)
     except RuntimeError as error:
         if not deterministic or "deterministic implementation" not in str(error):

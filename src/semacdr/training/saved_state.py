@@ -5,6 +5,7 @@ one training: other settings, tables, code, seed, threads or device make it void
 with the same bytes as one that was never interrupted.
 """
 
+import fcntl
 import hashlib
 import json
 import signal
@@ -18,10 +19,11 @@ import torch
 from safetensors.torch import load, save
 
 import semacdr
+from semacdr.errors import UserError
 from semacdr.runtime.cli import log
 from semacdr.storage import files
 
-NAME = "training.state"
+NAME, LOCK = "training.state", "training.lock"
 DIGEST = 64  # characters of a sha256, which precede the state
 
 
@@ -69,15 +71,18 @@ class SavedState:
             self.write()
 
     def write(self) -> None:
-        """Write the latest state, if there is one."""
+        """Write the latest state, if there is one; where it cannot be written, training goes on, with a warning."""
         if self.latest is None:
             return
         tensors: dict[str, torch.Tensor] = {}
         values = {"key": self.key, "training": parted(self.latest, "", tensors)}
         content = save(tensors, {"values": json.dumps(values)})
-        with files.replacing(self.path, durable=True) as temporary:
-            temporary.write_bytes(hashlib.sha256(content).hexdigest().encode() + content)
         self.written = time.monotonic()
+        try:
+            with files.replacing(self.path, durable=True) as temporary:
+                temporary.write_bytes(hashlib.sha256(content).hexdigest().encode() + content)
+        except UserError as error:
+            log.warning("the state of the training is not saved: %s", error)
 
     def remove(self) -> None:
         """Remove the file, when the training has ended and its files are written."""
@@ -108,6 +113,27 @@ def unpack(content: bytes) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     length = int.from_bytes(content[:8], "little")
     header = json.loads(content[8 : 8 + length])
     return json.loads(header["__metadata__"]["values"]), load(content)
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Hold the lock of a run's folder; a UserError if another process trains in it, as after a kill of Snakemake alone.
+
+    Where the file system knows no locks, there is none, with a warning.
+    """
+    path = folder / LOCK
+    with files.writing_to(path):
+        folder.mkdir(parents=True, exist_ok=True)
+        file = path.open("w")
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(f"{folder}: another process trains in this folder; wait for its end, or stop it") from None
+        except OSError as error:
+            log.warning("%s: cannot be locked: %s", path, error)
+        yield
+        path.unlink(missing_ok=True)
 
 
 @contextmanager

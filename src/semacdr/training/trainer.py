@@ -73,7 +73,11 @@ class Trainer:
         `after` is called with the number of each finished epoch and returns whether to end.
         """
         for number in range(done + 1, self.model.pretraining_epochs + 1):
-            log.info("pre-training epoch %d: loss %.4f", number, self.epoch(self.model.pretraining_loss))
+            try:
+                loss = self.epoch(self.model.pretraining_loss)
+            except Diverged as error:
+                raise Diverged(f"pre-training epoch {number}: {error}") from error
+            log.info("pre-training epoch %d: loss %.4f", number, loss)
             if after and after(number):
                 break
         self.optimiser, self.steps = self._optimiser(), 0
@@ -112,23 +116,32 @@ class Trainer:
         The loss of a batch is `loss_of(batch)`, by default the training loss.
         """
         self.model.train()
-        losses = torch.stack([self.step((loss_of or self.loss)(batch)) for batch in self.shuffled()])
+        found: list[torch.Tensor] = []
+        for batch in self.shuffled():
+            loss = (loss_of or self.loss)(batch)
+            if loss.device.type == "cpu" and not loss.isfinite():  # before the step, so that parameters still are
+                raise Diverged(self._diverged(torch.stack([*found, loss.detach()])))
+            found.append(self.step(loss))
+        losses = torch.stack(found)
         mean = float(losses.mean())
         if not math.isfinite(mean):
             raise Diverged(self._diverged(losses))
+        if not torch.stack([p.isfinite().all() for p in self.model.parameters()]).all():
+            raise Diverged(f"training diverged: the last step of this epoch; {self._largest()}")
         return mean
 
     def _diverged(self, losses: torch.Tensor) -> str:
-        """What to say of an epoch with a loss that is not finite: the step, and the largest parameters."""
+        """What to say of losses of which one is not finite: the step, and the largest parameters."""
         step = int((~losses.isfinite()).nonzero()[0]) + 1
         before = f", after {float(losses[step - 2]):.4g} in the step before" if step > 1 else ""
+        where = f"step {step} of this epoch's {len(self.batches)}"
+        return f"training diverged: the loss of {where} is {float(losses[step - 1])}{before}; {self._largest()}"
+
+    def _largest(self) -> str:
+        """The parameters with the largest absolute values, and what to do."""
         sizes = {name: float(p.detach().abs().nan_to_num(torch.inf).max()) for name, p in self.model.named_parameters()}
         largest = ", ".join(f"{name} {sizes[name]:.3g}" for name in sorted(sizes, key=lambda name: -sizes[name])[:3])
-        return (
-            f"training diverged: the loss of step {step} of {len(losses)} in this epoch is {float(losses[step - 1])}"
-            f"{before}; largest absolute values after the epoch: {largest}; lower train.learning_rate or "
-            "semantic_learning_rate"
-        )
+        return f"largest absolute values: {largest}; lower train.learning_rate or semantic_learning_rate"
 
     def shuffled(self) -> Iterator[Batch]:
         """The batches of an epoch."""
