@@ -198,7 +198,7 @@ def test_parameters_that_are_not_finite_after_the_last_step_of_pre_training_are_
 
     monkeypatch.setattr(Trainer, "step", spoiled)
     with pytest.raises(
-        UserError, match="^pre-training epoch 2: training diverged: the last step of this epoch; largest"
+        UserError, match=r"^pre-training epoch 2: training diverged: the last step of this epoch; largest"
     ):
         world.train("tri_cdr", tmp_path / "run", pretraining=3)
     values, tensors = saved_state.unpack((tmp_path / "run" / NAME).read_bytes()[64:])
