@@ -24,8 +24,9 @@ from semacdr.runtime.cli import log, run
 from semacdr.runtime.settings import add_flags, from_flags
 from semacdr.semantics.categories import read_taxonomy
 from semacdr.semantics.encoder_engine import EncoderEngine
-from semacdr.semantics.item_semantics import LlmSemantics, assignments, by_encoder
+from semacdr.semantics.item_semantics import assignments, by_encoder
 from semacdr.semantics.llm_engine import NAMES, Engine
+from semacdr.semantics.llm_semantics import LlmSemantics
 from semacdr.stages._llm import add_llm_flags, llm_from_flags
 from semacdr.stages.semantics import Settings
 from semacdr.storage import tables
@@ -62,7 +63,7 @@ def main(argv=None) -> None:
         with session.open_asker(llm, options) as asker:
             limits = (settings.llm.answer_attempts, settings.max_characters, settings.max_subcategories)
             engine = Engine(rows, asker, session.open_asking(llm, options), *limits)
-            work = LlmSemantics(engine, encoder, settings.method, settings.llm)
+            work = LlmSemantics(engine, encoder, settings.method, settings.llm, range(len(rows)))
             work.file(prompt, categories)
             semantics = work.semantics
     tables.write(assignments(semantics, items), args.output, "agnostic", meta)

@@ -12,7 +12,16 @@ from semacdr.runtime.setting_errors import SettingError
 from semacdr.semantics.categories import prompt_name
 from semacdr.semantics.column_settings import check_columns
 
-ENGINE = ("llm_engine", "induction", "naming", "sampling", "trial")  # modules of semantics/ used only by engine llm
+ENGINE = (
+    "llm_engine",
+    "llm_semantics",
+    "asked_share",
+    "learned_filing",
+    "induction",
+    "naming",
+    "sampling",
+    "trial",
+)  # modules of semantics/ used only by engine llm
 ASKING = (
     "semacdr.llm",
     "semacdr.stages._llm",

@@ -14,7 +14,6 @@ import numpy as np
 import pyarrow as pa
 
 from semacdr.errors import UserError
-from semacdr.llm.prompts import Prompt
 from semacdr.runtime.cli import log
 from semacdr.runtime.settings import (
     Bounds,
@@ -27,7 +26,6 @@ from semacdr.semantics.categories import Category
 from semacdr.semantics.column_categories import Row, file_by_columns
 from semacdr.semantics.encoder_engine import EncoderEngine
 from semacdr.semantics.imported_filings import Filing
-from semacdr.semantics.llm_engine import Engine, Filed
 from semacdr.semantics.text_encoder import BATCH_SIZE, fingerprint
 from semacdr.storage import tables, tsv
 
@@ -100,70 +98,6 @@ def add_from_columns(
             f"with more than {most} values, cut (max_subcategories)": filing.cut,
         }
         semantics.report.update({(step, result): count for result, count in counts.items() if count})
-
-
-@dataclass
-class LlmSemantics:
-    """Describes and files items by the language model; items without a conforming answer by the encoder."""
-
-    engine: Engine
-    encoder: EncoderEngine
-    method: str
-    settings: LlmSettings
-    semantics: Semantics = field(default_factory=lambda: Semantics([], []))
-
-    def describe(self, prompt: Prompt) -> None:
-        """Add each item's text."""
-        settings, semantics = self.settings, self.semantics
-        described, at, failed = self.engine.describe(prompt, settings.max_words, settings.max_loop, settings.max_rare)
-        self._count("describe", at, failed)
-        made, fallback = self._provenance()
-        hand = " corrected=by_hand"
-        semantics.texts += [
-            (described[item], f"{made} attempt={at[item] + 1}{hand if item in self.engine.corrected else ''}")
-            if item in described
-            else (self.encoder.text(item), f"{fallback} text=composed because={failed[item]}")
-            for item in range(len(self.encoder.items))
-        ]
-
-    def file(self, prompt: Prompt, categories: Sequence[Category]) -> None:
-        """Add each item's subcategories."""
-        made, fallback = self._provenance()
-        filed = self.semantics.filed
-        for category, (rows, failed) in zip(categories, self.ask_to_file(prompt, categories), strict=True):
-            self._count(f"file: {category.name}", {item: attempt for item, _, attempt in rows}, failed)
-            made_here = f"{made} method={self.method}"
-            filed += [(item, category.name, name, f"{made_here} attempt={at + 1}") for item, name, at in rows]
-            for item, name in self.encoder.file(category) if failed else []:
-                if item in failed:
-                    filed.append((item, category.name, name, f"{fallback} because={failed[item]}"))
-
-    def ask_to_file(self, prompt: Prompt, categories: Sequence[Category]) -> Filed:
-        """The model's assignments."""
-        if self.method == "letters":
-            settings = self.settings
-            return self.engine.file_by_letters(prompt, categories, settings.calibration, settings.margin)
-        return self.engine.file_structured(prompt, categories)
-
-    def _count(self, step: str, attempts: Mapping[int, int], failed: Mapping[int, str]) -> None:
-        """Count results for the report; a UserError where too many items would fall back to the encoder."""
-        report = self.semantics.report
-        report.update((step, f"attempt {attempt + 1}") for attempt in attempts.values())
-        report.update((step, f"fell back: {why}") for why in failed.values())
-        items, limit = len(self.encoder.items), self.settings.max_fallback_share
-        if len(failed) > limit * items:
-            (why, count), *_ = Counter(failed.values()).most_common(1)
-            raise UserError(
-                f"{step}: {len(failed):,} of {items:,} items have no conforming answer, more than "
-                f"semantics.llm.max_fallback_share {limit:g}; the most frequent reason ({count:,} items): {why}. "
-                "The answers are kept. Try another model, method or prompt, or allow a larger share"
-            )
-
-    def _provenance(self) -> tuple[str, str]:
-        """The prefixes of the provenance: for rows by the language model, and for rows by the encoder."""
-        asking = self.engine.asking
-        made = f"engine=llm model={asking.model} weights={asking.weights[:12] or 'unknown'}"
-        return made, f"engine=encoder model={self.encoder.arguments['name']}"
 
 
 def assignments(semantics: Semantics, items: pa.Table) -> pa.Table:

@@ -12,8 +12,10 @@ Writes  inner.parquet: item, text, provenance; agnostic.parquet: item, category,
 The provenance of a row names the engine and model that made it. Engine `llm` asks a language model; answers are kept in
 a store, so each is paid for once. Engine `encoder` composes a text from the metadata and files it with a frozen
 sentence encoder. Engine `imported` composes texts in the same way and files items as a given table does. An item for
-which no answer conforms falls back to engine encoder. Too many fallbacks are an error. In categories that come from
-columns (taxonomy.engine: columns), every engine files each item by its own values.
+which no answer conforms falls back to engine encoder. Too many fallbacks are an error. With a share below 1 the
+language model is asked about that share of the items, and a classifier that learns from the answers files the items
+without one (engine=learned). In categories that come from columns (taxonomy.engine: columns), every engine files each
+item by its own values.
 """
 
 import argparse
@@ -31,20 +33,13 @@ from semacdr.llm.prompts import Prompt
 from semacdr.llm.session import Cost
 from semacdr.llm.store import export_answers
 from semacdr.runtime.cli import log, parser, run
-from semacdr.runtime.settings import (
-    Bounds,
-    Count,
-    NonNegative,
-    add_flags,
-    from_flags,
-    setting,
-)  # fmt: skip
+from semacdr.runtime.settings import Bounds, Count, NonNegative, PositiveShare, add_flags, from_flags, setting
+from semacdr.semantics.asked_share import asked_items
 from semacdr.semantics.categories import Category, read_taxonomy
 from semacdr.semantics.column_categories import attribute_rows, read_attributes
 from semacdr.semantics.encoder_engine import EncoderEngine
 from semacdr.semantics.imported_filings import file_by_import, read_filings
 from semacdr.semantics.item_semantics import (
-    LlmSemantics,
     LlmSettings,
     Semantics,
     add_from_columns,
@@ -53,6 +48,7 @@ from semacdr.semantics.item_semantics import (
     write_semantics,
 )
 from semacdr.semantics.llm_engine import NAMES, Engine
+from semacdr.semantics.llm_semantics import LlmSemantics
 from semacdr.semantics.text_encoder import PACKAGED
 from semacdr.stages._llm import add_llm_flags, as_shard, llm_from_flags
 from semacdr.storage import tables, tsv
@@ -77,6 +73,12 @@ class Settings:
         engine="llm",
     )
     llm: LlmSettings = setting(LlmSettings(), "engine llm: how answers are validated", engine="llm")
+    share: PositiveShare = setting(
+        1.0,
+        "engine llm: share of the items that the language model is asked about, at least 50; a classifier learns from"
+        " its answers and files the others",
+        engine="llm",
+    )
     reviews: bool = setting(False, "use what users wrote about an item (stage snippets); the sample has no reviews")
     encoder: str | None = setting(
         None, "sentence encoder, as in section encode; null: that of section encode, whose vectors are then made once"
@@ -147,7 +149,7 @@ def digest_of(path: Path) -> str:
 
 
 def read_inputs(args: argparse.Namespace) -> tuple[pa.Table, dict[str, str], list[Category]]:
-    """The items, of a shard only its part, with reviews if given; metadata for the tables; and the categories."""
+    """The items, with reviews if given; metadata for the tables; and the categories."""
     items, meta = tables.read(args.items, "items")
     if not args.snippets and not any(_has_text(item) for item in tables.Rows(items)):
         raise UserError(
@@ -167,8 +169,6 @@ def read_inputs(args: argparse.Namespace) -> tuple[pa.Table, dict[str, str], lis
         sources["attributes"] = read_attributes(args.attributes, meta)[1]
     if args.imported:
         sources["filings"] = {"digest": digest_of(args.imported)}
-    if args.shard:
-        items = items.take(list(range(args.shard[0] - 1, len(items), args.shard[1])))
     return with_reviews(items, args.snippets), meta | tables.made_from(**sources), categories
 
 
@@ -191,7 +191,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     elif settings.engine == "imported":
         semantics, cost = imported(args, settings, encoder, asked), {"engine": "imported", "model": name}
         cost["file"] = args.imported.name
-    elif (answered := ask(args, settings, encoder, asked)) is not None:
+    elif (answered := ask(args, settings, items, encoder, asked)) is not None:
         semantics, cost = answered
     else:
         return
@@ -218,6 +218,7 @@ def imported(
 def ask(
     args: argparse.Namespace,
     settings: Settings,
+    items: pa.Table,
     encoder: EncoderEngine,
     categories: Sequence[Category],
 ) -> tuple[Semantics, Cost] | None:
@@ -225,10 +226,13 @@ def ask(
     llm, options = llm_from_flags(args)
     prompts = {n: Prompt(Path(options.prompts, f"{n}.txt"), NAMES[n]) for n in ("inner", settings.method)}
     attempts = 1 if args.dry_run else settings.llm.answer_attempts
+    asked = asked_items(encoder.items, settings.share)
+    part, parts = args.shard or (1, 1)
+    rows = tables.Rows(items.take(asked[part - 1 :: parts]))
     with session.open_asker(llm, options, args.dry_run) as asker:
         asking = session.open_asking(llm, options)
-        engine = Engine(encoder.items, asker, asking, attempts, settings.max_characters, settings.max_subcategories)
-        work = LlmSemantics(engine, encoder, settings.method, settings.llm)
+        engine = Engine(rows, asker, asking, attempts, settings.max_characters, settings.max_subcategories)
+        work = LlmSemantics(engine, encoder, settings.method, settings.llm, asked, settings.share < 1)
         if args.dry_run or args.shard:  # outliers can only be found among all items
             engine.describe(prompts["inner"], settings.llm.max_words, sifted=False)
             if categories:
@@ -238,6 +242,7 @@ def ask(
             if categories:
                 work.file(prompts[settings.method], categories)
             cost = {"engine": "llm", **session.paid(asker, llm.model)}
+            cost |= {"share": settings.share, "asked_items": len(asked)} if settings.share < 1 else {}
         if args.export and not args.dry_run:
             log.info("%d answers written to %s", export_answers(asker.store.some(asker.used), args.export), args.export)
         if args.dry_run:

@@ -262,6 +262,32 @@ def test_categories_and_examples_of_the_items(world, catalogue):
     assert found.steps == [("describe", ["23", "1"])]
 
 
+def test_of_a_share_the_page_says_how_well_the_rest_was_learned_and_no_text_fell_back(world, catalogue, tmp_path):
+    """Two learned categories: 6 of 10 and 8 of 10 held-out answers; nine texts of items that were not asked."""
+    lines = [
+        "describe\tattempt 1\t15",
+        "describe\tnot asked\t9",
+        "held out: Genre\tagrees\t6",
+        "held out: Genre\tdiffers\t4",
+    ]
+    lines += ["held out: Mood\tagrees\t8", "held out: Mood\tdiffers\t2"]
+    (tmp_path / "semantics.tsv").write_text("\n".join(["step\tresult\titems", *lines, ""]))
+    inner, meta = tables.read(world.folder / "inner.parquet", "inner")
+    made = ["engine=llm model=m attempt=1"] * 15 + ["engine=encoder model=e text=composed because=not asked"] * 9
+    inner = inner.set_column(2, "provenance", pa.array(made))
+    tables.write(inner, tmp_path / "inner.parquet", "inner", meta)
+    cost = json.loads((world.folder / "asked.json").read_text()) | {"share": 0.6, "asked_items": 15}
+    (tmp_path / "asked.json").write_text(json.dumps(cost))
+    others = (tmp_path / "semantics.tsv", tmp_path / "asked.json")
+    found = item_semantics.read_item_semantics(
+        catalogue, world.folder / "taxonomy.json", tmp_path / "inner.parquet", *others, 2, 0
+    )
+    assert found.agreement == pytest.approx(0.7) and (found.asked, found.fallen) == (15, 0)
+    origins = {example.item.item: example.origin for example in found.examples}
+    assert all(words.endswith("was not asked") == (item >= 15) for item, words in origins.items())
+    assert any(item >= 15 for item in origins)
+
+
 def test_a_cost_that_cannot_be_read_is_refused(tmp_path):
     (tmp_path / "cost.json").write_text("{")
     with pytest.raises(UserError, match=r"cost\.json: cannot be read.*run the semantics stage again"):

@@ -15,8 +15,9 @@ from semacdr.llm.prompts import Prompt
 from semacdr.llm.requests import Asking
 from semacdr.llm.store import AnswerStore, import_answers
 from semacdr.reporting.page.item_semantics import describe_provenance
-from semacdr.semantics.item_semantics import LlmSemantics, LlmSettings
+from semacdr.semantics.item_semantics import LlmSettings
 from semacdr.semantics.llm_engine import NAMES, Engine
+from semacdr.semantics.llm_semantics import LlmSemantics
 from semacdr.stages import sample
 from semacdr.stages.semantics import Settings
 
@@ -52,7 +53,7 @@ def described(catalogues, tmp_path_factory):
         engine = Engine(rows, Asker(store, None, Bill()), asking, 3, settings.max_characters, 2)
         encoder = SimpleNamespace(items=rows, arguments={"name": "none"}, text=lambda item: "")
         words = release["semantics"]["llm"]["max_words"]
-        work = LlmSemantics(engine, encoder, "letters", LlmSettings(max_words=words))
+        work = LlmSemantics(engine, encoder, "letters", LlmSettings(max_words=words), range(len(rows)))
         work.describe(Prompt(ROOT / "resources/prompts/inner.txt", NAMES["inner"]))
     return list(zip(rows, *zip(*work.semantics.texts, strict=True), strict=True))
 

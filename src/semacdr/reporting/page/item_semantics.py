@@ -15,6 +15,8 @@ from semacdr.semantics.categories import read_taxonomy
 from semacdr.storage import tables, tsv
 
 FELL_BACK = "fell back"
+NOT_ASKED = "because=not asked"  # ends the provenance of texts and filings of items outside semantics.share
+HELD_OUT = "held out: "  # begins the steps that count how often learned categories agree with answers
 
 
 @dataclass(frozen=True)
@@ -48,9 +50,11 @@ class ItemSemantics:
     categories: list[CategoryCounts]
     results: list[str]
     steps: list[tuple[str, list[str]]]
-    fallen: int  # number of items whose text is not the language model's
+    fallen: int  # number of items whose text should be the language model's and is not
     replaced: int  # number of items whose text was replaced by hand
     examples: list[Example]
+    asked: int | None  # number of items that the language model was asked about, where that is only a share
+    agreement: float | None  # of learned categories with held-out answers, where only a share of the items was asked
 
 
 def read_cost(path: Path) -> dict[str, Any]:
@@ -91,11 +95,21 @@ def read_item_semantics(
         domains, _categories(catalogue, taxonomy, domains), results, steps,
         len(fallen), sum(map(_replaced, origin.values())),
         [_example(catalogue, item, texts.get(item, ""), origin.get(item, "")) for item in drawn],
+        recorded.get("asked_items"), _agreement(rows),
     )  # fmt: skip
 
 
+def _agreement(rows: Sequence[dict[str, str]]) -> float | None:
+    """Over the learned categories, the mean share of held-out answers that the classifier agrees with; None without."""
+    counts: dict[str, Counter] = {}
+    for row in rows:
+        if row["step"].startswith(HELD_OUT):
+            counts.setdefault(row["step"], Counter())[row["result"]] += int(row["items"])
+    return float(np.mean([own["agrees"] / own.total() for own in counts.values()])) if counts else None
+
+
 def _fell(provenance: str) -> bool:
-    return not provenance.startswith("engine=llm ")
+    return not provenance.startswith("engine=llm ") and not provenance.endswith(NOT_ASKED)
 
 
 def _replaced(provenance: str) -> bool:
@@ -145,6 +159,8 @@ def with_full_stop(text: str) -> str:
 def describe_provenance(provenance: str) -> str:
     """A text's provenance as a phrase."""
     words, _, why = provenance.partition(" because=")
+    if provenance.endswith(NOT_ASKED):
+        return "composed from the metadata; the language model was not asked"
     parts = dict(part.split("=", 1) for part in words.split() if "=" in part)
     if parts.get("engine") == "llm":
         attempt = parts.get("attempt")
