@@ -22,6 +22,7 @@ FILES = [
         for one in ("amazon_books", "goodreads", "steam")
         for kind in ("interactions", "items")
     ),
+    "answers/kitchen_food.parquet",
     "answers/sphere_vocabulary.json",
     "answers/sphere_items.parquet",
 ]
