@@ -8,7 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import pytest
+
+from semacdr.storage import tables
 
 ROOT = Path(__file__).parents[2]
 USERS, BOOKS, MOVIES, EVENTS = 60, 340, 335, (700, 800)
@@ -141,3 +144,27 @@ def test_gpu_needs_neither_dgl_nor_polars():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = {name.split(".")[0] for name in done.stdout.split()}
     assert "torch" in loaded and not loaded & {"dgl", "polars", "scipy", "matplotlib", "snakemake"}
+
+
+def test_labels_measures_what_is_learned_from_a_share_of_answers(tmp_path):
+    """120 items whose titles name their colour: learned from 50 answers without a mistake."""
+    names = ["Red", "Green", "Blue"]
+    rows = [
+        {"item": n, "item_id": f"X{n}", "domain": ("film", "book")[n % 2], "title": f"{names[n % 3]} thing",
+         "brand": "", "categories": [], "description": ""}
+        for n in range(120)
+    ]  # fmt: skip
+    tables.write(pa.Table.from_pylist(rows), tmp_path / "items.parquet", "items", {"release": "handmade"})
+    filed = {"item": range(120), "category": ["Colour"] * 120, "subcategory": [names[n % 3] for n in range(120)]}
+    filed["provenance"] = ["engine=llm model=m"] * 120
+    tables.write(pa.table(filed), tmp_path / "semantics/agnostic.parquet", "agnostic", {"release": "handmade"})
+    listed = [{"name": name, "description": ""} for name in names]
+    (tmp_path / "semantics/taxonomy.json").write_text(
+        json.dumps({"categories": [{"name": "Colour", "question": "", "subcategories": listed}]})
+    )
+    header, *lines = (line.split("\t") for line in call("labels.py", tmp_path, "--shares", "0.1").splitlines())
+    found = [dict(zip(header, line, strict=True)) for line in lines]
+    assert [(row["share"], row["asked"], row["category"]) for row in found] == [
+        ("encoder", "0", "Colour"), ("encoder", "0", "all"), ("0.1", "50", "Colour"), ("0.1", "50", "all"),
+    ]  # fmt: skip
+    assert (found[-1]["agreement"], found[-1]["held_out"], found[-1]["several"]) == ("1.0000", "1.0000", "0.0000")
