@@ -13,7 +13,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 import torch
-from direction_world import LEARNED_FORMS
+from direction_world import LEARNED_FORMS, make_world, random_events
 
 from semacdr.errors import UserError
 from semacdr.models import load
@@ -100,13 +100,29 @@ def test_a_state_of_another_training_or_damaged_is_not_used(world, tmp_path, mon
     assert caplog.text.count("is damaged; training starts again") == 7
 
 
-def test_the_key_names_everything_that_decides_the_bytes(monkeypatch):
+def test_the_key_names_everything_that_decides_the_bytes(tmp_path, monkeypatch):
     cpu = torch.device("cpu")
     key = saved_state.key_of({"seed": 1}, 1, cpu)
     assert key == saved_state.key_of({"seed": 1}, 1, cpu)
     others = {saved_state.key_of({"seed": 2}, 1, cpu), saved_state.key_of({"seed": 1}, 2, cpu)}
-    monkeypatch.setattr(torch, "__version__", "0")
-    assert len(others | {key, saved_state.key_of({"seed": 1}, 1, cpu)}) == 4
+    others.add(saved_state.key_of({"seed": 1}, 1, torch.device("meta")))
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "__version__", "0")
+        others.add(saved_state.key_of({"seed": 1}, 1, cpu))
+    for content in ("one = 1\n", "one = 2\n"):
+        (tmp_path / "module.py").write_text(content)
+        monkeypatch.setattr(saved_state.semacdr, "__file__", str(tmp_path / "__init__.py"))
+        others.add(saved_state.key_of({"seed": 1}, 1, cpu))
+    assert len(others | {key}) == 7
+
+
+def test_a_state_of_other_data_is_not_used(world, tmp_path, monkeypatch, caplog):
+    other = make_world(tmp_path, random_events(seed=5))
+    whole = other.train("sasrec", tmp_path / "whole")
+    interrupted(monkeypatch, world, "sasrec", tmp_path / "run", 2)
+    with caplog.at_level("INFO", log.name):
+        assert bytes_of(other.train("sasrec", tmp_path / "run")) == bytes_of(whole)
+    assert "belongs to other settings, data or code" in caplog.text
 
 
 def test_states_are_written_only_now_and_then(tmp_path, monkeypatch):

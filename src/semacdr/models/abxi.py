@@ -26,9 +26,8 @@ from semacdr.batching.batches import Batch, Sequence
 from semacdr.models import base
 from semacdr.models.attention import attend_self
 from semacdr.models.dropout import dropout
-from semacdr.models.layers import embed, initialise
-from semacdr.models.losses import softmax_loss
-from semacdr.models.source_steps import source_steps
+from semacdr.models.layers import at_places, embed, initialise
+from semacdr.models.source_steps import source_loss, source_steps
 from semacdr.runtime.settings import Count, NonNegative, Positive, ProperShare, setting
 
 INPUTS = ()
@@ -115,16 +114,16 @@ class Model(base.Model):
         return of_mixed + self.norms[f"{name}_own"](own + self._drop(self.own[name](own)))
 
     def _all_states(self, batch: Batch) -> States:
-        whole = self.source if self.settings.source_weight and self.training else None
+        learns_source = self.settings.source_weight and self.training
         return States(
             self._encode("mixed", batch.mixed, 0),
             self._encode("target", batch.target, self.target.start),
-            self._encode("source", batch.source, whole.start) if whole is not None else None,
+            self._encode("source", batch.source, self.source.start) if learns_source else None,
         )
 
     def _target_output(self, states: States, batch: Batch) -> torch.Tensor:
-        mixed = F.embedding(batch.mixed_last, F.pad(states.mixed, (0, 0, 1, 0)))  # 0: no event before, zeros
-        return self._output("target", mixed, states.target) / self.settings.temperature
+        before = at_places(states.mixed, batch.mixed_last)
+        return self._output("target", before, states.target) / self.settings.temperature
 
     def states(self, prepared: None, batch: Batch) -> torch.Tensor:
         """(N_t, d)."""
@@ -149,9 +148,7 @@ class Model(base.Model):
         if states.source is None or not len(batch.source_place):
             return output, 0.0
         steps = source_steps(batch)
-        own = F.embedding(steps.source_before, F.pad(states.source, (0, 0, 1, 0)))
-        of_source = self._output("source", F.embedding(steps.mixed_before, states.mixed), own)
+        mixed, own = F.embedding(steps.mixed_before, states.mixed), at_places(states.source, steps.source_before)
+        of_source = self._output("source", mixed, own) / self.settings.temperature
         items = self.items.weight[self.source.start : self.source.stop]
-        counted = steps.counted.sum().clamp(min=1)
-        loss = softmax_loss(of_source / self.settings.temperature, items, batch.source.items, counted, steps.counted)
-        return output, self.settings.source_weight * loss
+        return output, self.settings.source_weight * source_loss(steps, of_source, items, batch)

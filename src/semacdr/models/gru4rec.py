@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from semacdr.batching.batches import Batch, Sequence
 from semacdr.models import base
 from semacdr.models.dropout import dropout
-from semacdr.models.layers import embed, initialise
+from semacdr.models.layers import at_places, embed, initialise
 from semacdr.models.recurrent import GRU, Timeline
 from semacdr.runtime.settings import Count, ProperShare, setting
 
@@ -48,8 +47,7 @@ class Model(base.Model):
         if self.settings.history == "target":
             states = self._run(batch.target, self.target.start)
         else:
-            states = self._run(batch.mixed, 0)
-            states = F.embedding(batch.mixed_last, F.pad(states, (0, 0, 1, 0)))  # 0: no event before, zeros
+            states = at_places(self._run(batch.mixed, 0), batch.mixed_last)
         return dropout(states, self.settings.dropout if self.training else 0.0)
 
     def _run(self, sequence: Sequence, first: int) -> torch.Tensor:

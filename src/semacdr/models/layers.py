@@ -25,6 +25,11 @@ def embed(sequence: Sequence, table: torch.Tensor, first: int = 0) -> torch.Tens
     return F.embedding((items + 1).clamp(min=0), F.pad(table, (0, 0, 1, 0)))
 
 
+def at_places(states: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
+    """(N, d): the states (M, d) of tokens at places (N,) that count from 1; zeros at place 0, which is no token."""
+    return F.embedding(place, torch.cat([states.new_zeros(1, states.shape[1]), states]))
+
+
 class Block(nn.Module):
     """Self-attention and a feed-forward part, each with a residual; `norm` says what is normalised.
 

@@ -28,7 +28,7 @@ from torch import nn
 from semacdr.batching.batches import Batch, Sequence
 from semacdr.models import base
 from semacdr.models.dropout import dropout
-from semacdr.models.layers import Block, embed, initialise, mean_of_layers
+from semacdr.models.layers import Block, at_places, embed, initialise, mean_of_layers
 from semacdr.models.sequence_graph import SequenceGraph
 from semacdr.models.settings import CommonSettings
 from semacdr.models.sparse import bipartite
@@ -155,7 +155,7 @@ class Model(base.Model):
         begins = batch.source.lengths.cumsum(0) - batch.source.lengths
         visible = batch.source_visible
         place = (begins[batch.target.row] + visible) * (visible > 0)  # plus 1; 0 if there is none
-        return F.embedding(place, torch.cat([source.new_zeros(1, source.shape[1]), source]))
+        return at_places(source, place)
 
     def _fused(self, encoded: Encoded) -> torch.Tensor:
         """LN(Dropout(W LN([U^t; U^s])))."""

@@ -27,7 +27,7 @@ from semacdr.batching.batches import Batch
 from semacdr.errors import UserError
 from semacdr.models import base
 from semacdr.models.item_text import FORMS, begin_with_text
-from semacdr.models.layers import Encoder, embed, initialise
+from semacdr.models.layers import Encoder, at_places, embed, initialise
 from semacdr.models.losses import softmax_loss
 from semacdr.models.next_item_labels import next_item_labels
 from semacdr.models.settings import EncoderSettings
@@ -113,8 +113,7 @@ class Model(base.Model):
     def _mixed_states(self, prepared: torch.Tensor, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         """States before the positives (N_t, d), and after each event of the mixed sequence (N_m, d)."""
         encoded = self.encoder(F.embedding(batch.mixed.items, prepared), batch.mixed)
-        before = torch.cat([encoded.new_zeros(1, encoded.shape[1]), encoded])
-        return F.embedding(batch.mixed_last, before), encoded
+        return at_places(encoded, batch.mixed_last), encoded
 
     def item_vectors(self, prepared: torch.Tensor) -> torch.Tensor:
         """(target items, d)."""

@@ -17,11 +17,10 @@ from semacdr.batching.batches import Batch, Sequence
 from semacdr.errors import UserError
 from semacdr.models import base
 from semacdr.models.attention import attend_across
-from semacdr.models.layers import Encoder, GraphConvolution, embed, initialise, propagate
-from semacdr.models.losses import softmax_loss
+from semacdr.models.layers import Encoder, GraphConvolution, at_places, embed, initialise, propagate
 from semacdr.models.score_terms import ScoreTerms
 from semacdr.models.settings import EncoderSettings
-from semacdr.models.source_steps import source_steps
+from semacdr.models.source_steps import source_loss, source_steps
 from semacdr.models.views import SemanticViews, align
 from semacdr.runtime.settings import Count, NonNegative, Positive, setting
 
@@ -196,7 +195,7 @@ class Model(base.Model):
         """z, and the states of the mixed sequence (N_m, d)."""
         target = self._fuse_source(prepared, batch, self._encode("target", prepared.target, batch.target))
         encoded = self._encode("mixed", prepared.mixed[: self.items], batch.mixed)
-        signals = [target, F.embedding(batch.mixed_last, torch.cat([encoded.new_zeros(1, encoded.shape[1]), encoded]))]
+        signals = [target, at_places(encoded, batch.mixed_last)]
         if self.settings.user_vector == "id":
             assert self.user_identity is not None
             users = batch.users.index_select(0, batch.target.row)
@@ -266,5 +265,5 @@ class Model(base.Model):
             return 0.0
         steps = source_steps(batch)
         vectors = prepared.mixed[domain.start : domain.stop] if prepared.source is None else prepared.source
-        count, states = steps.counted.sum().clamp(min=1), F.embedding(steps.mixed_before, mixed)
-        return self.settings.source_weight * softmax_loss(states, vectors, batch.source.items, count, steps.counted)
+        states = F.embedding(steps.mixed_before, mixed)
+        return self.settings.source_weight * source_loss(steps, states, vectors, batch)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import torch
 
 from semacdr.batching.batches import Batch
+from semacdr.models.losses import softmax_loss
 
 
 class SourceSteps(NamedTuple):
@@ -24,3 +25,9 @@ def source_steps(batch: Batch) -> SourceSteps:
     counted = (place > 0) & (batch.mixed.positions[(place - 1).clamp(min=0)] > 0)
     token = torch.arange(len(place), device=place.device)
     return SourceSteps((place - 2).clamp(min=0), token * (batch.source.positions > 0), counted)
+
+
+def source_loss(steps: SourceSteps, states: torch.Tensor, items: torch.Tensor, batch: Batch) -> torch.Tensor:
+    """Softmax cross-entropy over the source items (n, d), the mean over the counted steps, from states (N_s, d)."""
+    count = steps.counted.sum().clamp(min=1)
+    return softmax_loss(states, items, batch.source.items, count, steps.counted)

@@ -20,10 +20,9 @@ from torch import nn
 from semacdr.batching.batches import Batch
 from semacdr.errors import UserError
 from semacdr.models import base
-from semacdr.models.layers import Encoder, embed, initialise
-from semacdr.models.losses import softmax_loss
+from semacdr.models.layers import Encoder, at_places, embed, initialise
 from semacdr.models.settings import EncoderSettings
-from semacdr.models.source_steps import source_steps
+from semacdr.models.source_steps import source_loss, source_steps
 from semacdr.models.views import align
 from semacdr.runtime.settings import Count, NonNegative, Positive, setting
 
@@ -87,7 +86,7 @@ class Model(base.Model):
         text, own = prepared.chunk(2, 1)
         mixed = self.encoders["mixed"](embed(batch.mixed, text), batch.mixed)
         target = self.encoders["target"](embed(batch.target, own, self.target.start), batch.target)
-        before = F.embedding(batch.mixed_last, F.pad(mixed, (0, 0, 1, 0)))  # 0: no event before, zeros
+        before = at_places(mixed, batch.mixed_last)
         source = None
         if "source" in self.encoders and self.training:
             source = self.encoders["source"](embed(batch.source, own, self.source.start), batch.source)
@@ -130,7 +129,6 @@ class Model(base.Model):
         if states.source is None or not len(batch.source_place):
             return 0.0
         steps = source_steps(batch)
-        own = F.embedding(steps.source_before, F.pad(states.source, (0, 0, 1, 0)))
+        own = at_places(states.source, steps.source_before)
         both = torch.cat([F.embedding(steps.mixed_before, states.mixed), own], 1)
-        items, count = self._of(self.source, prepared), steps.counted.sum().clamp(min=1)
-        return self.settings.source_weight * softmax_loss(both, items, batch.source.items, count, steps.counted)
+        return self.settings.source_weight * source_loss(steps, both, self._of(self.source, prepared), batch)

@@ -18,6 +18,7 @@ from typing import Any
 import torch
 
 from semacdr.errors import UserError
+from semacdr.models.base import Model, ModelInputs
 from semacdr.runtime.cli import log, parser, run
 from semacdr.runtime.settings import add_flags, from_flags
 from semacdr.stages._direction import add_direction, add_model, paths_of
@@ -68,6 +69,21 @@ def cost_of(result: TrainingResult, model: torch.nn.Module, device: torch.device
     }
 
 
+def trained(
+    model: Model, given: ModelInputs, chosen: system.System, seed: int, device: torch.device, saved: SavedState
+) -> TrainingResult:
+    """The result of training; a UserError if an operation cannot be deterministic and should be."""
+    try:
+        with saving(saved):
+            return fit(model, given.history, chosen.training, seed, device, saved=saved)
+    except RuntimeError as error:
+        if not chosen.training.deterministic or "deterministic implementation" not in str(error):
+            raise
+        raise UserError(
+            f"{chosen.name} cannot be deterministic on {device}: {error}; or set train.deterministic to false"
+        ) from error
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the stage."""
     args = arguments(argv)
@@ -75,28 +91,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     chosen = system.system_of(args.model, args.model_settings, from_flags(args, Training, "train"))
     chosen = system.read_proposed(args.proposed, chosen) if args.proposed else chosen
     device, threads = system.machine_of(args.device, chosen.training, options.threads)
-    deterministic = chosen.training.deterministic
-    if deterministic:
+    if chosen.training.deterministic:
         be_deterministic(device)
     given = chosen.load_inputs(paths_of(args))
     log.info("%s, seed %d, on %s with %d threads", args.model, args.seed, device, threads)
     model = chosen.build(given, args.seed)
     description = run_folder.describe(chosen, given, args.seed, args.tuned)
     saved = SavedState(args.output, key_of(description, threads, device), options.save_minutes)
-    try:
-        with alone(args.output), saving(saved):
-            result = fit(model, given.history, chosen.training, args.seed, device, saved=saved)
-    except RuntimeError as error:
-        if not deterministic or "deterministic implementation" not in str(error):
-            raise
-        raise UserError(
-            f"{args.model} cannot be deterministic on {device}: {error}; or set train.deterministic to false"
-        ) from error
-    run_folder.write(args.output, description, result.state)
-    tsv.write(args.output / "history.tsv", tsv.text(result.epochs, ".8g"))
-    cost = cost_of(result, model, device, threads)
-    files.write_json(args.output / "cost.json", cost)
-    saved.remove()
+    with alone(args.output):
+        result = trained(model, given, chosen, args.seed, device, saved)
+        run_folder.write(args.output, description, result.state)
+        tsv.write(args.output / "history.tsv", tsv.text(result.epochs, ".8g"))
+        files.write_json(args.output / "cost.json", cost_of(result, model, device, threads))
+        saved.remove()
     log.info("best epoch %d of %d; %.1f s training, %.1f s validation", result.best, len(result.epochs),
              result.training_seconds, result.validation_seconds)  # fmt: skip
 
