@@ -3,6 +3,8 @@
 import pytest
 from page_world import PageWorld
 
+from semacdr.reporting.page.catalogue import Catalogue
+
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory):
@@ -13,3 +15,8 @@ def world(tmp_path_factory):
 def page(world, tmp_path_factory):
     """The whole page."""
     return world.page(tmp_path_factory.mktemp("whole") / "report.html")
+
+
+@pytest.fixture(scope="module")
+def catalogue(world):
+    return Catalogue(world.folder / "items.parquet", world.folder / "agnostic.parquet")
