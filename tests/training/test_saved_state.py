@@ -23,6 +23,7 @@ from semacdr.training import engine, saved_state
 from semacdr.training.saved_state import NAME, SavedState
 from semacdr.training.trainer import Trainer
 
+WARM_UP = ("--warmup-steps", "7")  # of 9: the number of steps so far matters after a break
 SAME = ("checkpoint.safetensors", "history.tsv", "settings.json")
 
 
@@ -47,7 +48,7 @@ def interrupted(monkeypatch, world, name, folder, after, **settings):
     with monkeypatch.context() as patch:
         patch.setattr(SavedState, "keep", stop)
         with pytest.raises(Killed):
-            world.train(name, folder, "--save-minutes", "0", **settings)
+            world.train(name, folder, "--save-minutes", "0", *WARM_UP, **settings)
     assert (folder / NAME).is_file() and not (folder / SAME[0]).exists()
 
 
@@ -66,37 +67,38 @@ def interrupted(monkeypatch, world, name, folder, after, **settings):
 )
 @pytest.mark.parametrize("after", [1, 2])
 def test_a_training_continues_and_ends_with_the_same_bytes(world, tmp_path, monkeypatch, name, settings, after):
-    whole = world.train(name, tmp_path / "whole", **settings)
+    whole = world.train(name, tmp_path / "whole", *WARM_UP, **settings)
     assert not (whole / NAME).exists()
     interrupted(monkeypatch, world, name, tmp_path / "part", after, **settings)
-    assert bytes_of(world.train(name, tmp_path / "part", "--save-minutes", "0", **settings)) == bytes_of(whole)
+    again = world.train(name, tmp_path / "part", "--save-minutes", "0", *WARM_UP, **settings)
+    assert bytes_of(again) == bytes_of(whole)
     assert not (tmp_path / "part" / NAME).exists()
 
 
 def test_pre_training_continues_too(world, tmp_path, monkeypatch):
     settings = {"pretraining": 3}
-    whole = world.train("tri_cdr", tmp_path / "whole", **settings)
+    whole = world.train("tri_cdr", tmp_path / "whole", *WARM_UP, **settings)
     for after in (2, 3, 4):  # within pre-training, at its end, after the first epoch of training
         folder = tmp_path / str(after)
         interrupted(monkeypatch, world, "tri_cdr", folder, after, **settings)
-        assert bytes_of(world.train("tri_cdr", folder, **settings)) == bytes_of(whole)
+        assert bytes_of(world.train("tri_cdr", folder, *WARM_UP, **settings)) == bytes_of(whole)
 
 
 def test_a_state_of_another_training_or_damaged_is_not_used(world, tmp_path, monkeypatch, caplog):
-    whole = world.train("sasrec", tmp_path / "whole")
-    other = world.train("sasrec", tmp_path / "other", dropout=0.3)
+    whole = world.train("sasrec", tmp_path / "whole", *WARM_UP)
+    other = world.train("sasrec", tmp_path / "other", *WARM_UP, dropout=0.3)
     folder = tmp_path / "part"
     interrupted(monkeypatch, world, "sasrec", folder, 2)
     content = (folder / NAME).read_bytes()
     with caplog.at_level("INFO", log.name):
-        assert bytes_of(world.train("sasrec", folder, dropout=0.3)) == bytes_of(other)
+        assert bytes_of(world.train("sasrec", folder, *WARM_UP, dropout=0.3)) == bytes_of(other)
         assert "belongs to other settings, data or code; training starts again" in caplog.text
         for place in (3, 70, len(content) // 2, len(content) - 1):
             (folder / NAME).write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
-            assert bytes_of(world.train("sasrec", folder)) == bytes_of(whole)
+            assert bytes_of(world.train("sasrec", folder, *WARM_UP)) == bytes_of(whole)
         for damaged in (b"", content[:100], content[: len(content) // 2]):
             (folder / NAME).write_bytes(damaged)
-            assert bytes_of(world.train("sasrec", folder)) == bytes_of(whole)
+            assert bytes_of(world.train("sasrec", folder, *WARM_UP)) == bytes_of(whole)
     assert caplog.text.count("is damaged; training starts again") == 7
 
 
@@ -118,10 +120,10 @@ def test_the_key_names_everything_that_decides_the_bytes(tmp_path, monkeypatch):
 
 def test_a_state_of_other_data_is_not_used(world, tmp_path, monkeypatch, caplog):
     other = make_world(tmp_path, random_events(seed=5))
-    whole = other.train("sasrec", tmp_path / "whole")
+    whole = other.train("sasrec", tmp_path / "whole", *WARM_UP)
     interrupted(monkeypatch, world, "sasrec", tmp_path / "run", 2)
     with caplog.at_level("INFO", log.name):
-        assert bytes_of(other.train("sasrec", tmp_path / "run")) == bytes_of(whole)
+        assert bytes_of(other.train("sasrec", tmp_path / "run", *WARM_UP)) == bytes_of(whole)
     assert "belongs to other settings, data or code" in caplog.text
 
 
@@ -238,6 +240,6 @@ def test_seconds_of_both_parts_are_counted(world, tmp_path, monkeypatch):
     saved.latest = saved.read()
     saved.latest["progress"]["seconds"]["training"] = 1000.0
     saved.write()
-    world.train("sasrec", folder)
+    world.train("sasrec", folder, *WARM_UP)
     assert json.loads((folder / "cost.json").read_text())["training_seconds"] > 1000
     assert pl.read_csv(folder / "history.tsv", separator="\t")["epoch"].to_list() == [1, 2, 3]
